@@ -1,0 +1,28 @@
+//! The virtual HSM: slots, tokens, roles, sessions, objects, mechanisms and the rules between them.
+//!
+//! Owns: the semantics of PKCS#11 and the HSM model. Does not know: raw pointers, files, the clock,
+//! the random source (all handed in as [`Platform`]). [`Hsm`] is an ordinary value: tests run many
+//! of them side by side; the one global lives in `pkcs11-module`.
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod attributes;
+pub mod certificate;
+pub mod config;
+pub mod hsm;
+pub mod key;
+pub mod keys;
+pub mod limits;
+pub mod mechanisms;
+pub mod object;
+pub mod platform;
+pub mod reason;
+pub mod role;
+pub mod template;
+pub mod types;
+
+pub use config::Config;
+pub use hsm::Hsm;
+pub use platform::{Clock, Platform};
+pub use reason::{Reason, Result};
+pub use types::*;

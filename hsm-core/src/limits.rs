@@ -1,0 +1,27 @@
+//! All maxima of the module, in one place.
+//!
+//! A limit is here for one of two reasons: the standard or the format has a field of that size, or a
+//! hostile caller would otherwise make the host allocate without bound.
+
+/// Shortest PIN by default, bytes.
+pub const PIN_BYTES_MIN: usize = 4;
+/// Longest PIN, bytes.
+pub const PIN_BYTES_MAX: usize = 255;
+/// Wrong PINs in a row that lock a role, by default.
+pub const TRIES_MAX: u32 = 10;
+/// Largest input of one call, bytes: a length above it cannot be honest on a 64-bit host.
+pub const INPUT_BYTES_MAX: usize = 1 << 40;
+/// Most attributes in one template, those in nested templates included.
+pub const TEMPLATE_ENTRIES_MAX: usize = 1024;
+/// Deepest template within a template.
+pub const TEMPLATE_DEPTH_MAX: usize = 4;
+/// Largest value of one attribute, bytes.
+pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 20;
+/// Largest mechanism parameter field (AAD, label, shared data), bytes.
+pub const PARAM_BYTES_MAX: usize = 1 << 24;
+/// Most random bytes in one call.
+pub const RANDOM_BYTES_MAX: usize = 1 << 30;
+/// Most sessions open at once in a process.
+pub const SESSIONS_MAX: usize = 1 << 16;
+/// Most slots.
+pub const SLOTS_MAX: usize = 1024;

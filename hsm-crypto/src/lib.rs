@@ -1,0 +1,27 @@
+//! Algorithms on bytes and keys, in two engines behind one interface.
+//!
+//! Owns: hashes, MACs, RSA, elliptic curves, AES modes, key derivation, key encodings, secret types.
+//! Does not know: any word of PKCS#11, sessions, objects, files, the clock. Randomness is handed in.
+//! Called from `hsm-core` (everything) and `token-store` (`aead`, `kdf` and `secret` only).
+//!
+//! The engines are plain structs of functions ([`Provider`]): [`portable()`] is made of RustCrypto
+//! crates and complete, [`preferred()`] takes the hot operations from AWS-LC when the feature
+//! `aws-lc` is on.
+
+pub mod aead;
+pub mod cipher;
+pub mod ec;
+pub mod encoding;
+pub mod error;
+pub mod hash;
+pub mod kdf;
+pub mod provider;
+pub mod random;
+pub mod rsa;
+pub mod secret;
+
+pub use error::{CryptoError, Result};
+pub use hash::Hash;
+pub use provider::{Provider, portable, preferred};
+pub use random::Random;
+pub use secret::SecretBytes;

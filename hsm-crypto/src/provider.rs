@@ -1,0 +1,64 @@
+//! The interface of an engine: a plain struct of functions.
+//!
+//! Every field of every provider is a working function; what one engine lacks is filled from the other.
+
+use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
+use crate::ec::{Curve, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
+use crate::error::Result;
+use crate::hash::{Digest, Hash, Mac};
+use crate::random::Random;
+use crate::rsa::{RsaParts, RsaPrivateKey, RsaPublicKey};
+use crate::secret::SecretBytes;
+use std::sync::Arc;
+
+/// An engine: every algorithm of this crate as a function.
+///
+/// Parsed keys are `Arc`s, so that they can be cached with their object and shared by sessions.
+pub struct Provider {
+    /// Name for logs and documents.
+    pub name: &'static str,
+    /// Starts a digest.
+    pub digest: fn(Hash) -> Box<dyn Digest>,
+    /// Starts an HMAC with a key of any length.
+    pub hmac: fn(Hash, &[u8]) -> Box<dyn Mac>,
+    /// Starts an AES-CMAC; the key has 16, 24 or 32 bytes.
+    pub cmac: fn(&[u8]) -> Result<Box<dyn Mac>>,
+    /// Generates an RSA key of so many bits with the public exponent given big-endian, and proves it by one operation.
+    pub rsa_generate: fn(usize, &[u8], &dyn Random) -> Result<RsaParts>,
+    /// Parses and checks a private key. `prime_1` to `coefficient` may all be empty: they are then recovered from `d`.
+    pub rsa_private: fn(&RsaParts) -> Result<Arc<dyn RsaPrivateKey>>,
+    /// Parses and checks a public key from modulus and exponent.
+    pub rsa_public: fn(&[u8], &[u8]) -> Result<Arc<dyn RsaPublicKey>>,
+    /// Generates a scalar at full field length, and proves it by one operation.
+    pub ec_generate: fn(Curve, &dyn Random) -> Result<SecretBytes>,
+    /// Parses a private scalar (shorter ones are padded).
+    pub ec_private: fn(Curve, &[u8]) -> Result<Arc<dyn EcPrivateKey>>,
+    /// Parses a SEC1 point and checks that it is on the curve and not the identity.
+    pub ec_public: fn(Curve, &[u8]) -> Result<Arc<dyn EcPublicKey>>,
+    /// Makes an Ed25519 key from its 32-byte seed.
+    pub ed25519_private: fn(&[u8]) -> Result<Arc<dyn EdPrivateKey>>,
+    /// Parses a 32-byte Ed25519 public key.
+    pub ed25519_public: fn(&[u8]) -> Result<Arc<dyn EdPublicKey>>,
+    /// Makes an X25519 key from its 32 bytes.
+    pub x25519_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
+    /// Starts a cipher with a key of 16, 24 or 32 bytes.
+    pub cipher: fn(&Mode, Direction, &[u8]) -> Result<Box<dyn Cipher>>,
+    /// Starts AES-GCM with a key of 16, 24 or 32 bytes.
+    pub gcm: fn(&GcmParams, Direction, &[u8]) -> Result<Box<dyn Aead>>,
+    /// Wraps key material; arguments: kind, key-encryption key, initial value (`None` for the default), data.
+    pub key_wrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>>,
+    /// Unwraps what `key_wrap` made; any integrity failure is `DecryptionFailed`.
+    pub key_unwrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<SecretBytes>,
+}
+
+/// The engine made of RustCrypto crates alone; complete on every platform.
+#[must_use]
+pub fn portable() -> &'static Provider {
+    todo!("contract skeleton")
+}
+
+/// The engine to use: AWS-LC for the hot operations where it is built in, the portable one otherwise.
+#[must_use]
+pub fn preferred() -> &'static Provider {
+    todo!("contract skeleton")
+}

@@ -1,0 +1,18 @@
+//! Sealed records of several partitions on a medium.
+//!
+//! Owns: what is on the disk (docs/format.md), sealing, roles and their failed-login counters, the
+//! change list, the media. Does not know: PKCS#11, sessions, what a record means.
+//! Called from `hsm-core` only; `hsm-platform` opens the medium.
+
+pub mod device_key;
+pub mod error;
+pub mod medium;
+pub mod store;
+
+pub use device_key::DeviceKey;
+pub use error::{Result, StoreError};
+pub use medium::Medium;
+pub use store::{
+    Change, Changes, Entry, PartitionEntry, PartitionId, PartitionKey, PreparedRole, RecordContent, RecordId, RoleId,
+    RoleState, Store, Transaction, View, Visibility,
+};

@@ -1,0 +1,53 @@
+//! The medium: a map from byte strings to byte strings that several processes may share.
+//!
+//! Owns: files, locks, durability, the generation number. Does not know: what keys and values mean.
+//! The store above never learns which medium it stands on. This folder is the only place in the
+//! workspace's libraries where the store's files are touched.
+
+use crate::error::Result;
+use std::collections::BTreeMap;
+
+/// A shared, durable, ordered map with transactions and a generation number.
+pub trait Medium: Send + Sync {
+    /// The number of the last committed transaction, 0 for an empty medium; costs no more than one `pread`.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn generation(&self) -> Result<u64>;
+
+    /// Runs `work` on a consistent state.
+    ///
+    /// # Errors
+    /// `Busy`, `Io`, `Engine`, or what `work` answers.
+    fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()>;
+
+    /// Runs `work` while no other process writes, then applies its batch whole and durably, or not at all.
+    /// An empty batch commits nothing and leaves the generation as it is. Returns the generation afterwards.
+    ///
+    /// # Errors
+    /// `Busy`, `Io`, `Full`, `ReadOnly`, `Engine`, or what `work` answers; the state is then as before.
+    fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64>;
+}
+
+/// Read access inside a view or transaction; sees the state before the batch.
+pub trait Reader {
+    /// The generation of the state.
+    fn generation(&self) -> u64;
+    /// The value of one key.
+    ///
+    /// # Errors
+    /// `Engine`.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// All pairs whose key begins with `prefix`, in order, handed to `each` until it answers an error.
+    ///
+    /// # Errors
+    /// `Engine`, or what `each` answers.
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()>;
+}
+
+/// Changes to apply together: a value to put, or `None` to delete.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Key and what becomes of it.
+    pub changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
