@@ -379,5 +379,5 @@ fn crypto_rv(error: CryptoError) -> CK_RV {
 
 /// The name of an attribute for a log line.
 fn attribute(kind: u64) -> String {
-    ffi_headers::names::attribute(kind).map_or_else(|| format!("attribute {kind:#x}"), str::to_owned)
+    names::attribute(kind).map_or_else(|| format!("attribute {kind:#x}"), str::to_owned)
 }

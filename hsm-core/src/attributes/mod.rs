@@ -5,6 +5,8 @@
 //! sensitive). Does not know: sessions, handles, the store. `docs/attributes.md` is printed from here.
 //! Rule source: PKCS#11 v3.1, 4.1 to 4.14, and v2.40 table 15 for the footnotes.
 
+pub mod curves;
+
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
 use crate::reason::Result;
