@@ -1,9 +1,24 @@
 //! Assembles the HSM on this machine: configuration, places, log, random source, clock and store.
 //!
 //! Owns: which file is read, where the store lies, what the log looks like. Does not know: PKCS#11
-//! calls, raw pointers. Called from `pkcs11-module` and `admin`, so that both always see the same HSM.
+//! calls, raw pointers, what is in the store. Called from `pkcs11-module` and `admin`, so that both
+//! always see the same HSM.
+#![forbid(unsafe_code)]
 
-use hsm_core::Hsm;
+pub mod descriptor;
+pub mod environment;
+mod file;
+pub mod log;
+pub mod machine;
+pub mod settings;
+mod start;
+
+pub use environment::Environment;
+pub use log::{Log, start_log};
+pub use machine::{OsRandom, SystemClock};
+pub use settings::{DeviceKeyPlace, Settings};
+pub use start::start;
+
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -21,45 +36,15 @@ pub enum StartError {
     /// A place cannot be determined (no HOME, no XDG_DATA_HOME).
     #[error("{0}")]
     Place(String),
+    /// The device key cannot be read, or is missing beside a store that was sealed with one.
+    #[error("device key {place}: {problem}")]
+    DeviceKey {
+        /// File or descriptor.
+        place: DeviceKeyPlace,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
     /// The store or the core refused to start.
     #[error(transparent)]
     Core(#[from] hsm_core::Reason),
-}
-
-/// The settings of one run and where each came from.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The configuration file that was read, if there was one.
-    pub file: Option<PathBuf>,
-    /// Folder of the store.
-    pub store: PathBuf,
-    /// File of the device key.
-    pub device_key: PathBuf,
-    /// Settings of the HSM itself.
-    pub hsm: hsm_core::Config,
-    /// Log target and level, from `PERILUNE_LOG` or the file; `None` is silent.
-    pub log: Option<String>,
-}
-
-impl Settings {
-    /// Finds and reads the configuration: `PERILUNE_CONF`, else the user's file, else the system's, else defaults.
-    ///
-    /// # Errors
-    /// `Config`, `Place`.
-    pub fn load() -> Result<Self, StartError> {
-        todo!("contract skeleton")
-    }
-}
-
-/// Opens the store and starts an HSM on it.
-///
-/// # Errors
-/// The store's and the core's.
-pub fn start(_settings: &Settings) -> Result<Hsm, StartError> {
-    todo!("contract skeleton")
-}
-
-/// Starts the log that the settings ask for; later calls change nothing. Never starts a thread.
-pub fn start_log(_settings: &Settings) {
-    todo!("contract skeleton")
 }
