@@ -1,0 +1,26 @@
+# Everything a person types here; the work itself is in scripts/ and xtask/.
+
+.PHONY: help build test demo docs tidy
+
+help:
+	@echo "make demo   build Perilune and sign a real Windows program with a key that never leaves the token"
+	@echo "make test   check and test everything, as CI does"
+	@echo "make build  build the module and the command, optimised (target/release)"
+	@echo "make docs   write the generated documents and headers again"
+	@echo "make tidy   check the rules of the house (arrows, unsafe, sizes, ...)"
+
+build:
+	cargo build --locked --release -p pkcs11-module -p perilune
+
+test:
+	@scripts/install-packages.sh test
+	@cargo xtask test
+
+demo:
+	@examples/code-signing/run.sh
+
+docs:
+	@cargo xtask docs
+
+tidy:
+	@cargo xtask tidy
