@@ -1,9 +1,18 @@
 //! Key derivation: from PINs (Argon2id), from keys (HKDF), from shared secrets (ANSI X9.63).
+//!
+//! Owns: limits of cost, salt and length. Does not know: whose PIN or key it is. Called from `hsm-core` (derive) and
+//! `token-store` (wrap keys of roles). Argon2id and HKDF come from RustCrypto in every build: AWS-LC has no
+//! Argon2, and the HKDF runs here are too few to matter.
+//! Rule source: RFC 9106, RFC 5869, ANSI X9.63 as in SEC 1, 3.6.1.
 
-use crate::error::Result;
+use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use crate::provider::Provider;
 use crate::secret::SecretBytes;
+use argon2::{Algorithm, Argon2, Params, Version};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroize;
 
 /// What one Argon2id computation costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,26 +25,60 @@ pub struct Argon2Cost {
     pub lanes: u32,
 }
 
+/// Length of an Argon2id result in bytes.
+const ARGON2_BYTES: usize = 32;
+
 /// Derives 32 bytes from a PIN with Argon2id version 1.3 (RFC 9106).
+///
+/// The lanes are computed one after the other: no thread is started.
 ///
 /// # Errors
 /// `InvalidParameter` when the cost or the salt (8 bytes at least) is out of range.
-pub fn argon2id(_pin: &[u8], _salt: &[u8], _cost: Argon2Cost) -> Result<SecretBytes> {
-    todo!("contract skeleton")
+pub fn argon2id(pin: &[u8], salt: &[u8], cost: Argon2Cost) -> Result<SecretBytes> {
+    // Both refusals are about ranges: cost parameters here, lengths of salt and PIN below.
+    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(ARGON2_BYTES))
+        .map_err(|_| CryptoError::InvalidParameter("the Argon2id cost is out of range"))?;
+    let mut out = SecretBytes::zeroed(ARGON2_BYTES);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(pin, salt, out.expose_mut())
+        .map_err(|_| CryptoError::InvalidParameter("the Argon2id salt has 8 bytes at least"))?;
+    Ok(out)
 }
 
 /// Derives `len` bytes with HKDF-SHA-256 (RFC 5869).
 ///
 /// # Errors
 /// `InvalidParameter` above 8160 bytes.
-pub fn hkdf_sha256(_key: &[u8], _salt: &[u8], _info: &[u8], _len: usize) -> Result<SecretBytes> {
-    todo!("contract skeleton")
+pub fn hkdf_sha256(key: &[u8], salt: &[u8], info: &[u8], len: usize) -> Result<SecretBytes> {
+    if len > 255 * Hash::Sha256.output_bytes() {
+        return Err(CryptoError::InvalidParameter("HKDF-SHA-256 gives 8160 bytes at most"));
+    }
+    let mut out = SecretBytes::zeroed(len);
+    // The one error of the crate is the length that was checked above.
+    Hkdf::<Sha256>::new(Some(salt), key)
+        .expand(info, out.expose_mut())
+        .map_err(|_| CryptoError::InvalidParameter("HKDF-SHA-256 gives 8160 bytes at most"))?;
+    Ok(out)
 }
 
 /// Derives `len` bytes from a shared secret with the ANSI X9.63 KDF (SEC 1, 3.6.1).
 ///
 /// # Errors
 /// `InvalidParameter` when `len` is above the counter's range.
-pub fn x963(_engine: &Provider, _hash: Hash, _shared: &[u8], _info: &[u8], _len: usize) -> Result<SecretBytes> {
-    todo!("contract skeleton")
+pub fn x963(engine: &Provider, hash: Hash, shared: &[u8], info: &[u8], len: usize) -> Result<SecretBytes> {
+    let blocks = len.div_ceil(hash.output_bytes());
+    if u32::try_from(blocks).is_err() {
+        return Err(CryptoError::InvalidParameter("the X9.63 KDF counts 2^32 - 1 blocks at most"));
+    }
+    let mut out = SecretBytes::zeroed(len);
+    let mut digest = (engine.digest)(hash);
+    for (counter, chunk) in (1_u32..).zip(out.expose_mut().chunks_mut(hash.output_bytes())) {
+        digest.update(shared);
+        digest.update(&counter.to_be_bytes());
+        digest.update(info);
+        let mut block = digest.finish();
+        chunk.copy_from_slice(&block[..chunk.len()]);
+        block.zeroize();
+    }
+    Ok(out)
 }

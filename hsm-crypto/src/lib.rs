@@ -15,9 +15,12 @@ pub mod encoding;
 pub mod error;
 pub mod hash;
 pub mod kdf;
+mod modes;
+mod portable;
 pub mod provider;
 pub mod random;
 pub mod rsa;
+mod rsa_parts;
 pub mod secret;
 
 pub use error::{CryptoError, Result};

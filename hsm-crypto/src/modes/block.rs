@@ -1,0 +1,127 @@
+//! ECB and CBC as streams: blocks are cut here, padding is added and checked here.
+//!
+//! Owns: the held-back bytes and PKCS#7 padding (RFC 5652, 6.3). Does not know: AES and chaining, which the
+//! engine supplies as [`Blocks`]. Used by both engines. Bad padding is found in constant time and reported as
+//! `DecryptionFailed`, the one answer that an attacker gets.
+
+use crate::cipher::{Cipher, Direction};
+use crate::error::{CryptoError, Result};
+use subtle::{ConstantTimeEq, ConstantTimeGreater};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Length of an AES block in bytes.
+pub(crate) const BLOCK_BYTES: usize = 16;
+
+/// The transformation of whole blocks, with whatever chaining the mode has.
+pub(crate) trait Blocks: Send {
+    /// Transforms `data`, a multiple of 16 bytes, in place.
+    ///
+    /// # Errors
+    /// Only what the engine itself may fail with.
+    fn transform(&mut self, data: &mut [u8]) -> Result<()>;
+}
+
+/// A running ECB or CBC operation.
+pub(crate) struct BlockStream<B> {
+    blocks: B,
+    direction: Direction,
+    padded: bool,
+    /// Input that waits for the rest of its block; a whole block waits only when it may carry the padding.
+    held: Zeroizing<Vec<u8>>,
+}
+
+impl<B: Blocks> BlockStream<B> {
+    /// Starts a stream; `padded` asks for PKCS#7.
+    pub(crate) fn new(blocks: B, direction: Direction, padded: bool) -> Self {
+        Self { blocks, direction, padded, held: Zeroizing::new(Vec::with_capacity(2 * BLOCK_BYTES)) }
+    }
+
+    /// How many of `total` bytes can leave now.
+    fn ready_bytes(&self, total: usize) -> usize {
+        let whole = total - total % BLOCK_BYTES;
+        let may_carry_padding = self.padded && self.direction == Direction::Decrypt;
+        if may_carry_padding && whole == total { whole.saturating_sub(BLOCK_BYTES) } else { whole }
+    }
+}
+
+impl<B: Blocks> Cipher for BlockStream<B> {
+    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let ready = self.ready_bytes(self.held.len() + input.len());
+        if ready == 0 {
+            self.held.extend_from_slice(input);
+            return Ok(());
+        }
+        // At least one block leaves, and less than one block or a whole last block was held: all of it leaves.
+        let start = out.len();
+        let from_input = ready - self.held.len();
+        out.reserve(ready);
+        out.extend_from_slice(&self.held);
+        out.extend_from_slice(&input[..from_input]);
+        self.held.zeroize();
+        self.held.extend_from_slice(&input[from_input..]);
+        self.blocks.transform(&mut out[start..])
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        match (self.padded, self.direction) {
+            (false, _) => {
+                if self.held.is_empty() {
+                    Ok(())
+                } else {
+                    Err(CryptoError::InputLength)
+                }
+            }
+            (true, Direction::Encrypt) => {
+                let mut last = padded_block(&self.held);
+                self.held.zeroize();
+                let outcome = self.blocks.transform(&mut last);
+                out.extend_from_slice(&last);
+                outcome
+            }
+            (true, Direction::Decrypt) => {
+                if self.held.len() != BLOCK_BYTES {
+                    return Err(CryptoError::InputLength);
+                }
+                self.blocks.transform(&mut self.held)?;
+                let kept = unpadded_bytes(&self.held)?;
+                out.extend_from_slice(&self.held[..kept]);
+                self.held.zeroize();
+                Ok(())
+            }
+        }
+    }
+
+    fn update_bytes(&self, input_bytes: usize) -> usize {
+        self.ready_bytes(self.held.len().saturating_add(input_bytes))
+    }
+
+    fn finish_bytes_max(&self, input_bytes: usize) -> usize {
+        let total = self.held.len().saturating_add(input_bytes);
+        match (self.padded, self.direction) {
+            (false, _) => 0,
+            (true, Direction::Encrypt) => BLOCK_BYTES,
+            // The last block carries one byte of padding at least.
+            (true, Direction::Decrypt) => (total - self.ready_bytes(total)).saturating_sub(1),
+        }
+    }
+}
+
+/// Fills the last block with the number of bytes that it lacks.
+fn padded_block(rest: &[u8]) -> [u8; BLOCK_BYTES] {
+    // `rest` is shorter than a block, so the number is 1 to 16.
+    let missing = (BLOCK_BYTES - rest.len()) as u8;
+    let mut block = [missing; BLOCK_BYTES];
+    block[..rest.len()].copy_from_slice(rest);
+    block
+}
+
+/// Finds how many bytes of the last block are message, looking at every byte whatever the padding says.
+fn unpadded_bytes(block: &[u8]) -> Result<usize> {
+    let pad = block[BLOCK_BYTES - 1];
+    let mut good = pad.ct_gt(&0) & !pad.ct_gt(&(BLOCK_BYTES as u8));
+    for (place, byte) in block.iter().rev().enumerate() {
+        let in_padding = pad.ct_gt(&(place as u8));
+        good &= byte.ct_eq(&pad) | !in_padding;
+    }
+    if bool::from(good) { Ok(BLOCK_BYTES - usize::from(pad)) } else { Err(CryptoError::DecryptionFailed) }
+}

@@ -1,0 +1,133 @@
+//! The order of events in AES-GCM: encryption streams, decryption keeps everything until the tag is checked.
+//!
+//! Owns: parameter and length limits (SP 800-38D, 5.2.1), buffering, the tag comparison. Does not know: AES and
+//! GHASH, which the engine supplies as [`Galois`]. Used by both engines.
+
+use crate::cipher::{Aead, Direction, GcmParams};
+use crate::error::{CryptoError, Result};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+/// Length of the full tag in bytes.
+pub(crate) const TAG_BYTES: usize = 16;
+/// The most bytes one message may have: 2^39 - 256 bits.
+const MESSAGE_BYTES_MAX: u64 = (1 << 36) - 32;
+
+/// A GCM computation that has taken in key, IV and associated data.
+pub(crate) trait Galois: Send {
+    /// Encrypts `data` in place and hashes the ciphertext.
+    ///
+    /// # Errors
+    /// Only what the engine itself may fail with.
+    fn encrypt(&mut self, data: &mut [u8]) -> Result<()>;
+
+    /// Hashes the ciphertext `data` and decrypts it in place, before anybody has looked at a tag: the caller keeps
+    /// the result to itself until then. Called once, with the whole message.
+    ///
+    /// # Errors
+    /// Only what the engine itself may fail with.
+    fn decrypt(&mut self, data: &mut [u8]) -> Result<()>;
+
+    /// Returns the full tag of everything that went through.
+    ///
+    /// # Errors
+    /// Only what the engine itself may fail with.
+    fn tag(&mut self) -> Result<[u8; TAG_BYTES]>;
+}
+
+/// A running GCM operation.
+pub(crate) struct GaloisStream<G> {
+    galois: G,
+    direction: Direction,
+    tag_bytes: usize,
+    message_bytes: u64,
+    /// Ciphertext and tag so far, when decrypting.
+    held: Vec<u8>,
+}
+
+/// Refuses parameters that GCM does not have.
+///
+/// # Errors
+/// `InvalidParameter` for an empty IV, one above 2^61 - 1 bytes, or a tag that is not 4 to 16 bytes long.
+pub(crate) fn check_params(params: &GcmParams) -> Result<()> {
+    if params.iv.is_empty() {
+        return Err(CryptoError::InvalidParameter("a GCM IV has one byte at least"));
+    }
+    if !(4..=TAG_BYTES).contains(&params.tag_bytes) {
+        return Err(CryptoError::InvalidParameter("a GCM tag has 4 to 16 bytes"));
+    }
+    Ok(())
+}
+
+impl<G: Galois> GaloisStream<G> {
+    /// Starts a stream over a computation prepared from parameters that [`check_params`] accepted.
+    pub(crate) fn new(galois: G, direction: Direction, tag_bytes: usize) -> Self {
+        Self { galois, direction, tag_bytes, message_bytes: 0, held: Vec::new() }
+    }
+}
+
+impl<G: Galois> Aead for GaloisStream<G> {
+    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let total = self.message_bytes.saturating_add(input.len() as u64);
+        let limit = match self.direction {
+            Direction::Encrypt => MESSAGE_BYTES_MAX,
+            Direction::Decrypt => MESSAGE_BYTES_MAX + self.tag_bytes as u64,
+        };
+        if total > limit {
+            return Err(CryptoError::InputLength);
+        }
+        self.message_bytes = total;
+        match self.direction {
+            Direction::Encrypt => {
+                let start = out.len();
+                out.extend_from_slice(input);
+                self.galois.encrypt(&mut out[start..])
+            }
+            Direction::Decrypt => {
+                self.held.extend_from_slice(input);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        match self.direction {
+            Direction::Encrypt => {
+                let tag = self.galois.tag()?;
+                out.extend_from_slice(&tag[..self.tag_bytes]);
+                Ok(())
+            }
+            Direction::Decrypt => {
+                let message = self.held.len().checked_sub(self.tag_bytes).ok_or(CryptoError::InputLength)?;
+                self.galois.decrypt(&mut self.held[..message])?;
+                let tag = self.galois.tag()?;
+                let matches = bool::from(tag[..self.tag_bytes].ct_eq(&self.held[message..]));
+                if matches {
+                    out.extend_from_slice(&self.held[..message]);
+                }
+                self.held.zeroize();
+                if matches { Ok(()) } else { Err(CryptoError::DecryptionFailed) }
+            }
+        }
+    }
+
+    fn update_bytes(&self, input_bytes: usize) -> usize {
+        match self.direction {
+            Direction::Encrypt => input_bytes,
+            Direction::Decrypt => 0,
+        }
+    }
+
+    fn finish_bytes(&self, input_bytes: usize) -> usize {
+        match self.direction {
+            Direction::Encrypt => self.tag_bytes,
+            Direction::Decrypt => self.held.len().saturating_add(input_bytes).saturating_sub(self.tag_bytes),
+        }
+    }
+}
+
+impl<G> Drop for GaloisStream<G> {
+    fn drop(&mut self) {
+        self.held.zeroize();
+    }
+}

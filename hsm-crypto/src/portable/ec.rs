@@ -1,0 +1,241 @@
+//! ECDSA and ECDH of the portable engine: `p256`, `p384`, `p521` and `k256` behind the traits of [`crate::ec`].
+//!
+//! Owns: the lengths of digests, signatures, scalars and points around the crates. Nonces are those of RFC 6979
+//! with the caller's randomness mixed in (section 3.6): a weak random source alone cannot betray the key.
+//! Called from `portable::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
+
+use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
+use crate::error::{CryptoError, Result};
+use crate::random::Random;
+use crate::secret::SecretBytes;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Generates a scalar and proves it by one signature.
+///
+/// # Errors
+/// `RandomFailed`, or `SelfTest` when the proof fails.
+pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+    let scalar = match curve {
+        Curve::P256 => nist_p256::generate(random),
+        Curve::P384 => nist_p384::generate(random),
+        Curve::P521 => nist_p521::generate(random),
+        Curve::K256 => secp256k1::generate(random),
+    }?;
+    let key = private(curve, scalar.expose())?;
+    prove(&*key, &*public(curve, &key.public_point())?, random)?;
+    Ok(scalar)
+}
+
+/// Signs and verifies once with a fresh pair.
+///
+/// # Errors
+/// `SelfTest` when the pair does not work.
+pub(crate) fn prove(private: &dyn EcPrivateKey, public: &dyn EcPublicKey, random: &dyn Random) -> Result<()> {
+    const DIGEST: [u8; 32] = [0x5A; 32];
+    let signature = private.sign(&DIGEST, random)?;
+    // Whatever the reason of a refusal is, a fresh pair must not be kept.
+    public.verify(&DIGEST, &signature).map_err(|_| CryptoError::SelfTest("fresh EC key pair"))
+}
+
+/// Parses a private scalar.
+///
+/// # Errors
+/// `InvalidKey` unless it is 1 to the order less one.
+pub(crate) fn private(curve: Curve, scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
+    let scalar = padded_scalar(curve, scalar)?;
+    match curve {
+        Curve::P256 => nist_p256::private(scalar.expose()),
+        Curve::P384 => nist_p384::private(scalar.expose()),
+        Curve::P521 => nist_p521::private(scalar.expose()),
+        Curve::K256 => secp256k1::private(scalar.expose()),
+    }
+}
+
+/// Parses a point.
+///
+/// # Errors
+/// `InvalidKey` unless it is a compressed or uncompressed point on the curve other than the identity.
+pub(crate) fn public(curve: Curve, point: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
+    check_point_form(curve, point)?;
+    match curve {
+        Curve::P256 => nist_p256::public(point),
+        Curve::P384 => nist_p384::public(point),
+        Curve::P521 => nist_p521::public(point),
+        Curve::K256 => secp256k1::public(point),
+    }
+}
+
+/// The text for a point that cannot be used.
+pub(crate) const BAD_POINT: &str = "the EC point is not a compressed or uncompressed point on the curve";
+/// The text for a scalar that cannot be used.
+pub(crate) const BAD_SCALAR: &str = "the EC scalar is zero or not below the order of the curve";
+
+/// Brings a scalar to the length of the field.
+///
+/// # Errors
+/// `InvalidKey` when it is longer than the field.
+pub(crate) fn padded_scalar(curve: Curve, scalar: &[u8]) -> Result<SecretBytes> {
+    let scalar = crate::rsa_parts::trimmed(scalar);
+    let mut padded = SecretBytes::zeroed(curve.field_bytes());
+    let start = curve.field_bytes().checked_sub(scalar.len()).ok_or(CryptoError::InvalidKey(BAD_SCALAR))?;
+    padded.expose_mut()[start..].copy_from_slice(scalar);
+    Ok(padded)
+}
+
+/// Refuses every form of a point but the compressed and the uncompressed one (SEC 1, 2.3.3).
+///
+/// # Errors
+/// `InvalidKey` for the identity, the hybrid and any other form, and for wrong lengths.
+pub(crate) fn check_point_form(curve: Curve, point: &[u8]) -> Result<()> {
+    let field = curve.field_bytes();
+    let fits = match point.first() {
+        Some(2 | 3) => point.len() == 1 + field,
+        Some(4) => point.len() == 1 + 2 * field,
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(CryptoError::InvalidKey(BAD_POINT)) }
+}
+
+/// Takes the leftmost bits of a digest, as many as the order has, as a number (FIPS 186-5, 6.4.1, step 2).
+///
+/// # Errors
+/// `InputLength` when `digest` is empty.
+pub(crate) fn leftmost_bits(curve: Curve, digest: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    if digest.is_empty() {
+        return Err(CryptoError::InputLength);
+    }
+    let mut value = Zeroizing::new(digest[..digest.len().min(curve.field_bytes())].to_vec());
+    // The orders of the four curves are as long as their fields; only P-521's ends inside a byte.
+    let surplus = (value.len() * 8).saturating_sub(curve.bits());
+    if surplus > 0 {
+        let mut carried = 0;
+        for byte in value.iter_mut() {
+            let next = *byte << (8 - surplus);
+            *byte = (*byte >> surplus) | carried;
+            carried = next;
+        }
+    }
+    Ok(value)
+}
+
+/// Splits `r || s` and pads both halves to the length of the field.
+///
+/// # Errors
+/// `SignatureLength` unless the halves are equal and between one byte and the field's length.
+pub(crate) fn signature_halves(curve: Curve, signature: &[u8]) -> Result<[Vec<u8>; 2]> {
+    let half = signature.len() / 2;
+    let field = curve.field_bytes();
+    if half == 0 || signature.len() % 2 != 0 || half > field {
+        return Err(CryptoError::SignatureLength);
+    }
+    let pad = |part: &[u8]| [vec![0; field - half].as_slice(), part].concat();
+    Ok([pad(&signature[..half]), pad(&signature[half..])])
+}
+
+/// One module for one curve; the crates share their shape and no common name for it.
+macro_rules! curve {
+    ($module:ident, $library:ident, $curve:expr) => {
+        mod $module {
+            use super::*;
+            use crate::portable::random::Source;
+            use $library::ecdh::diffie_hellman;
+            use $library::ecdsa::signature::hazmat::{PrehashVerifier, RandomizedPrehashSigner};
+            use $library::ecdsa::{Signature, SigningKey, VerifyingKey};
+            use $library::elliptic_curve::Generate;
+            use $library::{FieldBytes, NonZeroScalar};
+
+            pub(super) fn generate(random: &dyn Random) -> Result<SecretBytes> {
+                let scalar = NonZeroScalar::try_generate_from_rng(&mut Source(random))?;
+                Ok(SecretBytes::copy_of(&Zeroizing::new(FieldBytes::from(scalar))))
+            }
+
+            pub(super) fn private(scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
+                // The length is right, so the only error is the range.
+                let key = SigningKey::from_slice(scalar).map_err(|_| CryptoError::InvalidKey(BAD_SCALAR))?;
+                Ok(Arc::new(Private(key)))
+            }
+
+            pub(super) fn public(point: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
+                // The form is right, so the only error is a point off the curve.
+                let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| CryptoError::InvalidKey(BAD_POINT))?;
+                Ok(Arc::new(Public(key)))
+            }
+
+            /// The crate wipes the scalar on drop.
+            struct Private(SigningKey);
+
+            impl EcPrivateKey for Private {
+                fn curve(&self) -> Curve {
+                    $curve
+                }
+
+                fn public_point(&self) -> Vec<u8> {
+                    self.0.verifying_key().to_sec1_point(false).as_bytes().to_vec()
+                }
+
+                fn sign(&self, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+                    let value = leftmost_bits($curve, digest)?;
+                    // The only error that this signer has is a failing random source.
+                    let signature: Signature = self
+                        .0
+                        .sign_prehash_with_rng(&mut Source(random), &value)
+                        .map_err(|_| CryptoError::RandomFailed)?;
+                    Ok(signature.to_bytes().to_vec())
+                }
+
+                fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {
+                    // Both errors mean that the input is no usable point.
+                    check_point_form($curve, peer).map_err(|_| CryptoError::InputRange)?;
+                    let peer = VerifyingKey::from_sec1_bytes(peer).map_err(|_| CryptoError::InputRange)?;
+                    let shared = diffie_hellman(self.0.as_nonzero_scalar(), peer.as_affine());
+                    Ok(SecretBytes::copy_of(shared.raw_secret_bytes()))
+                }
+            }
+
+            struct Public(VerifyingKey);
+
+            impl EcPublicKey for Public {
+                fn curve(&self) -> Curve {
+                    $curve
+                }
+
+                fn point(&self) -> Vec<u8> {
+                    self.0.to_sec1_point(false).as_bytes().to_vec()
+                }
+
+                fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
+                    let value = leftmost_bits($curve, digest)?;
+                    let [r, s] = signature_halves($curve, signature)?;
+                    // The lengths are right, so the only error is a half that is zero or not below the order.
+                    let signature = Signature::from_slice(&[r, s].concat()).map_err(|_| CryptoError::BadSignature)?;
+                    // `k256` refuses high values of s, which ECDSA itself allows; both forms are one signature.
+                    let signature = if $curve == Curve::K256 { signature.normalize_s() } else { signature };
+                    self.0.verify_prehash(&value, &signature).map_err(|_| CryptoError::BadSignature)
+                }
+            }
+        }
+    };
+}
+
+curve!(nist_p256, p256, Curve::P256);
+curve!(nist_p384, p384, Curve::P384);
+curve!(nist_p521, p521, Curve::P521);
+curve!(secp256k1, k256, Curve::K256);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_leftmost_bits_of_a_long_digest_are_taken() {
+        let digest: Vec<u8> = (1..=80).collect();
+        assert_eq!(*leftmost_bits(Curve::P256, &digest).unwrap(), digest[..32]);
+        assert_eq!(*leftmost_bits(Curve::P521, &digest[..65]).unwrap(), digest[..65]);
+        let value = leftmost_bits(Curve::P521, &[0xFF; 66]).unwrap();
+        assert_eq!(value[..2], [0x01, 0xFF]);
+        assert_eq!(value.len(), 66);
+        assert_eq!(*leftmost_bits(Curve::P384, &[1]).unwrap(), [1]);
+        assert_eq!(leftmost_bits(Curve::P384, &[]), Err(CryptoError::InputLength));
+    }
+}

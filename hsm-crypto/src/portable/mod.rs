@@ -1,0 +1,36 @@
+//! The portable engine: RustCrypto and dalek crates, complete on every platform, without C code.
+//!
+//! Owns: [`PROVIDER`], one function for each operation of the list. Does not know: the other engine.
+//! Called through `provider::portable`, and from `aws_lc` for the operations that stay here.
+
+pub(crate) mod cipher;
+pub(crate) mod ec;
+pub(crate) mod edwards;
+pub(crate) mod hash;
+pub(crate) mod key_wrap;
+pub(crate) mod random;
+pub(crate) mod rsa;
+pub(crate) mod rsa_padding;
+
+use crate::provider::Provider;
+
+/// Every operation from a maintained crate in Rust.
+pub(crate) static PROVIDER: Provider = Provider {
+    name: "portable (RustCrypto)",
+    digest: hash::digest,
+    hmac: hash::hmac,
+    cmac: hash::cmac,
+    rsa_generate: rsa::generate,
+    rsa_private: rsa::private,
+    rsa_public: rsa::public,
+    ec_generate: ec::generate,
+    ec_private: ec::private,
+    ec_public: ec::public,
+    ed25519_private: edwards::ed25519_private,
+    ed25519_public: edwards::ed25519_public,
+    x25519_private: edwards::x25519_private,
+    cipher: cipher::cipher,
+    gcm: cipher::gcm,
+    key_wrap: key_wrap::key_wrap,
+    key_unwrap: key_wrap::key_unwrap,
+};

@@ -1,0 +1,42 @@
+//! What every test file of this crate needs: the engines, a random source, hexadecimal.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use hsm_crypto::{CryptoError, Provider, Random, Result, portable, preferred};
+
+/// Every engine of this build, each once.
+pub fn engines() -> Vec<&'static Provider> {
+    if preferred().name == portable().name { vec![portable()] } else { vec![portable(), preferred()] }
+}
+
+/// The random source of the operating system.
+pub struct System;
+
+impl Random for System {
+    fn fill(&self, out: &mut [u8]) -> Result<()> {
+        getrandom::fill(out).map_err(|_| CryptoError::RandomFailed)
+    }
+}
+
+/// A random source that always fails.
+pub struct Broken;
+
+impl Random for Broken {
+    fn fill(&self, _out: &mut [u8]) -> Result<()> {
+        Err(CryptoError::RandomFailed)
+    }
+}
+
+/// Reads hexadecimal, ignoring everything else.
+pub fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    assert!(digits.len().is_multiple_of(2), "an odd number of digits");
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+/// Random bytes of the length.
+pub fn random_bytes(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    System.fill(&mut bytes).unwrap();
+    bytes
+}
