@@ -23,6 +23,7 @@ pub mod types;
 
 pub use config::Config;
 pub use hsm::Hsm;
+pub use hsm_crypto::SecretBytes;
 pub use platform::{Clock, Platform};
 pub use reason::{Reason, Result};
 pub use types::*;

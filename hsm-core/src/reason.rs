@@ -21,6 +21,12 @@ pub enum Reason {
     /// The function is in the table and not built.
     #[error("the function is not supported")]
     FunctionNotSupported,
+    /// A function of old versions that ran beside the caller; none ever does.
+    #[error("no function runs in parallel")]
+    FunctionNotParallel,
+    /// The configuration or the places it names cannot be used; the text says which and why.
+    #[error("{0}")]
+    Configuration(String),
     /// C_Initialize has not been called in this process, or C_Finalize has.
     #[error("the library is not initialised in this process")]
     NotInitialized,
@@ -61,6 +67,9 @@ pub enum Reason {
     /// The flag CKF_SERIAL_SESSION is missing.
     #[error("CKF_SERIAL_SESSION is not set")]
     SessionNotSerial,
+    /// The flag CKF_ASYNC_SESSION is set.
+    #[error("asynchronous sessions are not supported")]
+    SessionAsync,
     /// Too many sessions.
     #[error("too many sessions")]
     SessionCount,
@@ -121,6 +130,9 @@ pub enum Reason {
     /// The class or key type has no such attribute.
     #[error("{} is not an attribute of this object", attribute(*.0))]
     AttributeUnknown(u64),
+    /// The object does not reveal the attribute.
+    #[error("{} is sensitive or not extractable", attribute(*.0))]
+    AttributeSensitive(u64),
     /// The caller may not set the attribute here.
     #[error("{} cannot be set: {rule}", attribute(*.kind))]
     AttributeReadOnly {
@@ -274,6 +286,8 @@ impl Reason {
         match self {
             Reason::ArgumentsBad(_) => CKR_ARGUMENTS_BAD,
             Reason::FunctionNotSupported => CKR_FUNCTION_NOT_SUPPORTED,
+            Reason::FunctionNotParallel => CKR_FUNCTION_NOT_PARALLEL,
+            Reason::Configuration(_) => CKR_GENERAL_ERROR,
             Reason::NotInitialized => CKR_CRYPTOKI_NOT_INITIALIZED,
             Reason::AlreadyInitialized => CKR_CRYPTOKI_ALREADY_INITIALIZED,
             Reason::CantLock(_) => CKR_CANT_LOCK,
@@ -286,6 +300,7 @@ impl Reason {
             Reason::SessionUnknown(_) => CKR_SESSION_HANDLE_INVALID,
             Reason::SessionFaulted => CKR_GENERAL_ERROR,
             Reason::SessionNotSerial => CKR_SESSION_PARALLEL_NOT_SUPPORTED,
+            Reason::SessionAsync => CKR_SESSION_ASYNC_NOT_SUPPORTED,
             Reason::SessionCount => CKR_SESSION_COUNT,
             Reason::SessionReadOnly => CKR_SESSION_READ_ONLY,
             Reason::SessionReadOnlyExists => CKR_SESSION_READ_ONLY_EXISTS,
@@ -301,6 +316,7 @@ impl Reason {
             Reason::ObjectUnknown(_) | Reason::Hidden => CKR_OBJECT_HANDLE_INVALID,
             Reason::KeyUnknown(_) => CKR_KEY_HANDLE_INVALID,
             Reason::AttributeUnknown(_) => CKR_ATTRIBUTE_TYPE_INVALID,
+            Reason::AttributeSensitive(_) => CKR_ATTRIBUTE_SENSITIVE,
             Reason::AttributeReadOnly { .. } => CKR_ATTRIBUTE_READ_ONLY,
             Reason::AttributeValue { .. } => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::TemplateIncomplete(_) => CKR_TEMPLATE_INCOMPLETE,

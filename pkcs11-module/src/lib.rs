@@ -1,1 +1,30 @@
-//! Skeleton.
+//! `libperilune_pkcs11.so`: the C face of the HSM.
+//!
+//! Owns: the table of all functions of PKCS#11 2.40, 3.0 and 3.2 with everything derived from it
+//! (symbols, function lists, log names, `docs/functions.md`), the guard around each call, the
+//! reading of callers' memory and the writing of answers, the life of the one instance a process has.
+//! Does not know: what a session, an object or a mechanism means; that is `hsm-core`.
+//! Called from: any PKCS#11 client through the exported symbols; `xtask` reads the table.
+//!
+//! Raw pointers live in this crate only, and are read and written in `memory` only.
+#![deny(unsafe_code, reason = "pointers are the business of the few modules that allow it")]
+
+mod attributes;
+mod calls;
+mod decode;
+mod entries;
+mod fork;
+mod functions;
+mod guard;
+mod info;
+mod interface;
+mod lifecycle;
+mod log;
+mod mechanism;
+mod memory;
+mod output;
+mod panics;
+mod table;
+mod template;
+
+pub use functions::{FUNCTIONS, Function, Row, Scope, Status, functions_document};

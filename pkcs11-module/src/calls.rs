@@ -1,0 +1,194 @@
+//! The bodies that rows of the function table share.
+//!
+//! Owns: the order "result pointers first, then inputs, then the work, then the results", so that a call with a
+//! missing pointer changes nothing. Does not know: which function it serves. Called only from the rows.
+
+use ffi_headers::*;
+use hsm_core::*;
+use zeroize::Zeroizing;
+
+use crate::memory::{Input, Plain, Raw};
+use crate::{decode, info, output};
+
+/// A function with data in and data out.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn transform<'call>(
+    data: Input<'call>,
+    result: Raw<'_, CK_BYTE>,
+    result_length: Raw<'_, CK_ULONG>,
+    work: impl FnOnce(&'call [u8], Room) -> Result<Reply>,
+) -> Result<()> {
+    output::produce(result, result_length, |room| work(decode::data(data)?, room))
+}
+
+/// As [`transform`], for results that are secret.
+///
+/// # Errors
+/// As `transform`.
+pub fn transform_secret<'call>(
+    data: Input<'call>,
+    result: Raw<'_, CK_BYTE>,
+    result_length: Raw<'_, CK_ULONG>,
+    work: impl FnOnce(&'call [u8], Room) -> Result<Reply>,
+) -> Result<()> {
+    output::produce_secret(result, result_length, |room| work(decode::data(data)?, room))
+}
+
+/// A function that makes an object.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn new_object(place: Raw<'_, CK_OBJECT_HANDLE>, work: impl FnOnce() -> Result<ObjectHandle>) -> Result<()> {
+    place_result(place, "the pointer for the object's handle is null", || work().map(|object| object.0))
+}
+
+/// C_GenerateKeyPair.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn new_pair(
+    public: Raw<'_, CK_OBJECT_HANDLE>,
+    private: Raw<'_, CK_OBJECT_HANDLE>,
+    work: impl FnOnce() -> Result<(ObjectHandle, ObjectHandle)>,
+) -> Result<()> {
+    let public = public.out("phPublicKey is null")?;
+    let private = private.out("phPrivateKey is null")?;
+    let (public_key, private_key) = work()?;
+    public.write(public_key.0);
+    private.write(private_key.0);
+    Ok(())
+}
+
+/// C_GetObjectSize.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn object_size(place: Raw<'_, CK_ULONG>, work: impl FnOnce() -> Result<usize>) -> Result<()> {
+    place_result(place, "pulSize is null", || work().map(|bytes| bytes as CK_ULONG))
+}
+
+/// C_OpenSession; `pApplication` and `Notify` are not used, as nothing is ever notified.
+///
+/// # Errors
+/// `ArgumentsBad`, `SessionNotSerial`, `SessionAsync`, and the work's.
+pub fn open_session(
+    place: Raw<'_, CK_SESSION_HANDLE>,
+    flags: CK_FLAGS,
+    work: impl FnOnce(bool) -> Result<SessionHandle>,
+) -> Result<()> {
+    let open = || {
+        if flags & CKF_SERIAL_SESSION == 0 {
+            return Err(Reason::SessionNotSerial);
+        }
+        if flags & CKF_ASYNC_SESSION != 0 {
+            return Err(Reason::SessionAsync);
+        }
+        work(flags & CKF_RW_SESSION != 0).map(|session| session.0)
+    };
+    place_result(place, "phSession is null", open)
+}
+
+/// C_FindObjects.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn find_objects(
+    objects: Raw<'_, CK_OBJECT_HANDLE>,
+    most: CK_ULONG,
+    count: Raw<'_, CK_ULONG>,
+    work: impl FnOnce(usize) -> Result<Vec<ObjectHandle>>,
+) -> Result<()> {
+    let count = count.out("pulObjectCount is null")?;
+    // More handles than a process can have objects are never written, so a larger array is as good as this one.
+    let most = most.min(OBJECTS_PER_CALL_MAX);
+    let array = objects.array(most, OBJECTS_PER_CALL_MAX as usize, "phObject is null with a count")?;
+    let found: Vec<CK_OBJECT_HANDLE> = work(array.count())?.into_iter().map(|object| object.0).collect();
+    if found.len() > array.count() {
+        return Err(Reason::Internal("more objects than asked for"));
+    }
+    array.write(&found);
+    count.write(found.len() as CK_ULONG);
+    Ok(())
+}
+
+/// C_GenerateRandom. Works in pieces, so that a large request does not take as much memory again.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn random_bytes(place: Raw<'_, CK_BYTE>, length: CK_ULONG, work: impl Fn(usize) -> Result<Vec<u8>>) -> Result<()> {
+    let array = place.array(length, limits::RANDOM_BYTES_MAX, "the buffer is null, or the length is too large")?;
+    let mut places = array.pieces(RANDOM_PIECE_BYTES).peekable();
+    if places.peek().is_none() {
+        // Nothing to write, but the session is judged all the same.
+        return work(0).map(drop);
+    }
+    for (piece, bytes) in places {
+        let random = Zeroizing::new(work(bytes)?);
+        if random.len() != bytes {
+            return Err(Reason::Internal("not as many random bytes as asked for"));
+        }
+        piece.fill(&random);
+    }
+    Ok(())
+}
+
+/// C_GetInfo.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn info_of(place: Raw<'_, CK_INFO>, work: impl FnOnce() -> Info) -> Result<()> {
+    place_result(place, "pInfo is null", || Ok(info::library(&work())))
+}
+
+/// C_GetSlotInfo.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn slot_info_of(place: Raw<'_, CK_SLOT_INFO>, work: impl FnOnce() -> Result<SlotInfo>) -> Result<()> {
+    place_result(place, "pInfo is null", || work().map(|slot| info::slot(&slot)))
+}
+
+/// C_GetTokenInfo.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn token_info_of(place: Raw<'_, CK_TOKEN_INFO>, work: impl FnOnce() -> Result<TokenInfo>) -> Result<()> {
+    place_result(place, "pInfo is null", || work().map(|token| info::token(&token)))
+}
+
+/// C_GetSessionInfo.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn session_info_of(place: Raw<'_, CK_SESSION_INFO>, work: impl FnOnce() -> Result<SessionInfo>) -> Result<()> {
+    place_result(place, "pInfo is null", || work().map(|session| info::session(&session)))
+}
+
+/// C_GetMechanismInfo.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn mechanism_info_of(
+    place: Raw<'_, CK_MECHANISM_INFO>,
+    work: impl FnOnce() -> Result<MechanismInfo>,
+) -> Result<()> {
+    place_result(place, "pInfo is null", || work().map(|mechanism| info::mechanism(&mechanism)))
+}
+
+/// A function with one result of fixed size: its place is checked before the work.
+fn place_result<T: Plain>(place: Raw<'_, T>, what: &'static str, work: impl FnOnce() -> Result<T>) -> Result<()> {
+    let place = place.out(what)?;
+    place.write(work()?);
+    Ok(())
+}
+
+/// Most handles that one C_FindObjects returns; the next call goes on.
+const OBJECTS_PER_CALL_MAX: CK_ULONG = 1 << 20;
+/// Bytes of randomness fetched at once.
+const RANDOM_PIECE_BYTES: usize = 1 << 16;
+
+#[cfg(test)]
+#[path = "tests/calls.rs"]
+mod tests;

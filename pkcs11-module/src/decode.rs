@@ -1,0 +1,81 @@
+//! Inputs that are plain bytes: data, PINs, labels.
+//!
+//! Owns: their limits, and what a null pointer means for each. Does not know: what is done with them.
+//! Mechanisms and templates have files of their own. Rule source: PKCS#11 v2.40, 5.5 and 5.6; `limits`.
+
+use ffi_headers::*;
+use hsm_core::{Reason, Result, SecretBytes, limits};
+
+use crate::memory::{Input, Raw};
+
+/// Data to encrypt, decrypt, digest, sign or verify.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn data(input: Input<'_>) -> Result<&[u8]> {
+    input.bytes(limits::INPUT_BYTES_MAX, "the data pointer is null, or the length is beyond all memory")
+}
+
+/// A signature to verify.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn signature(input: Input<'_>) -> Result<&[u8]> {
+    input.bytes(limits::INPUT_BYTES_MAX, "the signature pointer is null, or the length is beyond all memory")
+}
+
+/// A wrapped key.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn wrapped(input: Input<'_>) -> Result<&[u8]> {
+    input.bytes(limits::INPUT_BYTES_MAX, "the wrapped key's pointer is null, or the length is beyond all memory")
+}
+
+/// Seed for the random source.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn seed(input: Input<'_>) -> Result<&[u8]> {
+    input.bytes(limits::INPUT_BYTES_MAX, "the seed pointer is null, or the length is beyond all memory")
+}
+
+/// A PIN. Null with length 0 is the empty PIN, which the core refuses by its length.
+///
+/// # Errors
+/// `ArgumentsBad`; `PinLength` for a length that no PIN can have, so that such a PIN is never read.
+pub fn pin(input: Input<'_>) -> Result<SecretBytes> {
+    let bytes = usize::try_from(input.length()).unwrap_or(usize::MAX);
+    if bytes > limits::PIN_BYTES_MAX {
+        return Err(Reason::PinLength { bytes, min: limits::PIN_BYTES_MIN, max: limits::PIN_BYTES_MAX });
+    }
+    Ok(SecretBytes::copy_of(input.bytes(limits::PIN_BYTES_MAX, "the PIN pointer is null")?))
+}
+
+/// The PIN of C_Login. A null pointer asks for a PIN pad, which the token does not have.
+///
+/// # Errors
+/// As `pin`.
+pub fn login_pin(input: Input<'_>) -> Result<SecretBytes> {
+    if input.is_null() {
+        return Err(Reason::ArgumentsBad("the PIN pointer is null, and there is no protected authentication path"));
+    }
+    pin(input)
+}
+
+/// The label of C_InitToken: exactly 32 bytes, blank-padded by the caller.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn token_label(label: Raw<'_, CK_UTF8CHAR>) -> Result<[u8; LABEL_BYTES]> {
+    let mut bytes = [b' '; LABEL_BYTES];
+    bytes.copy_from_slice(label.input(LABEL_BYTES as CK_ULONG).bytes(LABEL_BYTES, "pLabel is null")?);
+    Ok(bytes)
+}
+
+/// Bytes of a token's label.
+const LABEL_BYTES: usize = 32;
+
+#[cfg(test)]
+#[path = "tests/decode.rs"]
+mod tests;

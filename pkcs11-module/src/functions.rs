@@ -1,0 +1,100 @@
+//! The rows of the function table as data, and the document printed from them.
+//!
+//! Owns: what is known of a function besides its body: name, version of the standard, whether it is
+//! supported, which operation its errors end. Does not know: arguments, bodies.
+//! Called from: the guard (log name, ending rule), `xtask` (the document), the tests that call every row.
+//! Rule source: PKCS#11 v2.40, v3.0 and v3.2, the function lists; v2.40, 5.2 for the ending of operations.
+
+use core::fmt::Write as _;
+
+use hsm_core::OperationKind;
+
+pub use crate::entries::{FUNCTIONS, Function};
+
+/// The version of the standard that brought a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Since {
+    /// Major number.
+    pub major: u8,
+    /// Minor number, 40 in 2.40.
+    pub minor: u8,
+}
+
+/// Whether a function does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It does.
+    Supported,
+    /// It answers `CKR_FUNCTION_NOT_SUPPORTED`, for this reason.
+    NotSupported(&'static str),
+}
+
+/// What a function works on; says which first argument it has and what must hold before its body runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The process: may be called before C_Initialize.
+    Process,
+    /// The initialised library.
+    Module,
+    /// A slot, by the first argument.
+    Slot,
+    /// A session, by the first argument.
+    Session,
+}
+
+/// One row of the function table, less the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Its name in the standard, which is also its name in the log.
+    pub name: &'static str,
+    /// Since when the standard has it.
+    pub since: Since,
+    /// Whether it is a symbol of the library (the others are reached through the function lists only).
+    pub exported: bool,
+    /// Whether it does its work.
+    pub status: Status,
+    /// What it works on.
+    pub scope: Scope,
+    /// The operation that is over after any error of this function, except `CKR_BUFFER_TOO_SMALL`.
+    pub ends: Option<OperationKind>,
+}
+
+impl Function {
+    /// The function's row.
+    #[must_use]
+    pub fn row(self) -> &'static Row {
+        &FUNCTIONS[self as usize]
+    }
+}
+
+/// Prints `docs/functions.md`.
+#[must_use]
+pub fn functions_document() -> String {
+    let supported = FUNCTIONS.iter().filter(|row| row.status == Status::Supported).count();
+    let mut text = format!(
+        "# Functions\n\n\
+         Printed from the function table (`pkcs11-module/src/table.rs`); do not edit.\n\n\
+         {supported} of {all} functions do their work. The others are in the function lists too and answer\n\
+         `CKR_FUNCTION_NOT_SUPPORTED` (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
+         *Ends*: the operation that any error of the function ends; a request for the size and\n\
+         `CKR_BUFFER_TOO_SMALL` never end one.\n\n\
+         | Function | Since | Symbol | Ends | Status |\n|---|---|---|---|---|\n",
+        all = FUNCTIONS.len(),
+    );
+    for row in &FUNCTIONS {
+        let Since { major, minor } = row.since;
+        let symbol = if row.exported { "yes" } else { "no" };
+        let ends = row.ends.map_or(String::new(), |kind| format!("{kind:?}").to_lowercase());
+        let status = match row.status {
+            Status::Supported => "supported".to_owned(),
+            Status::NotSupported(why) => format!("not supported: {why}"),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| `{}` | {major}.{minor} | {symbol} | {ends} | {status} |", row.name);
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "tests/functions.rs"]
+mod tests;

@@ -1,0 +1,158 @@
+//! The life of the one instance that a process has: C_Initialize, C_Finalize, and the question for it.
+//!
+//! Owns: the only global, a pointer to this process's state. Does not know: what the instance does, which
+//! files it reads (`hsm-platform`). Called from the guard (each call) and from `fork`.
+//! Rule source: PKCS#11 v2.40, 5.4 (C_Initialize, C_Finalize) and 6.6.1 (applications and threads); DESIGN 7.
+//!
+//! The state is leaked, never freed: a child of `fork` leaves the parent's state alone, with its locks as they
+//! happened to be, and begins a new one. A running call holds the instance it found, so C_Finalize does not wait
+//! for it: new calls are refused at once, and the instance goes when the last running call returns.
+
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use std::process;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use hsm_core::{Hsm, Reason, Result};
+use hsm_platform::{Settings, StartError};
+use parking_lot::Mutex;
+
+use crate::memory::Raw;
+use crate::{fork, panics};
+
+/// The state of one process.
+pub struct Process {
+    /// The process that made it; another one that finds it is a child that no fork handler saw.
+    id: u32,
+    /// Held by C_Initialize and C_Finalize from start to end, and by the fork handlers.
+    pub(crate) changes: Mutex<()>,
+    /// The instance between C_Initialize and C_Finalize.
+    pub(crate) instance: ArcSwapOption<Hsm>,
+}
+
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+/// C_Initialize.
+///
+/// # Errors
+/// `ArgumentsBad`, `AlreadyInitialized`, `Configuration`, the store's and the core's. After an error nothing is left.
+pub fn initialize(arguments: Raw<'_, c_void>) -> Result<()> {
+    check_arguments(arguments)?;
+    panics::install_hook();
+    let process = own_process();
+    // Racing callers wait here, so that those who lose can go on at once with what the winner started.
+    let _changes = process.changes.lock();
+    if process.instance.load().is_some() {
+        return Err(Reason::AlreadyInitialized);
+    }
+    fork::register()?;
+    process.instance.store(Some(Arc::new(start()?)));
+    Ok(())
+}
+
+/// C_Finalize.
+///
+/// # Errors
+/// `ArgumentsBad`, `NotInitialized`.
+pub fn finalize(reserved: Raw<'_, c_void>) -> Result<()> {
+    if !reserved.is_null() {
+        return Err(Reason::ArgumentsBad("pReserved is not null"));
+    }
+    let process = current_process().ok_or(Reason::NotInitialized)?;
+    let _changes = process.changes.lock();
+    process.instance.swap(None).map(drop).ok_or(Reason::NotInitialized)
+}
+
+/// Runs a body with the instance of this process.
+///
+/// # Errors
+/// `NotInitialized`, and the body's.
+pub fn with_hsm(body: impl FnOnce(&Hsm) -> Result<()>) -> Result<()> {
+    let process = current_process().ok_or(Reason::NotInitialized)?;
+    match process.instance.load().as_deref() {
+        Some(hsm) => body(hsm),
+        None => Err(Reason::NotInitialized),
+    }
+}
+
+/// The state of this process, when there is one.
+pub fn current_process() -> Option<&'static Process> {
+    // SAFETY: the pointer is null or comes from `Box::leak` in `own_process`; states are never freed.
+    #[allow(unsafe_code, reason = "an atomic pointer is the only global that a fork handler can replace safely")]
+    unsafe {
+        PROCESS.load(Ordering::Acquire).as_ref()
+    }
+}
+
+/// Leaves the inherited state behind; called in the child of a fork. Takes no lock, frees nothing.
+pub fn forget_process() {
+    PROCESS.store(ptr::null_mut(), Ordering::Release);
+}
+
+/// The state of this process, made if there is none.
+fn own_process() -> &'static Process {
+    let id = process::id();
+    let found = current_process();
+    if let Some(process) = found
+        && process.id == id
+    {
+        return process;
+    }
+    let fresh = Box::leak(Box::new(Process { id, changes: Mutex::new(()), instance: ArcSwapOption::const_empty() }));
+    let expected = found.map_or(ptr::null_mut(), |process| ptr::from_ref(process).cast_mut());
+    match PROCESS.compare_exchange(expected, fresh, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => fresh,
+        // Another thread was faster; ours stays unused, which happens at most once per racing thread.
+        Err(_) => current_process().unwrap_or(fresh),
+    }
+}
+
+/// Judges the argument of C_Initialize.
+///
+/// All four forms are served alike. The library locks with the operating system's means always: an
+/// application that says nothing about threads may have some all the same (Python, Node), and one that
+/// brings mutex functions without CKF_OS_LOCKING_OK (strongSwan) could by the standard be refused with
+/// CKR_CANT_LOCK, but its threads are this process's threads, which native locks protect just as well.
+/// CKF_LIBRARY_CANT_CREATE_OS_THREADS (NSS, GnuTLS) is accepted: the store's engine has threads only
+/// while a transaction runs, none of them touches the application, and none is left when the call returns.
+fn check_arguments(arguments: Raw<'_, c_void>) -> Result<()> {
+    if arguments.is_null() {
+        return Ok(());
+    }
+    let arguments = arguments.initialize_arguments()?;
+    if !arguments.pReserved.is_null() {
+        return Err(Reason::ArgumentsBad("pReserved is not null"));
+    }
+    let given = [
+        arguments.CreateMutex.is_some(),
+        arguments.DestroyMutex.is_some(),
+        arguments.LockMutex.is_some(),
+        arguments.UnlockMutex.is_some(),
+    ];
+    if given.contains(&true) && given.contains(&false) {
+        return Err(Reason::ArgumentsBad("either all four mutex functions or none must be given"));
+    }
+    Ok(())
+}
+
+/// Starts the instance that the configuration describes.
+fn start() -> Result<Hsm> {
+    let settings = Settings::load().map_err(reason_of)?;
+    hsm_platform::start_log(&settings);
+    hsm_platform::start(&settings).map_err(reason_of)
+}
+
+fn reason_of(error: StartError) -> Reason {
+    match error {
+        StartError::Core(reason) => reason,
+        error @ (StartError::Config { .. } | StartError::Place(_) | StartError::DeviceKey { .. }) => {
+            Reason::Configuration(error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/lifecycle.rs"]
+mod tests;

@@ -1,0 +1,53 @@
+//! The log line of a finished call.
+//!
+//! Owns: what the line says: function, slot or session, return value by name, and the reason in words.
+//! Never a secret: only handles and the reason's text go in, and reasons hold no values.
+//! Does not know: where the log goes (`hsm-platform` starts it when the settings ask for it).
+//! Called from the guard after each call; costs one load of a static number while the log is off.
+
+use ffi_headers::{CK_RV, CKR_BUFFER_TOO_SMALL, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR, CKR_OK, names};
+use hsm_core::Reason;
+use tracing::level_filters::LevelFilter;
+
+use crate::functions::Row;
+use crate::panics;
+
+/// What a call was about.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject {
+    /// The library as a whole.
+    None,
+    /// The slot of this number.
+    Slot(u64),
+    /// The session of this handle.
+    Session(u64),
+}
+
+/// Logs a finished call: failures of the module as errors, refusals as information, the rest for debugging.
+pub fn call(row: &Row, subject: Subject, rv: CK_RV, reason: Option<&Reason>) {
+    if LevelFilter::current() == LevelFilter::OFF {
+        return;
+    }
+    // A log that breaks (a full disk, an exit handler after the thread's destructors) must not change an answer.
+    let _ = panics::quietly(|| line(row, subject, rv, reason));
+}
+
+fn line(row: &Row, subject: Subject, rv: CK_RV, reason: Option<&Reason>) {
+    let function = row.name;
+    let answer = names::printable(names::return_value, rv);
+    let reason = reason.map(tracing::field::display);
+    let (slot, session) = match subject {
+        Subject::None => (None, None),
+        Subject::Slot(slot) => (Some(slot), None),
+        Subject::Session(session) => (None, Some(session)),
+    };
+    match rv {
+        CKR_OK | CKR_BUFFER_TOO_SMALL => {
+            tracing::debug!(target: "perilune", function, slot, session, answer, reason);
+        }
+        CKR_GENERAL_ERROR | CKR_DEVICE_ERROR => {
+            tracing::error!(target: "perilune", function, slot, session, answer, reason);
+        }
+        _ => tracing::info!(target: "perilune", function, slot, session, answer, reason),
+    }
+}

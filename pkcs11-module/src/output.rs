@@ -1,0 +1,114 @@
+//! Results of variable length, and the protocol by which their size is asked for.
+//!
+//! Owns: when a size is answered and when the result is written. Does not know: what the result is.
+//! A result is made completely before a byte of the caller's memory is written: input and output may be
+//! the same buffer, and the length may even stand inside the output.
+//! Rule source: PKCS#11 v2.40, 5.2 (functions returning output in a variable-length buffer).
+
+use ffi_headers::*;
+use hsm_core::{Reason, Reply, Result, Room};
+use zeroize::Zeroizing;
+
+use crate::memory::{Out, Plain, Raw};
+
+/// The caller's buffer with the place of its length.
+struct Output<'call> {
+    buffer: Raw<'call, CK_BYTE>,
+    length: Out<'call, CK_ULONG>,
+    room: Room,
+}
+
+/// Runs the work that makes a result and hands it over.
+///
+/// # Errors
+/// `ArgumentsBad` for a null length pointer, and the work's.
+pub fn produce(
+    buffer: Raw<'_, CK_BYTE>,
+    length: Raw<'_, CK_ULONG>,
+    work: impl FnOnce(Room) -> Result<Reply>,
+) -> Result<()> {
+    let output = Output::new(buffer, length)?;
+    let reply = work(output.room);
+    output.finish(reply).map(drop)
+}
+
+/// As [`produce`], for results that are secret: our copy is wiped.
+///
+/// # Errors
+/// As `produce`.
+pub fn produce_secret(
+    buffer: Raw<'_, CK_BYTE>,
+    length: Raw<'_, CK_ULONG>,
+    work: impl FnOnce(Room) -> Result<Reply>,
+) -> Result<()> {
+    let output = Output::new(buffer, length)?;
+    let reply = work(output.room);
+    output.finish(reply).map(|data| drop(Zeroizing::new(data)))
+}
+
+/// Hands over a list under the same protocol, with the length as a count of elements.
+///
+/// # Errors
+/// `ArgumentsBad` for a null count pointer, `BufferTooSmall`, and the work's.
+pub fn list<T: Plain>(
+    places: Raw<'_, T>,
+    count: Raw<'_, CK_ULONG>,
+    work: impl FnOnce() -> Result<Vec<T>>,
+) -> Result<()> {
+    let count = count.out("pulCount is null")?;
+    let room = count.read();
+    let values = work()?;
+    let need = values.len();
+    if places.is_null() {
+        count.write(need as CK_ULONG);
+        return Ok(());
+    }
+    if room < need as CK_ULONG {
+        count.write(need as CK_ULONG);
+        return Err(Reason::BufferTooSmall { need });
+    }
+    places.array(need as CK_ULONG, need, "the list reaches beyond the memory")?.write(&values);
+    count.write(need as CK_ULONG);
+    Ok(())
+}
+
+impl<'call> Output<'call> {
+    fn new(buffer: Raw<'call, CK_BYTE>, length: Raw<'call, CK_ULONG>) -> Result<Self> {
+        let length = length.out("the pointer to the output length is null")?;
+        let room = if buffer.is_null() {
+            Room::Ask
+        } else {
+            // A length that no buffer can have is taken for the largest that one can.
+            Room::Bytes(usize::try_from(length.read()).unwrap_or(usize::MAX).min(isize::MAX as usize))
+        };
+        Ok(Self { buffer, length, room })
+    }
+
+    /// Writes what the work made; returns our copy of it.
+    fn finish(self, reply: Result<Reply>) -> Result<Vec<u8>> {
+        match reply {
+            Ok(Reply::Size(size)) => {
+                self.length.write(size as CK_ULONG);
+                Ok(Vec::new())
+            }
+            Ok(Reply::Data(data)) => {
+                if !matches!(self.room, Room::Bytes(bytes) if data.len() <= bytes) {
+                    return Err(Reason::Internal("a result is larger than the room it was made for"));
+                }
+                self.buffer.fill(&data);
+                // The length comes last: where it stands inside the buffer, the caller wants the length.
+                self.length.write(data.len() as CK_ULONG);
+                Ok(data)
+            }
+            Err(Reason::BufferTooSmall { need }) => {
+                self.length.write(need as CK_ULONG);
+                Err(Reason::BufferTooSmall { need })
+            }
+            Err(reason) => Err(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/output.rs"]
+mod tests;

@@ -1,0 +1,283 @@
+//! The function table: one row for every function of PKCS#11 2.40, 3.0 and 3.2.
+//!
+//! A row says: what the function works on (`process`, `module`, `slot`, `session`, or `absent` when
+//! it is not supported), its name, the operation that its errors end, the arguments of the C signature
+//! (less the slot or session that the scope stands for), and its body, or why there is none.
+//! Everything else is derived: the C functions and [`crate::FUNCTIONS`] in `entries`, the function lists
+//! in `interface`. Order and signatures are those of the standard's headers; the compiler checks the
+//! signatures where the lists are filled. `symbols` groups are exported from the library.
+//!
+//! No initialisation of an operation ends one: when it fails, nothing was begun, and an operation that
+//! was active before goes on (`CKR_OPERATION_ACTIVE`).
+
+/// Hands the table to a macro.
+macro_rules! function_table {
+    ($consumer:ident) => {
+        $consumer! {
+
+symbols since 2 . 40 true {
+    // General purpose.
+    process C_Initialize(arguments: *mut c_void) = || lifecycle::initialize(arguments);
+    process C_Finalize(reserved: *mut c_void) = || lifecycle::finalize(reserved);
+    module C_GetInfo(info: *mut CK_INFO) = |hsm| info_of(info, || hsm.info());
+    process C_GetFunctionList(list: *mut *mut CK_FUNCTION_LIST) = || interface::function_list(list);
+
+    // Slots and tokens.
+    module C_GetSlotList(token_present: CK_BBOOL, slots: *mut CK_SLOT_ID, count: *mut CK_ULONG) =
+        |hsm| output::list(slots, count, || Ok(hsm.slots(token_present != CK_FALSE)?.into_iter().map(|slot| slot.0).collect()));
+    slot C_GetSlotInfo(info: *mut CK_SLOT_INFO) = |hsm, slot| slot_info_of(info, || hsm.slot_info(slot));
+    slot C_GetTokenInfo(info: *mut CK_TOKEN_INFO) = |hsm, slot| token_info_of(info, || hsm.token_info(slot));
+    slot C_GetMechanismList(mechanisms: *mut CK_MECHANISM_TYPE, count: *mut CK_ULONG) =
+        |hsm, slot| output::list(mechanisms, count, || hsm.mechanism_list(slot));
+    slot C_GetMechanismInfo(kind: CK_MECHANISM_TYPE, info: *mut CK_MECHANISM_INFO) =
+        |hsm, slot| mechanism_info_of(info, || hsm.mechanism_info(slot, kind));
+    slot C_InitToken(pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG, label: *mut CK_UTF8CHAR) =
+        |hsm, slot| hsm.init_token(slot, &decode::pin(pin.input(pin_length))?, &decode::token_label(label)?);
+    session C_InitPIN(pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG) =
+        |hsm, session| hsm.init_pin(session, &decode::pin(pin.input(pin_length))?);
+    session C_SetPIN(old: *mut CK_UTF8CHAR, old_length: CK_ULONG, new: *mut CK_UTF8CHAR, new_length: CK_ULONG) =
+        |hsm, session| hsm.set_pin(session, &decode::pin(old.input(old_length))?, &decode::pin(new.input(new_length))?);
+
+    // Sessions.
+    slot C_OpenSession(flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session: *mut CK_SESSION_HANDLE) =
+        |hsm, slot| open_session(session, flags, |read_write| hsm.open_session(slot, read_write));
+    session C_CloseSession() = |hsm, session| hsm.close_session(session);
+    slot C_CloseAllSessions() = |hsm, slot| hsm.close_all_sessions(slot);
+    session C_GetSessionInfo(info: *mut CK_SESSION_INFO) =
+        |hsm, session| session_info_of(info, || hsm.session_info(session));
+    absent C_GetOperationState(session: CK_SESSION_HANDLE, state: *mut CK_BYTE, state_length: *mut CK_ULONG) =
+        "an operation's state never leaves the token";
+    absent C_SetOperationState(session: CK_SESSION_HANDLE, state: *mut CK_BYTE, state_length: CK_ULONG,
+        encryption_key: CK_OBJECT_HANDLE, authentication_key: CK_OBJECT_HANDLE) =
+        "an operation's state never leaves the token";
+    session C_Login(user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG) =
+        |hsm, session| hsm.login(session, user_type, &decode::login_pin(pin.input(pin_length))?);
+    session C_Logout() = |hsm, session| hsm.logout(session);
+
+    // Objects.
+    session C_CreateObject(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, object: *mut CK_OBJECT_HANDLE) =
+        |hsm, session| new_object(object, || hsm.create_object(session, &template::decode(attributes, count)?));
+    session C_CopyObject(object: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG,
+        copy: *mut CK_OBJECT_HANDLE) = |hsm, session|
+        new_object(copy, || hsm.copy_object(session, ObjectHandle(object), &template::decode(attributes, count)?));
+    session C_DestroyObject(object: CK_OBJECT_HANDLE) =
+        |hsm, session| hsm.destroy_object(session, ObjectHandle(object));
+    session C_GetObjectSize(object: CK_OBJECT_HANDLE, size: *mut CK_ULONG) =
+        |hsm, session| object_size(size, || hsm.object_size(session, ObjectHandle(object)));
+    session C_GetAttributeValue(object: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) =
+        |hsm, session| attributes::answer(attributes, count, |kinds| hsm.attributes(session, ObjectHandle(object), kinds));
+    session C_SetAttributeValue(object: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) =
+        |hsm, session| hsm.set_attributes(session, ObjectHandle(object), &template::decode(attributes, count)?);
+    session C_FindObjectsInit(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) =
+        |hsm, session| hsm.find_init(session, &template::decode(attributes, count)?);
+    session C_FindObjects(objects: *mut CK_OBJECT_HANDLE, most: CK_ULONG, count: *mut CK_ULONG) =
+        |hsm, session| find_objects(objects, most, count, |most| hsm.find(session, most));
+    session C_FindObjectsFinal() = |hsm, session| hsm.find_final(session);
+
+    // Encryption.
+    session C_EncryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| hsm.encrypt_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+    session C_Encrypt ends Encrypt(data: *mut CK_BYTE, data_length: CK_ULONG, encrypted: *mut CK_BYTE,
+        encrypted_length: *mut CK_ULONG) = |hsm, session|
+        transform(data.input(data_length), encrypted, encrypted_length, |data, room| hsm.encrypt(session, data, room));
+    session C_EncryptUpdate ends Encrypt(part: *mut CK_BYTE, part_length: CK_ULONG, encrypted: *mut CK_BYTE,
+        encrypted_length: *mut CK_ULONG) = |hsm, session| transform(part.input(part_length), encrypted, encrypted_length,
+            |part, room| hsm.encrypt_update(session, part, room));
+    session C_EncryptFinal ends Encrypt(last: *mut CK_BYTE, last_length: *mut CK_ULONG) =
+        |hsm, session| output::produce(last, last_length, |room| hsm.encrypt_final(session, room));
+
+    // Decryption.
+    session C_DecryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| hsm.decrypt_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+    session C_Decrypt ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, data: *mut CK_BYTE,
+        data_length: *mut CK_ULONG) = |hsm, session| transform_secret(encrypted.input(encrypted_length), data, data_length,
+            |encrypted, room| hsm.decrypt(session, encrypted, room));
+    session C_DecryptUpdate ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, part: *mut CK_BYTE,
+        part_length: *mut CK_ULONG) = |hsm, session| transform_secret(encrypted.input(encrypted_length), part, part_length,
+            |encrypted, room| hsm.decrypt_update(session, encrypted, room));
+    session C_DecryptFinal ends Decrypt(last: *mut CK_BYTE, last_length: *mut CK_ULONG) =
+        |hsm, session| output::produce_secret(last, last_length, |room| hsm.decrypt_final(session, room));
+
+    // Digests.
+    session C_DigestInit(mechanism: *mut CK_MECHANISM) =
+        |hsm, session| hsm.digest_init(session, &mechanism::decode(mechanism)?);
+    session C_Digest ends Digest(data: *mut CK_BYTE, data_length: CK_ULONG, digest: *mut CK_BYTE,
+        digest_length: *mut CK_ULONG) = |hsm, session|
+        transform(data.input(data_length), digest, digest_length, |data, room| hsm.digest(session, data, room));
+    session C_DigestUpdate ends Digest(part: *mut CK_BYTE, part_length: CK_ULONG) =
+        |hsm, session| hsm.digest_update(session, decode::data(part.input(part_length))?);
+    session C_DigestKey ends Digest(key: CK_OBJECT_HANDLE) =
+        |hsm, session| hsm.digest_key(session, ObjectHandle(key));
+    session C_DigestFinal ends Digest(digest: *mut CK_BYTE, digest_length: *mut CK_ULONG) =
+        |hsm, session| output::produce(digest, digest_length, |room| hsm.digest_final(session, room));
+
+    // Signatures and MACs.
+    session C_SignInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| hsm.sign_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+    session C_Sign ends Sign(data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
+        signature_length: *mut CK_ULONG) = |hsm, session|
+        transform(data.input(data_length), signature, signature_length, |data, room| hsm.sign(session, data, room));
+    session C_SignUpdate ends Sign(part: *mut CK_BYTE, part_length: CK_ULONG) =
+        |hsm, session| hsm.sign_update(session, decode::data(part.input(part_length))?);
+    session C_SignFinal ends Sign(signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) =
+        |hsm, session| output::produce(signature, signature_length, |room| hsm.sign_final(session, room));
+    absent C_SignRecoverInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        "signatures with data recovery";
+    absent C_SignRecover(session: CK_SESSION_HANDLE, data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
+        signature_length: *mut CK_ULONG) = "signatures with data recovery";
+
+    // Verification.
+    session C_VerifyInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| hsm.verify_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+    session C_Verify ends Verify(data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
+        signature_length: CK_ULONG) = |hsm, session|
+        hsm.verify(session, decode::data(data.input(data_length))?, decode::signature(signature.input(signature_length))?);
+    session C_VerifyUpdate ends Verify(part: *mut CK_BYTE, part_length: CK_ULONG) =
+        |hsm, session| hsm.verify_update(session, decode::data(part.input(part_length))?);
+    session C_VerifyFinal ends Verify(signature: *mut CK_BYTE, signature_length: CK_ULONG) =
+        |hsm, session| hsm.verify_final(session, decode::signature(signature.input(signature_length))?);
+    absent C_VerifyRecoverInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        "signatures with data recovery";
+    absent C_VerifyRecover(session: CK_SESSION_HANDLE, signature: *mut CK_BYTE, signature_length: CK_ULONG,
+        data: *mut CK_BYTE, data_length: *mut CK_ULONG) = "signatures with data recovery";
+
+    // Two operations in one call.
+    absent C_DigestEncryptUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG,
+        encrypted: *mut CK_BYTE, encrypted_length: *mut CK_ULONG) = "two operations in one call";
+    absent C_DecryptDigestUpdate(session: CK_SESSION_HANDLE, encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG,
+        part: *mut CK_BYTE, part_length: *mut CK_ULONG) = "two operations in one call";
+    absent C_SignEncryptUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG,
+        encrypted: *mut CK_BYTE, encrypted_length: *mut CK_ULONG) = "two operations in one call";
+    absent C_DecryptVerifyUpdate(session: CK_SESSION_HANDLE, encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG,
+        part: *mut CK_BYTE, part_length: *mut CK_ULONG) = "two operations in one call";
+
+    // Keys.
+    session C_GenerateKey(mechanism: *mut CK_MECHANISM, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG,
+        key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, ||
+            hsm.generate_key(session, &mechanism::decode(mechanism)?, &template::decode(attributes, count)?));
+    session C_GenerateKeyPair(mechanism: *mut CK_MECHANISM, public_attributes: *mut CK_ATTRIBUTE, public_count: CK_ULONG,
+        private_attributes: *mut CK_ATTRIBUTE, private_count: CK_ULONG, public_key: *mut CK_OBJECT_HANDLE,
+        private_key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_pair(public_key, private_key, ||
+            hsm.generate_key_pair(session, &mechanism::decode(mechanism)?,
+                &template::decode(public_attributes, public_count)?, &template::decode(private_attributes, private_count)?));
+    session C_WrapKey(mechanism: *mut CK_MECHANISM, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
+        wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = |hsm, session| output::produce(wrapped, wrapped_length, |room|
+            hsm.wrap_key(session, &mechanism::decode(mechanism)?, ObjectHandle(wrapping_key), ObjectHandle(key), room));
+    session C_UnwrapKey(mechanism: *mut CK_MECHANISM, unwrapping_key: CK_OBJECT_HANDLE, wrapped: *mut CK_BYTE,
+        wrapped_length: CK_ULONG, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
+        |hsm, session| new_object(key, || hsm.unwrap_key(session, &mechanism::decode(mechanism)?,
+            ObjectHandle(unwrapping_key), decode::wrapped(wrapped.input(wrapped_length))?, &template::decode(attributes, count)?));
+    session C_DeriveKey(mechanism: *mut CK_MECHANISM, base_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
+        count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, || hsm.derive_key(session,
+            &mechanism::decode(mechanism)?, ObjectHandle(base_key), &template::decode(attributes, count)?));
+
+    // Random numbers.
+    session C_SeedRandom(seed: *mut CK_BYTE, seed_length: CK_ULONG) =
+        |hsm, session| hsm.seed_random(session, decode::seed(seed.input(seed_length))?);
+    session C_GenerateRandom(random: *mut CK_BYTE, length: CK_ULONG) =
+        |hsm, session| random_bytes(random, length, |bytes| hsm.random(session, bytes));
+
+    // Parallel functions of version 1; the standard fixes their answer.
+    module C_GetFunctionStatus(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
+    module C_CancelFunction(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
+    absent C_WaitForSlotEvent(flags: CK_FLAGS, slot: *mut CK_SLOT_ID, reserved: *mut c_void) =
+        "tokens are not inserted or removed";
+}
+
+symbols since 3 . 0 true {
+    process C_GetInterfaceList(interfaces: *mut CK_INTERFACE, count: *mut CK_ULONG) =
+        || interface::list(interfaces, count);
+    process C_GetInterface(name: *mut CK_UTF8CHAR, version: *mut CK_VERSION, found: *mut *mut CK_INTERFACE,
+        flags: CK_FLAGS) = || interface::find(name, version, found, flags);
+}
+
+listed since 3 . 0 false {
+    absent C_LoginUser(session: CK_SESSION_HANDLE, user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG,
+        name: *mut CK_UTF8CHAR, name_length: CK_ULONG) = "users have no names";
+    absent C_SessionCancel(session: CK_SESSION_HANDLE, flags: CK_FLAGS) = "part of the 3.0 message functions";
+
+    absent C_MessageEncryptInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        "3.0 message functions";
+    absent C_EncryptMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        associated: *mut CK_BYTE, associated_length: CK_ULONG, plaintext: *mut CK_BYTE, plaintext_length: CK_ULONG,
+        ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG) = "3.0 message functions";
+    absent C_EncryptMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        associated: *mut CK_BYTE, associated_length: CK_ULONG) = "3.0 message functions";
+    absent C_EncryptMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        plaintext: *mut CK_BYTE, plaintext_length: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG,
+        flags: CK_FLAGS) = "3.0 message functions";
+    absent C_MessageEncryptFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+
+    absent C_MessageDecryptInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        "3.0 message functions";
+    absent C_DecryptMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        associated: *mut CK_BYTE, associated_length: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG,
+        plaintext: *mut CK_BYTE, plaintext_length: *mut CK_ULONG) = "3.0 message functions";
+    absent C_DecryptMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        associated: *mut CK_BYTE, associated_length: CK_ULONG) = "3.0 message functions";
+    absent C_DecryptMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG, plaintext: *mut CK_BYTE, plaintext_length: *mut CK_ULONG,
+        flags: CK_FLAGS) = "3.0 message functions";
+    absent C_MessageDecryptFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+
+    absent C_MessageSignInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        "3.0 message functions";
+    absent C_SignMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) =
+        "3.0 message functions";
+    absent C_SignMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG) =
+        "3.0 message functions";
+    absent C_SignMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) =
+        "3.0 message functions";
+    absent C_MessageSignFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+
+    absent C_MessageVerifyInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        "3.0 message functions";
+    absent C_VerifyMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: CK_ULONG) =
+        "3.0 message functions";
+    absent C_VerifyMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG) =
+        "3.0 message functions";
+    absent C_VerifyMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: CK_ULONG) =
+        "3.0 message functions";
+    absent C_MessageVerifyFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+}
+
+listed since 3 . 2 false {
+    absent C_EncapsulateKey(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, public_key: CK_OBJECT_HANDLE,
+        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG,
+        key: *mut CK_OBJECT_HANDLE) = "key encapsulation";
+    absent C_DecapsulateKey(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, private_key: CK_OBJECT_HANDLE,
+        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG,
+        key: *mut CK_OBJECT_HANDLE) = "key encapsulation";
+    absent C_VerifySignatureInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE,
+        signature: *mut CK_BYTE, signature_length: CK_ULONG) = "verification with the signature first";
+    absent C_VerifySignature(session: CK_SESSION_HANDLE, data: *mut CK_BYTE, data_length: CK_ULONG) =
+        "verification with the signature first";
+    absent C_VerifySignatureUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG) =
+        "verification with the signature first";
+    absent C_VerifySignatureFinal(session: CK_SESSION_HANDLE) = "verification with the signature first";
+    absent C_GetSessionValidationFlags(session: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE,
+        flags: *mut CK_FLAGS) = "the token claims no validation";
+    absent C_AsyncComplete(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, result: *mut CK_ASYNC_DATA) =
+        "asynchronous functions";
+    absent C_AsyncGetID(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, id: *mut CK_ULONG) =
+        "asynchronous functions";
+    absent C_AsyncJoin(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, id: CK_ULONG, data: *mut CK_BYTE,
+        length: CK_ULONG) = "asynchronous functions";
+    absent C_WrapKeyAuthenticated(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM,
+        wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE, associated: *mut CK_BYTE, associated_length: CK_ULONG,
+        wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = "key wrapping with associated data";
+    absent C_UnwrapKeyAuthenticated(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM,
+        unwrapping_key: CK_OBJECT_HANDLE, wrapped: *mut CK_BYTE, wrapped_length: CK_ULONG,
+        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, associated: *mut CK_BYTE, associated_length: CK_ULONG,
+        key: *mut CK_OBJECT_HANDLE) = "key wrapping with associated data";
+}
+
+        }
+    };
+}
+
+pub(crate) use function_table;
