@@ -1,8 +1,18 @@
 //! A key in the form the engine uses, parsed from an object's attributes.
+//!
+//! Owns: which attributes make which engine key, and how the engine's refusals are told. Does not
+//! know: templates, usage flags, mechanisms. Called when an object is made and at a stored key's first
+//! use; from then on the parsed key travels with the object.
+//! Rule source: PKCS#11 v3.1, 6.1 (RSA), 6.3 (EC), 6.8 and 6.10 (secrets).
 
-use hsm_crypto::SecretBytes;
+use crate::attributes::curves::CurveName;
+use crate::object::{self, Attributes, Value};
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use ffi_headers::*;
 use hsm_crypto::ec::{EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
+use hsm_crypto::{CryptoError, SecretBytes};
 use std::sync::Arc;
 
 /// A parsed key.
@@ -26,4 +36,93 @@ pub enum Key {
     XPublic([u8; 32]),
     /// CKK_AES, CKK_GENERIC_SECRET, CKK_SHA*_HMAC.
     Secret(SecretBytes),
+}
+
+impl Key {
+    /// The public point of a private key on a curve, bare; `None` for every other key.
+    #[must_use]
+    pub fn public_point(&self) -> Option<Vec<u8>> {
+        match self {
+            Key::EcPrivate(key) => Some(key.public_point()),
+            Key::EdPrivate(key) => Some(key.public_key().to_vec()),
+            Key::XPrivate(key) => Some(key.public_key().to_vec()),
+            Key::RsaPrivate(_)
+            | Key::RsaPublic(_)
+            | Key::EcPublic(_)
+            | Key::EdPublic(_)
+            | Key::XPublic(_)
+            | Key::Secret(_) => None,
+        }
+    }
+}
+
+/// Parses the key that the attributes make, and has the engine check it.
+///
+/// # Errors
+/// `KeyMaterial` when they make none, `CurveUnknown`, or the engine's own failure.
+pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
+    let number = |kind| match attributes.get(&kind) {
+        Some(Value::Number(number)) => Ok(*number),
+        _ => Err(Reason::KeyMaterial("the object is not a key")),
+    };
+    match (number(CKA_CLASS)?, number(CKA_KEY_TYPE)?) {
+        (CKO_PUBLIC_KEY, CKK_RSA) => {
+            let (modulus, exponent) = (of(attributes, CKA_MODULUS)?, of(attributes, CKA_PUBLIC_EXPONENT)?);
+            (env.engine.rsa_public)(modulus, exponent).map(Key::RsaPublic).map_err(refusal)
+        }
+        (CKO_PRIVATE_KEY, CKK_RSA) => {
+            (env.engine.rsa_private)(&object::rsa_parts(attributes)?).map(Key::RsaPrivate).map_err(refusal)
+        }
+        (CKO_PUBLIC_KEY, key_type) => parse_public_on_curve(env, key_type, attributes),
+        (CKO_PRIVATE_KEY, key_type) => parse_private_on_curve(env, key_type, attributes),
+        (CKO_SECRET_KEY, _) => Ok(Key::Secret(SecretBytes::copy_of(of(attributes, CKA_VALUE)?))),
+        _ => Err(Reason::KeyMaterial("the object is not a key")),
+    }
+}
+
+/// Tells an engine's refusal of key material; failures of the engine itself stay what they are.
+pub(crate) fn refusal(error: CryptoError) -> Reason {
+    match error {
+        CryptoError::InvalidKey(problem) => Reason::KeyMaterial(problem),
+        CryptoError::InputLength => Reason::KeyMaterial("a part of the key has a wrong length"),
+        CryptoError::InputRange => Reason::KeyMaterial("a part of the key is out of range"),
+        CryptoError::InvalidParameter(problem) => Reason::KeyMaterial(problem),
+        CryptoError::BadSignature
+        | CryptoError::SignatureLength
+        | CryptoError::DecryptionFailed
+        | CryptoError::Unsupported(_)
+        | CryptoError::RandomFailed
+        | CryptoError::SelfTest(_) => Reason::Crypto(error),
+    }
+}
+
+fn parse_public_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes) -> Result<Key> {
+    let curve = CurveName::parse_for(key_type, of(attributes, CKA_EC_PARAMS)?)?;
+    let point = curve.parse_point(of(attributes, CKA_EC_POINT)?)?;
+    match curve {
+        CurveName::Weierstrass(curve) => (env.engine.ec_public)(curve, point).map(Key::EcPublic).map_err(refusal),
+        CurveName::Ed25519 => (env.engine.ed25519_public)(point).map(Key::EdPublic).map_err(refusal),
+        CurveName::X25519 => match <[u8; 32]>::try_from(point) {
+            Ok(point) => Ok(Key::XPublic(point)),
+            // The length is all that can be wrong: every 32 bytes are an X25519 public value (RFC 7748, 5).
+            Err(_) => Err(Reason::KeyMaterial("an X25519 public key has 32 bytes")),
+        },
+    }
+}
+
+fn parse_private_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes) -> Result<Key> {
+    let curve = CurveName::parse_for(key_type, of(attributes, CKA_EC_PARAMS)?)?;
+    let secret = of(attributes, CKA_VALUE)?;
+    match curve {
+        CurveName::Weierstrass(curve) => (env.engine.ec_private)(curve, secret).map(Key::EcPrivate).map_err(refusal),
+        CurveName::Ed25519 => (env.engine.ed25519_private)(secret).map(Key::EdPrivate).map_err(refusal),
+        CurveName::X25519 => (env.engine.x25519_private)(secret).map(Key::XPrivate).map_err(refusal),
+    }
+}
+
+fn of(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
+    match attributes.get(&kind) {
+        Some(Value::Bytes(bytes)) => Ok(bytes.expose()),
+        _ => Err(Reason::KeyMaterial("a part of the key is missing")),
+    }
 }

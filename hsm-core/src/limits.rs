@@ -25,3 +25,7 @@ pub const RANDOM_BYTES_MAX: usize = 1 << 30;
 pub const SESSIONS_MAX: usize = 1 << 16;
 /// Most slots.
 pub const SLOTS_MAX: usize = 1024;
+/// Longest number in a key attribute, bytes: twice the largest RSA modulus.
+pub const BIG_INTEGER_BYTES_MAX: usize = 2048;
+/// Longest generic secret or HMAC key, bytes.
+pub const SECRET_BYTES_MAX: usize = 1 << 16;

@@ -1,12 +1,21 @@
 //! An object: a set of attributes with values of known kind, and the key parsed from them.
 //!
-//! Owns: the attribute map, its encoding in a record (docs/format.md), typed access. Does not know:
-//! which attribute may be set when (that is `attributes`), handles, sessions.
+//! Owns: the attribute map, its encoding in a record (docs/format.md), typed access, the way from key
+//! forms to attributes and back. Does not know: which attribute may be set when (that is
+//! `attributes`), handles, sessions.
 
-use crate::key::Key;
+mod encoding;
+mod forms;
+
+pub(crate) use forms::{has_all_parts, rsa_attributes, rsa_parts};
+pub use forms::{private_form, private_material, public_form, public_material, template};
+
+use crate::key::{self, Key};
 use crate::platform::Env;
 use crate::reason::Result;
 use crate::template::Template;
+use core::fmt;
+use ffi_headers::names;
 use hsm_crypto::SecretBytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -32,7 +41,6 @@ pub type Attributes = BTreeMap<u64, Value>;
 /// An object. It never changes: a change makes a new one that takes its place.
 pub struct Object {
     attributes: Attributes,
-    #[allow(dead_code, reason = "contract skeleton")]
     parsed: OnceLock<Arc<Key>>,
 }
 
@@ -41,6 +49,18 @@ impl Object {
     #[must_use]
     pub fn new(attributes: Attributes) -> Self {
         Self { attributes, parsed: OnceLock::new() }
+    }
+
+    /// Makes an object whose key has been parsed already.
+    #[must_use]
+    pub fn with_key(attributes: Attributes, key: Arc<Key>) -> Self {
+        Self { attributes, parsed: OnceLock::from(key) }
+    }
+
+    /// Makes an object with the same key material and other attributes; a parsed key is shared.
+    #[must_use]
+    pub fn with_attributes(&self, attributes: Attributes) -> Self {
+        Self { attributes, parsed: self.parsed.clone() }
     }
 
     /// All attributes.
@@ -101,21 +121,39 @@ impl Object {
     ///
     /// # Errors
     /// `Reason::KeyMaterial` when the attributes do not make a key.
-    pub fn key(&self, _env: &Env<'_>) -> Result<Arc<Key>> {
-        todo!("contract skeleton")
+    pub fn key(&self, env: &Env<'_>) -> Result<Arc<Key>> {
+        if let Some(key) = self.parsed.get() {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(key::parse(env, &self.attributes)?);
+        // When two threads parse at once, the first result stays and both use it.
+        Ok(Arc::clone(self.parsed.get_or_init(|| key)))
     }
 
     /// Encodes all attributes as the content of a record (docs/format.md).
     #[must_use]
     pub fn encode(&self) -> SecretBytes {
-        todo!("contract skeleton")
+        encoding::encode(&self.attributes)
     }
 
     /// Decodes the content of a record.
     ///
     /// # Errors
     /// `Reason::Damaged`.
-    pub fn decode(_content: &[u8]) -> Result<Self> {
-        todo!("contract skeleton")
+    pub fn decode(content: &[u8]) -> Result<Self> {
+        encoding::decode(content).map(Self::new)
+    }
+}
+
+impl fmt::Debug for Object {
+    /// Prints class, type and the length of the label: all that a log may have.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label_bytes = self.bytes(ffi_headers::CKA_LABEL).map_or(0, <[u8]>::len);
+        let mut out = f.debug_struct("Object");
+        out.field("class", &names::printable(names::class, self.class()));
+        if let Some(key_type) = self.key_type() {
+            out.field("key_type", &names::printable(names::key_type, key_type));
+        }
+        out.field("label_bytes", &label_bytes).finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::random::Random;
+use crate::rsa_parts;
 use crate::secret::SecretBytes;
 
 /// All numbers of an RSA private key in the order of PKCS#1 (RFC 8017, A.1.2).
@@ -27,6 +28,16 @@ pub struct RsaParts {
     pub exponent_2: SecretBytes,
     /// `q^-1 mod p`.
     pub coefficient: SecretBytes,
+}
+
+impl RsaParts {
+    /// Checks the numbers that are there and computes the ones after the private exponent that are empty.
+    ///
+    /// # Errors
+    /// `InvalidKey` with what does not fit.
+    pub fn completed(&self) -> Result<RsaParts> {
+        rsa_parts::complete(&rsa_parts::parse(self)?)
+    }
 }
 
 /// Parameters of RSASSA-PSS (RFC 8017, 8.1).

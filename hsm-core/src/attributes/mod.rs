@@ -5,7 +5,17 @@
 //! sensitive). Does not know: sessions, handles, the store. `docs/attributes.md` is printed from here.
 //! Rule source: PKCS#11 v3.1, 4.1 to 4.14, and v2.40 table 15 for the footnotes.
 
+mod build;
+mod change;
+pub(crate) mod complete;
 pub mod curves;
+mod document;
+mod read;
+pub mod row;
+pub mod tables;
+pub(crate) mod values;
+
+pub use document::document;
 
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
@@ -51,42 +61,53 @@ pub enum Origin {
 /// # Errors
 /// `TemplateIncomplete`, `TemplateInconsistent`, `AttributeUnknown`, `AttributeReadOnly`, `AttributeValue`,
 /// each with the attribute and the rule.
-pub fn build(
-    _env: &Env<'_>,
-    _actor: Actor,
-    _origin: Origin,
-    _template: &Template,
-    _material: Attributes,
-) -> Result<Object> {
-    todo!("contract skeleton")
+pub fn build(env: &Env<'_>, actor: Actor, origin: Origin, template: &Template, material: Attributes) -> Result<Object> {
+    build::build(env, actor, origin, template, material)
 }
 
-/// Makes a copy with the template's changes (C_CopyObject); the caller has checked CKA_COPYABLE is asked here.
+/// Makes a copy with the template's changes (C_CopyObject); CKA_COPYABLE is asked here.
+///
+/// The copy has a CKA_UNIQUE_ID of its own and keeps the marks of origin. An empty template is fine.
 ///
 /// # Errors
 /// As `build`, and `ActionProhibited` when `CKA_COPYABLE` is false.
-pub fn copy(_env: &Env<'_>, _actor: Actor, _source: &Object, _template: &Template) -> Result<Object> {
-    todo!("contract skeleton")
+pub fn copy(env: &Env<'_>, actor: Actor, source: &Object, template: &Template) -> Result<Object> {
+    change::copy(env, actor, source, template)
 }
 
 /// Makes the changed object (C_SetAttributeValue): all changes or none.
 ///
 /// # Errors
 /// As `build`, and `ActionProhibited` when `CKA_MODIFIABLE` is false.
-pub fn modify(_env: &Env<'_>, _actor: Actor, _object: &Object, _template: &Template) -> Result<Object> {
-    todo!("contract skeleton")
+pub fn modify(_env: &Env<'_>, actor: Actor, object: &Object, template: &Template) -> Result<Object> {
+    change::modify(actor, object, template)
+}
+
+/// Says whether the object may be destroyed (C_DestroyObject).
+///
+/// # Errors
+/// `ActionProhibited` when `CKA_DESTROYABLE` is false.
+pub fn check_destroyable(object: &Object) -> Result<()> {
+    change::refuse_unless(object, ffi_headers::CKA_DESTROYABLE)
 }
 
 /// The answer to one attribute of C_GetAttributeValue.
+///
+/// An attribute that the object's class has and that nobody gave is answered with its default or
+/// empty; `Invalid` is for what the object cannot have.
 #[must_use]
-pub fn answer(_object: &Object, _kind: u64) -> Answer {
-    todo!("contract skeleton")
+pub fn answer(object: &Object, kind: u64) -> Answer {
+    read::answer(object, kind)
 }
 
 /// Whether the object has every attribute of the template with exactly that value.
 ///
 /// Sensitive attributes never match, so that a search is no oracle; unknown attributes match nothing.
+/// The one exception to "exactly" is CKA_EC_POINT, which is also found without its OCTET STRING.
 #[must_use]
-pub fn matches(_object: &Object, _template: &Template) -> bool {
-    todo!("contract skeleton")
+pub fn matches(object: &Object, template: &Template) -> bool {
+    read::matches(object, template)
 }
+
+#[cfg(test)]
+mod tests;

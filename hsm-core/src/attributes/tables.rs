@@ -1,0 +1,404 @@
+//! The attribute tables: which attributes an object has, and the rules of each.
+//!
+//! Owns: the rows, in groups as the standard lists them, and per class and key type the groups that
+//! apply and the usages that the type can do. Does not know: how rows are applied. Everything that
+//! judges a template or answers a question reads these tables; `docs/attributes.md` is printed from them.
+//! Rule source: PKCS#11 v3.1, 4.2 to 4.10 (common attributes), 6.1 (RSA), 6.3 (EC), 6.8 (generic secret),
+//! 6.10 (AES), 6.20 and on (HMAC keys).
+
+use super::row::{Change, Fill, Form, Give, Row, flag, label, material, origin, row, usage};
+use ffi_headers::*;
+
+/// Attributes that go together.
+#[derive(Debug)]
+pub struct Group {
+    /// Heading in the printed document.
+    pub title: &'static str,
+    /// Its attributes.
+    pub rows: &'static [Row],
+}
+
+/// The attributes of one class and key type.
+#[derive(Debug)]
+pub struct Table {
+    /// `CKO_*`.
+    pub class: u64,
+    /// `CKK_*` of keys.
+    pub key_type: Option<u64>,
+    /// The groups that apply; no attribute is in two of them.
+    pub groups: &'static [&'static Group],
+    /// The usages that the key type can do: true where a template is silent.
+    pub usages: &'static [u64],
+    /// The attribute that a fault of the key material is reported on.
+    pub material: u64,
+}
+
+impl Table {
+    /// The row of an attribute, where the object has it.
+    #[must_use]
+    pub fn row(&self, kind: u64) -> Option<&'static Row> {
+        self.rows().find(|row| row.kind == kind)
+    }
+
+    /// All rows, in the order of the groups.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.groups.iter().flat_map(|group| group.rows)
+    }
+
+    /// Whether objects of this table are private or secret keys.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.class == CKO_PRIVATE_KEY || self.class == CKO_SECRET_KEY
+    }
+}
+
+/// Finds the table of a class and key type.
+#[must_use]
+pub fn find(class: u64, key_type: Option<u64>) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.class == class && table.key_type == key_type)
+}
+
+/// Whether the token makes objects of this class.
+#[must_use]
+pub fn has_class(class: u64) -> bool {
+    TABLES.iter().any(|table| table.class == class)
+}
+
+/// The row of an attribute in whichever table of a key has it, for templates that describe keys.
+#[must_use]
+pub fn key_row(kind: u64) -> Option<&'static Row> {
+    TABLES.iter().filter(|table| table.key_type.is_some()).find_map(|table| table.row(kind))
+}
+
+/// The widest number.
+const ANY: u64 = u64::MAX;
+/// Certificate categories and security domains of the standard go up to this.
+const CATEGORY_MAX: u64 = 3;
+
+/// Attributes of every object.
+pub static STORAGE: Group = Group {
+    title: "Every object",
+    rows: &[
+        row(CKA_CLASS, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Same, Give::Same),
+        flag(CKA_TOKEN, false).changes(Change::Yes, Change::Never),
+        row(CKA_PRIVATE, Form::Flag).fill(Fill::KeysPrivate).changes(Change::OnlyTrue, Change::Never),
+        flag(CKA_MODIFIABLE, true).changes(Change::Yes, Change::Never),
+        label(CKA_LABEL, Form::Text),
+        flag(CKA_COPYABLE, true).changes(Change::OnlyFalse, Change::OnlyFalse),
+        flag(CKA_DESTROYABLE, true).changes(Change::Yes, Change::Yes),
+        origin(CKA_UNIQUE_ID, Form::Text),
+    ],
+};
+
+/// Attributes of data objects.
+pub static DATA: Group = Group {
+    title: "Data",
+    rows: &[
+        label(CKA_APPLICATION, Form::Text).created(),
+        label(CKA_OBJECT_ID, Form::Der).created(),
+        label(CKA_VALUE, Form::Bytes).created(),
+    ],
+};
+
+/// Attributes of X.509 certificates; what a template leaves out is read from CKA_VALUE.
+pub static CERTIFICATE: Group = Group {
+    title: "X.509 certificate",
+    rows: &[
+        row(CKA_CERTIFICATE_TYPE, Form::Number(ANY)).fill(Fill::Number(CKC_X_509)).created(),
+        flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes).created(),
+        row(CKA_CERTIFICATE_CATEGORY, Form::Number(CATEGORY_MAX))
+            .fill(Fill::Number(CK_CERTIFICATE_CATEGORY_UNSPECIFIED))
+            .changes(Change::Yes, Change::Yes)
+            .created(),
+        row(CKA_CHECK_VALUE, Form::Bytes).fill(Fill::Computed).created(),
+        row(CKA_START_DATE, Form::Date).fill(Fill::Computed).created(),
+        row(CKA_END_DATE, Form::Date).fill(Fill::Computed).created(),
+        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).created(),
+        row(CKA_SUBJECT, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created(),
+        label(CKA_ID, Form::Bytes).created(),
+        row(CKA_ISSUER, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created(),
+        row(CKA_SERIAL_NUMBER, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created(),
+        // Required unless CKA_URL says where the certificate is; the completion of certificates sees to that.
+        row(CKA_VALUE, Form::Der).fill(Fill::Empty).created(),
+        row(CKA_URL, Form::Text).fill(Fill::Empty).created(),
+        row(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created(),
+        row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created(),
+        row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Form::Number(CATEGORY_MAX)).fill(Fill::Number(0)).created(),
+        row(CKA_NAME_HASH_ALGORITHM, Form::Number(ANY)).fill(Fill::Number(CKM_SHA_1)).created(),
+    ],
+};
+
+/// Attributes of every key.
+pub static KEY: Group = Group {
+    title: "Every key",
+    rows: &[
+        row(CKA_KEY_TYPE, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Same, Give::Same),
+        label(CKA_ID, Form::Bytes),
+        label(CKA_START_DATE, Form::Date),
+        label(CKA_END_DATE, Form::Date),
+        usage(CKA_DERIVE),
+        origin(CKA_LOCAL, Form::Flag),
+        origin(CKA_KEY_GEN_MECHANISM, Form::Number(ANY)),
+        row(CKA_ALLOWED_MECHANISMS, Form::Mechanisms),
+    ],
+};
+
+/// Attributes of every public key.
+pub static PUBLIC: Group = Group {
+    title: "Every public key",
+    rows: &[
+        label(CKA_SUBJECT, Form::Der),
+        usage(CKA_ENCRYPT),
+        usage(CKA_VERIFY),
+        usage(CKA_VERIFY_RECOVER),
+        usage(CKA_WRAP),
+        flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes),
+        row(CKA_WRAP_TEMPLATE, Form::Template),
+        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed),
+    ],
+};
+
+/// Attributes of every private key.
+pub static PRIVATE: Group = Group {
+    title: "Every private key",
+    rows: &[
+        label(CKA_SUBJECT, Form::Der),
+        flag(CKA_SENSITIVE, true).changes(Change::OnlyTrue, Change::OnlyTrue),
+        usage(CKA_DECRYPT),
+        usage(CKA_SIGN),
+        usage(CKA_SIGN_RECOVER),
+        usage(CKA_UNWRAP),
+        flag(CKA_EXTRACTABLE, false).changes(Change::OnlyFalse, Change::OnlyFalse),
+        origin(CKA_ALWAYS_SENSITIVE, Form::Flag),
+        origin(CKA_NEVER_EXTRACTABLE, Form::Flag),
+        flag(CKA_WRAP_WITH_TRUSTED, false).changes(Change::OnlyTrue, Change::OnlyTrue),
+        row(CKA_UNWRAP_TEMPLATE, Form::Template),
+        flag(CKA_ALWAYS_AUTHENTICATE, false).changes(Change::OnlyTrue, Change::Never),
+        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed),
+        row(CKA_DERIVE_TEMPLATE, Form::Template),
+    ],
+};
+
+/// Attributes of every secret key.
+pub static SECRET: Group = Group {
+    title: "Every secret key",
+    rows: &[
+        flag(CKA_SENSITIVE, true).changes(Change::OnlyTrue, Change::OnlyTrue),
+        usage(CKA_ENCRYPT),
+        usage(CKA_DECRYPT),
+        usage(CKA_SIGN),
+        usage(CKA_VERIFY),
+        usage(CKA_WRAP),
+        usage(CKA_UNWRAP),
+        flag(CKA_EXTRACTABLE, false).changes(Change::OnlyFalse, Change::OnlyFalse),
+        origin(CKA_ALWAYS_SENSITIVE, Form::Flag),
+        origin(CKA_NEVER_EXTRACTABLE, Form::Flag),
+        row(CKA_CHECK_VALUE, Form::Bytes).fill(Fill::Computed),
+        flag(CKA_WRAP_WITH_TRUSTED, false).changes(Change::OnlyTrue, Change::OnlyTrue),
+        flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes),
+        row(CKA_WRAP_TEMPLATE, Form::Template),
+        row(CKA_UNWRAP_TEMPLATE, Form::Template),
+        row(CKA_DERIVE_TEMPLATE, Form::Template),
+        material(CKA_VALUE, Form::Bytes).sensitive(),
+        row(CKA_VALUE_LEN, Form::Number(ANY)).fill(Fill::Computed).gives(
+            Give::Same,
+            Give::Same,
+            Give::Same,
+            Give::Same,
+        ),
+    ],
+};
+
+/// The numbers of an RSA public key.
+pub static RSA_PUBLIC: Group = Group {
+    title: "RSA public key",
+    rows: &[
+        material(CKA_MODULUS, Form::BigInteger),
+        row(CKA_MODULUS_BITS, Form::Number(ANY)).fill(Fill::Computed).gives(
+            Give::Same,
+            Give::Same,
+            Give::Never,
+            Give::Never,
+        ),
+        row(CKA_PUBLIC_EXPONENT, Form::BigInteger).fill(Fill::Computed).gives(
+            Give::May,
+            Give::Same,
+            Give::Never,
+            Give::Never,
+        ),
+    ],
+};
+
+/// A secret number of an RSA private key that can be computed from the others.
+const fn rsa_part(kind: u64) -> Row {
+    row(kind, Form::BigInteger).fill(Fill::Computed).gives(Give::May, Give::Never, Give::Never, Give::Never).sensitive()
+}
+
+/// The numbers of an RSA private key.
+pub static RSA_PRIVATE: Group = Group {
+    title: "RSA private key",
+    rows: &[
+        row(CKA_MODULUS, Form::BigInteger).gives(Give::Must, Give::Never, Give::Same, Give::Never),
+        row(CKA_PUBLIC_EXPONENT, Form::BigInteger).fill(Fill::Computed).gives(
+            Give::May,
+            Give::Same,
+            Give::Same,
+            Give::Never,
+        ),
+        material(CKA_PRIVATE_EXPONENT, Form::BigInteger).sensitive(),
+        rsa_part(CKA_PRIME_1),
+        rsa_part(CKA_PRIME_2),
+        rsa_part(CKA_EXPONENT_1),
+        rsa_part(CKA_EXPONENT_2),
+        rsa_part(CKA_COEFFICIENT),
+    ],
+};
+
+/// Curve and point of a public key on any curve.
+pub static EC_PUBLIC: Group = Group {
+    title: "Public key on a curve (EC, Edwards, Montgomery)",
+    rows: &[
+        row(CKA_EC_PARAMS, Form::Der).gives(Give::Must, Give::Same, Give::Never, Give::Never),
+        material(CKA_EC_POINT, Form::Der),
+    ],
+};
+
+/// Curve, point and scalar of a private key on a Weierstrass curve.
+pub static EC_PRIVATE: Group = Group {
+    title: "EC private key",
+    rows: &[EC_PRIVATE_PARAMS, EC_PRIVATE_POINT, material(CKA_VALUE, Form::BigInteger).sensitive()],
+};
+
+/// Curve, point and secret bytes of a private key on an Edwards or Montgomery curve.
+pub static EC_RAW_PRIVATE: Group = Group {
+    title: "Edwards and Montgomery private key",
+    rows: &[EC_PRIVATE_PARAMS, EC_PRIVATE_POINT, material(CKA_VALUE, Form::Bytes).sensitive()],
+};
+
+const EC_PRIVATE_PARAMS: Row = row(CKA_EC_PARAMS, Form::Der).gives(Give::Must, Give::Same, Give::Same, Give::Never);
+// Not in the standard's table of private keys, but libp11 and pkcs11-provider ask for it, and with it
+// they need no public key object beside the private one.
+const EC_PRIVATE_POINT: Row =
+    row(CKA_EC_POINT, Form::Der).fill(Fill::Computed).gives(Give::May, Give::Never, Give::Same, Give::Never);
+
+const fn object(class: u64, groups: &'static [&'static Group]) -> Table {
+    Table { class, key_type: None, groups, usages: &[], material: CKA_VALUE }
+}
+
+const fn public(key_type: u64, groups: &'static [&'static Group], usages: &'static [u64], material: u64) -> Table {
+    Table { class: CKO_PUBLIC_KEY, key_type: Some(key_type), groups, usages, material }
+}
+
+const fn private(key_type: u64, groups: &'static [&'static Group], usages: &'static [u64], material: u64) -> Table {
+    Table { class: CKO_PRIVATE_KEY, key_type: Some(key_type), groups, usages, material }
+}
+
+const fn secret(key_type: u64, usages: &'static [u64]) -> Table {
+    Table { class: CKO_SECRET_KEY, key_type: Some(key_type), groups: SECRET_GROUPS, usages, material: CKA_VALUE }
+}
+
+const RSA_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &RSA_PUBLIC];
+const RSA_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &RSA_PRIVATE];
+const EC_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &EC_PUBLIC];
+const EC_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_PRIVATE];
+const EC_RAW_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_RAW_PRIVATE];
+const SECRET_GROUPS: &[&Group] = &[&STORAGE, &KEY, &SECRET];
+const MAC: &[u64] = &[CKA_SIGN, CKA_VERIFY];
+
+/// Every group once, in the order of the printed document.
+pub static GROUPS: [&Group; 12] = [
+    &STORAGE,
+    &DATA,
+    &CERTIFICATE,
+    &KEY,
+    &PUBLIC,
+    &PRIVATE,
+    &SECRET,
+    &RSA_PUBLIC,
+    &RSA_PRIVATE,
+    &EC_PUBLIC,
+    &EC_PRIVATE,
+    &EC_RAW_PRIVATE,
+];
+
+/// Every class and key type that the token has.
+pub static TABLES: [Table; 17] = [
+    object(CKO_DATA, &[&STORAGE, &DATA]),
+    object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
+    public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
+    private(CKK_RSA, RSA_PRIVATE_GROUPS, &[CKA_DECRYPT, CKA_SIGN, CKA_SIGN_RECOVER, CKA_UNWRAP], CKA_PRIVATE_EXPONENT),
+    public(CKK_EC, EC_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_EC_POINT),
+    private(CKK_EC, EC_PRIVATE_GROUPS, &[CKA_SIGN, CKA_DERIVE], CKA_VALUE),
+    public(CKK_EC_EDWARDS, EC_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_EC_POINT),
+    private(CKK_EC_EDWARDS, EC_RAW_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
+    public(CKK_EC_MONTGOMERY, EC_PUBLIC_GROUPS, &[], CKA_EC_POINT),
+    private(CKK_EC_MONTGOMERY, EC_RAW_PRIVATE_GROUPS, &[CKA_DERIVE], CKA_VALUE),
+    secret(CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
+    secret(CKK_GENERIC_SECRET, &[CKA_SIGN, CKA_VERIFY, CKA_DERIVE]),
+    secret(CKK_SHA_1_HMAC, MAC),
+    secret(CKK_SHA224_HMAC, MAC),
+    secret(CKK_SHA256_HMAC, MAC),
+    secret(CKK_SHA384_HMAC, MAC),
+    secret(CKK_SHA512_HMAC, MAC),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_object_has_an_attribute_twice() {
+        for table in &TABLES {
+            let mut seen = BTreeSet::new();
+            for row in table.rows() {
+                assert!(seen.insert(row.kind), "{:#x} twice in {:#x}/{:?}", row.kind, table.class, table.key_type);
+            }
+        }
+    }
+
+    #[test]
+    fn every_attribute_has_a_name_and_every_group_is_printed() {
+        for table in &TABLES {
+            for row in table.rows() {
+                assert!(names::attribute(row.kind).is_some(), "{:#x}", row.kind);
+            }
+            for group in table.groups {
+                assert!(GROUPS.iter().any(|printed| core::ptr::eq(*printed, *group)), "{}", group.title);
+            }
+        }
+    }
+
+    #[test]
+    fn usages_of_a_type_are_attributes_of_its_table() {
+        for table in &TABLES {
+            for usage in table.usages {
+                assert_eq!(table.row(*usage).map(|row| row.fill), Some(Fill::Usage), "{usage:#x}");
+            }
+            assert!(table.row(table.material).is_some());
+        }
+    }
+
+    #[test]
+    fn sensitive_attributes_are_never_given_to_a_copy_or_changed() {
+        for row in TABLES.iter().flat_map(Table::rows).filter(|row| row.sensitive) {
+            assert_eq!((row.copy, row.set), (Change::Never, Change::Never), "{:#x}", row.kind);
+        }
+    }
+
+    /// The list is written out here a second time on purpose: it is what must not leak.
+    #[test]
+    fn exactly_the_secrets_of_each_key_type_are_sensitive() {
+        let rsa: &[u64] =
+            &[CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT];
+        for table in &TABLES {
+            let found: Vec<u64> = table.rows().filter(|row| row.sensitive).map(|row| row.kind).collect();
+            let expected: &[u64] = match (table.class, table.key_type) {
+                (CKO_PRIVATE_KEY, Some(CKK_RSA)) => rsa,
+                (CKO_PRIVATE_KEY | CKO_SECRET_KEY, _) => &[CKA_VALUE],
+                _ => &[],
+            };
+            assert_eq!(found, expected, "{:#x}/{:?}", table.class, table.key_type);
+        }
+    }
+}
