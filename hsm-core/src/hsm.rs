@@ -1,24 +1,29 @@
-//! The HSM as a value, and its functions in the order of the standard.
+//! The HSM as a value.
+//!
+//! Owns: what an HSM is made of and how it is assembled. The functions of the standard are methods of
+//! [`Hsm`] in `api/`, one file a chapter. Does not know: pointers, files, which store or engine it has.
+//!
+//! Order of locks, outermost first: the instance (the edge's), a session, the catalogue's turn, the
+//! store's own; a token's state and index are leaves that are never held while another is asked for,
+//! except state before index and state before a free place in the session table. No crypto runs under
+//! a token's lock, and after C_SignInit a C_Sign touches its session and its key, nothing else.
 
+use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::platform::Platform;
 use crate::reason::Result;
-use crate::template::Template;
-use crate::types::*;
-use hsm_crypto::SecretBytes;
+use crate::session::{Session, SessionTable};
+use crate::token::Token;
+use crate::types::SessionHandle;
+use std::sync::Arc;
 
 /// A virtual HSM with its slots and sessions. All functions take `&self` and may be called from any thread.
 pub struct Hsm {
-    #[allow(dead_code, reason = "contract skeleton")]
-    platform: Platform,
-    #[allow(dead_code, reason = "contract skeleton")]
-    config: Config,
+    pub(crate) platform: Platform,
+    pub(crate) config: Config,
+    pub(crate) sessions: SessionTable,
+    pub(crate) catalogue: Catalogue,
 }
-
-macro_rules! contract { ($($name:ident ( $($arg:ident : $ty:ty),* ) -> $ret:ty;)*) => { $(
-    #[allow(missing_docs, clippy::missing_errors_doc, unused_variables, reason = "contract skeleton")]
-    pub fn $name(&self, $($arg: $ty),*) -> $ret { todo!("contract skeleton") }
-)* } }
 
 impl Hsm {
     /// Starts the HSM on a platform: reads slots and public objects, makes the first slot.
@@ -26,63 +31,21 @@ impl Hsm {
     /// # Errors
     /// The store's.
     pub fn new(platform: Platform, config: Config) -> Result<Self> {
-        Ok(Self { platform, config })
+        let catalogue = Catalogue::start(&platform, &config)?;
+        Ok(Self { platform, config, sessions: SessionTable::default(), catalogue })
     }
 
-    contract! {
-        info() -> Info;
-        slots(token_present: bool) -> Result<Vec<SlotId>>;
-        slot_info(slot: SlotId) -> Result<SlotInfo>;
-        token_info(slot: SlotId) -> Result<TokenInfo>;
-        mechanism_list(slot: SlotId) -> Result<Vec<u64>>;
-        mechanism_info(slot: SlotId, kind: u64) -> Result<MechanismInfo>;
-        init_token(slot: SlotId, so_pin: &SecretBytes, label: &[u8; 32]) -> Result<()>;
-        init_pin(session: SessionHandle, pin: &SecretBytes) -> Result<()>;
-        set_pin(session: SessionHandle, old: &SecretBytes, new: &SecretBytes) -> Result<()>;
-        open_session(slot: SlotId, read_write: bool) -> Result<SessionHandle>;
-        close_session(session: SessionHandle) -> Result<()>;
-        close_all_sessions(slot: SlotId) -> Result<()>;
-        session_info(session: SessionHandle) -> Result<SessionInfo>;
-        login(session: SessionHandle, user_type: u64, pin: &SecretBytes) -> Result<()>;
-        logout(session: SessionHandle) -> Result<()>;
-        create_object(session: SessionHandle, template: &Template) -> Result<ObjectHandle>;
-        copy_object(session: SessionHandle, object: ObjectHandle, template: &Template) -> Result<ObjectHandle>;
-        destroy_object(session: SessionHandle, object: ObjectHandle) -> Result<()>;
-        object_size(session: SessionHandle, object: ObjectHandle) -> Result<usize>;
-        attributes(session: SessionHandle, object: ObjectHandle, kinds: &[u64]) -> Result<Vec<Answer>>;
-        set_attributes(session: SessionHandle, object: ObjectHandle, template: &Template) -> Result<()>;
-        find_init(session: SessionHandle, template: &Template) -> Result<()>;
-        find(session: SessionHandle, most: usize) -> Result<Vec<ObjectHandle>>;
-        find_final(session: SessionHandle) -> Result<()>;
-        encrypt_init(session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()>;
-        encrypt(session: SessionHandle, data: &[u8], room: Room) -> Result<Reply>;
-        encrypt_update(session: SessionHandle, data: &[u8], room: Room) -> Result<Reply>;
-        encrypt_final(session: SessionHandle, room: Room) -> Result<Reply>;
-        decrypt_init(session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()>;
-        decrypt(session: SessionHandle, data: &[u8], room: Room) -> Result<Reply>;
-        decrypt_update(session: SessionHandle, data: &[u8], room: Room) -> Result<Reply>;
-        decrypt_final(session: SessionHandle, room: Room) -> Result<Reply>;
-        digest_init(session: SessionHandle, mechanism: &Mechanism) -> Result<()>;
-        digest(session: SessionHandle, data: &[u8], room: Room) -> Result<Reply>;
-        digest_update(session: SessionHandle, data: &[u8]) -> Result<()>;
-        digest_key(session: SessionHandle, key: ObjectHandle) -> Result<()>;
-        digest_final(session: SessionHandle, room: Room) -> Result<Reply>;
-        sign_init(session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()>;
-        sign(session: SessionHandle, data: &[u8], room: Room) -> Result<Reply>;
-        sign_update(session: SessionHandle, data: &[u8]) -> Result<()>;
-        sign_final(session: SessionHandle, room: Room) -> Result<Reply>;
-        verify_init(session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()>;
-        verify(session: SessionHandle, data: &[u8], signature: &[u8]) -> Result<()>;
-        verify_update(session: SessionHandle, data: &[u8]) -> Result<()>;
-        verify_final(session: SessionHandle, signature: &[u8]) -> Result<()>;
-        generate_key(session: SessionHandle, mechanism: &Mechanism, template: &Template) -> Result<ObjectHandle>;
-        generate_key_pair(session: SessionHandle, mechanism: &Mechanism, public: &Template, private: &Template) -> Result<(ObjectHandle, ObjectHandle)>;
-        wrap_key(session: SessionHandle, mechanism: &Mechanism, wrapping: ObjectHandle, key: ObjectHandle, room: Room) -> Result<Reply>;
-        unwrap_key(session: SessionHandle, mechanism: &Mechanism, unwrapping: ObjectHandle, wrapped: &[u8], template: &Template) -> Result<ObjectHandle>;
-        derive_key(session: SessionHandle, mechanism: &Mechanism, base: ObjectHandle, template: &Template) -> Result<ObjectHandle>;
-        seed_random(session: SessionHandle, seed: &[u8]) -> Result<()>;
-        random(session: SessionHandle, bytes: usize) -> Result<Vec<u8>>;
-        cancel(session: SessionHandle, operation: OperationKind) -> ();
-        mark_faulted(session: SessionHandle) -> ();
+    /// Runs `work` on a session, under its lock.
+    pub(crate) fn with_session<T>(
+        &self,
+        handle: SessionHandle,
+        work: impl FnOnce(&mut Session) -> Result<T>,
+    ) -> Result<T> {
+        work(&mut *self.sessions.lock(handle)?)
+    }
+
+    /// The token of a session, for calls that must not hold the session's lock.
+    pub(crate) fn token_of(&self, handle: SessionHandle) -> Result<Arc<Token>> {
+        Ok(self.sessions.lock(handle)?.token.clone())
     }
 }

@@ -6,19 +6,26 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod api;
 pub mod attributes;
+mod catalogue;
 pub mod certificate;
 pub mod config;
 pub mod hsm;
+mod index;
 pub mod key;
 pub mod keys;
 pub mod limits;
 pub mod mechanisms;
 pub mod object;
+mod operation;
 pub mod platform;
 pub mod reason;
 pub mod role;
+mod session;
+pub mod slot;
 pub mod template;
+mod token;
 pub mod types;
 
 pub use config::Config;

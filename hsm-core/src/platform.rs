@@ -1,4 +1,7 @@
 //! What the HSM stands on: engine, randomness, clock and store, all handed in.
+//!
+//! Owns: the traits and the bundle. Does not know: any implementation of them; `hsm-platform` and the
+//! tests bring those. Called from everywhere in this crate.
 
 use hsm_crypto::{Provider, Random};
 use std::sync::Arc;
@@ -32,10 +35,53 @@ pub struct Env<'a> {
     pub random: &'a dyn Random,
 }
 
+/// Writes a time as the `utcTime` of C_GetTokenInfo: `YYYYMMDDhhmmss00` in the Gregorian calendar.
+///
+/// Years outside 0000 to 9999 do not fit the field and give 16 blanks.
+#[must_use]
+pub fn utc_time(unix_seconds: i64) -> [u8; 16] {
+    let (days, second) = (unix_seconds.div_euclid(86_400), unix_seconds.rem_euclid(86_400));
+    // Days are counted from 0000-03-01, so that the leap day is the last of its year and the months'
+    // lengths repeat every five (153 days); 146097 days are 400 years.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let text = format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}00");
+    text.as_bytes().try_into().unwrap_or([b' '; 16])
+}
+
 impl Platform {
     /// The part that mechanisms see.
     #[must_use]
     pub fn env(&self) -> Env<'_> {
         Env { engine: self.engine, random: &*self.random }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_written_in_the_gregorian_calendar() {
+        let cases: [(i64, &[u8; 16]); 7] = [
+            (0, b"1970010100000000"),
+            (-1, b"1969123123595900"),
+            (951_782_400, b"2000022900000000"),
+            (1_709_251_199, b"2024022923595900"),
+            (1_709_251_200, b"2024030100000000"),
+            (4_107_542_399, b"2100022823595900"),
+            (4_107_542_400, b"2100030100000000"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(&utc_time(seconds), text, "{seconds}");
+        }
+        assert_eq!(utc_time(i64::MAX / 2), [b' '; 16]);
     }
 }

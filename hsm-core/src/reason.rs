@@ -53,6 +53,9 @@ pub enum Reason {
     /// The token in the slot has not been initialised.
     #[error("the token is not initialised")]
     TokenNotInitialized,
+    /// Another process initialised or emptied the token while the call ran.
+    #[error("another process initialised the token anew during the call")]
+    TokenChanged,
     /// A token cannot be initialised while a session is open.
     #[error("a session is open on the token")]
     SessionExists,
@@ -270,6 +273,10 @@ pub enum Reason {
     #[error("the signature has a wrong length")]
     SignatureLength,
 
+    /// The random source takes no seed: the operating system seeds it.
+    #[error("the random source is seeded by the operating system and takes no seed")]
+    SeedNotSupported,
+
     // --- from below ---
     /// The store failed.
     #[error(transparent)]
@@ -296,6 +303,7 @@ impl Reason {
             Reason::TokenMemory(_) => CKR_DEVICE_MEMORY,
             Reason::SlotUnknown(_) => CKR_SLOT_ID_INVALID,
             Reason::TokenNotInitialized => CKR_TOKEN_NOT_RECOGNIZED,
+            Reason::TokenChanged => CKR_DEVICE_REMOVED,
             Reason::SessionExists => CKR_SESSION_EXISTS,
             Reason::SessionUnknown(_) => CKR_SESSION_HANDLE_INVALID,
             Reason::SessionFaulted => CKR_GENERAL_ERROR,
@@ -353,6 +361,7 @@ impl Reason {
             Reason::EncryptedDataInvalid => CKR_ENCRYPTED_DATA_INVALID,
             Reason::SignatureInvalid => CKR_SIGNATURE_INVALID,
             Reason::SignatureLength => CKR_SIGNATURE_LEN_RANGE,
+            Reason::SeedNotSupported => CKR_RANDOM_SEED_NOT_SUPPORTED,
             Reason::Store(error) => store_rv(error),
             Reason::Crypto(error) => crypto_rv(*error),
         }

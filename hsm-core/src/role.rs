@@ -86,4 +86,41 @@ impl Role {
             Role::Auditor => &ROLES[4],
         }
     }
+
+    /// Whether the role is the normal user or stands for it: private objects exist for it.
+    #[must_use]
+    pub const fn is_user(self) -> bool {
+        matches!(self, Role::CryptoOfficer | Role::CryptoUser | Role::LimitedCryptoOfficer)
+    }
+
+    /// The row that a `CKU_*` logs in as.
+    #[must_use]
+    pub fn by_user_type(user_type: u64) -> Option<&'static RoleRow> {
+        ROLES.iter().find(|row| row.user_type == user_type)
+    }
+
+    /// The row with this place in the store.
+    #[must_use]
+    pub fn by_store_id(store_id: RoleId) -> Option<&'static RoleRow> {
+        ROLES.iter().find(|row| row.store_id == store_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_finds_its_own_row_in_both_directions() {
+        for row in &ROLES {
+            assert_eq!(row.role.row().name, row.name);
+            assert_eq!(Role::by_user_type(row.user_type).map(|found| found.role), Some(row.role));
+            assert_eq!(Role::by_store_id(row.store_id).map(|found| found.role), Some(row.role));
+        }
+    }
+
+    #[test]
+    fn context_specific_is_no_role() {
+        assert!(Role::by_user_type(ffi_headers::CKU_CONTEXT_SPECIFIC).is_none());
+    }
 }

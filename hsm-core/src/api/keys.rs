@@ -1,0 +1,144 @@
+//! Key management: generate, wrap, unwrap and derive keys (v2.40, 5.14).
+//!
+//! Owns: which handle is looked up as what, and that access is judged before a key is made in vain.
+//! Does not know: the rules of wrapping and templates (`keys`, `attributes`).
+
+use super::crypto::known;
+use crate::access::{self, Verb};
+use crate::hsm::Hsm;
+use crate::keys;
+use crate::object::Object;
+use crate::reason::{Reason, Result};
+use crate::session::Session;
+use crate::template::Template;
+use crate::types::{Mechanism, ObjectHandle, Reply, Room, SessionHandle};
+use std::sync::Arc;
+
+impl Hsm {
+    /// C_GenerateKey.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `SessionReadOnly`, `NotLoggedIn`, `Mechanism*`, `Template*`, `Attribute*`, the store's.
+    pub fn generate_key(
+        &self,
+        session: SessionHandle,
+        mechanism: &Mechanism,
+        template: &Template,
+    ) -> Result<ObjectHandle> {
+        self.with_session(session, |session| {
+            known(mechanism)?;
+            self.catalogue.refresh()?;
+            access::check_template(session.subject(), template)?;
+            let key = keys::generate_key(&self.platform.env(), session.actor(), mechanism, template)?;
+            self.keep_one(session, key)
+        })
+    }
+
+    /// C_GenerateKeyPair: returns the handles of the public and of the private key, which are kept together or
+    /// not at all.
+    ///
+    /// # Errors
+    /// As `generate_key`.
+    pub fn generate_key_pair(
+        &self,
+        session: SessionHandle,
+        mechanism: &Mechanism,
+        public: &Template,
+        private: &Template,
+    ) -> Result<(ObjectHandle, ObjectHandle)> {
+        self.with_session(session, |session| {
+            known(mechanism)?;
+            self.catalogue.refresh()?;
+            access::check_template(session.subject(), public)?;
+            access::check_template(session.subject(), private)?;
+            let env = self.platform.env();
+            let (public, private) = keys::generate_key_pair(&env, session.actor(), mechanism, public, private)?;
+            let [public, private] = self.keep(session, [public, private])?;
+            Ok((public, private))
+        })
+    }
+
+    /// C_WrapKey. The size is that of the wrapped key itself, so asking for it does the work.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `WrappingKeyUnknown`, `KeyUnknown`, `BufferTooSmall`, and as `keys::wrap_key`.
+    pub fn wrap_key(
+        &self,
+        session: SessionHandle,
+        mechanism: &Mechanism,
+        wrapping: ObjectHandle,
+        key: ObjectHandle,
+        room: Room,
+    ) -> Result<Reply> {
+        self.with_session(session, |session| {
+            known(mechanism)?;
+            self.catalogue.refresh()?;
+            let wrapping = self.key(session, wrapping, Reason::WrappingKeyUnknown)?;
+            let key = self.key(session, key, Reason::KeyUnknown)?;
+            let wrapped = keys::wrap_key(&self.platform.env(), mechanism, &wrapping, &key)?;
+            match room {
+                Room::Ask => Ok(Reply::Size(wrapped.len())),
+                Room::Bytes(have) if have < wrapped.len() => Err(Reason::BufferTooSmall { need: wrapped.len() }),
+                Room::Bytes(_) => Ok(Reply::Data(wrapped)),
+            }
+        })
+    }
+
+    /// C_UnwrapKey.
+    ///
+    /// # Errors
+    /// As `create_object`, `UnwrappingKeyUnknown`, and as `keys::unwrap_key`.
+    pub fn unwrap_key(
+        &self,
+        session: SessionHandle,
+        mechanism: &Mechanism,
+        unwrapping: ObjectHandle,
+        wrapped: &[u8],
+        template: &Template,
+    ) -> Result<ObjectHandle> {
+        self.with_session(session, |session| {
+            known(mechanism)?;
+            self.catalogue.refresh()?;
+            let unwrapping = self.key(session, unwrapping, Reason::UnwrappingKeyUnknown)?;
+            access::check_template(session.subject(), template)?;
+            let env = self.platform.env();
+            let key = keys::unwrap_key(&env, session.actor(), mechanism, &unwrapping, wrapped, template)?;
+            self.keep_one(session, key)
+        })
+    }
+
+    /// C_DeriveKey.
+    ///
+    /// # Errors
+    /// As `create_object`, `KeyUnknown`, and as `keys::derive_key`.
+    pub fn derive_key(
+        &self,
+        session: SessionHandle,
+        mechanism: &Mechanism,
+        base: ObjectHandle,
+        template: &Template,
+    ) -> Result<ObjectHandle> {
+        self.with_session(session, |session| {
+            known(mechanism)?;
+            self.catalogue.refresh()?;
+            let base = self.key(session, base, Reason::KeyUnknown)?;
+            access::check_template(session.subject(), template)?;
+            let key = keys::derive_key(&self.platform.env(), session.actor(), mechanism, &base, template)?;
+            self.keep_one(session, key)
+        })
+    }
+
+    /// The key behind a handle; `unknown` names the handle's part in the call.
+    pub(super) fn key(
+        &self,
+        session: &Session,
+        handle: ObjectHandle,
+        unknown: fn(u64) -> Reason,
+    ) -> Result<Arc<Object>> {
+        match self.held(session, handle, Verb::Use) {
+            Ok(held) => Ok(held.object),
+            Err(Reason::ObjectUnknown(handle)) => Err(unknown(handle)),
+            Err(reason) => Err(reason),
+        }
+    }
+}

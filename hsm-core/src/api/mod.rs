@@ -1,0 +1,10 @@
+//! The functions of PKCS#11 as methods of [`Hsm`](crate::Hsm), one file a chapter of the standard.
+//!
+//! Owns: the order of checks in each function, and which room answers which. Does not know: pointers,
+//! `CKR_*`. Called from `pkcs11-module` and `admin`.
+
+mod crypto;
+mod keys;
+mod objects;
+mod sessions;
+mod slots;

@@ -1,0 +1,296 @@
+//! Objects: create, copy, destroy, read, change and find them (v2.40, 5.7).
+//!
+//! Owns: where an object is kept (store or session) and in which order access, rules and the store are
+//! asked. Does not know: which attribute may have which value (`attributes`), how records are sealed.
+
+use crate::access::{self, Verb};
+use crate::attributes::{self, Origin};
+use crate::catalogue::Written;
+use crate::hsm::Hsm;
+use crate::index::Held;
+use crate::object::{Attributes, Object, Value};
+use crate::operation::Tie;
+use crate::reason::{Reason, Result};
+use crate::session::Session;
+use crate::slot::Epoch;
+use crate::template::Template;
+use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
+use ffi_headers::CKA_DESTROYABLE;
+use std::sync::Arc;
+use token_store::{PartitionKey, RecordContent, RecordId, StoreError, Transaction, Visibility};
+
+impl Hsm {
+    /// C_CreateObject.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `SessionReadOnly`, `NotLoggedIn`, `Template*`, `Attribute*`, the store's.
+    pub fn create_object(&self, session: SessionHandle, template: &Template) -> Result<ObjectHandle> {
+        self.with_session(session, |session| {
+            self.catalogue.refresh()?;
+            access::check_template(session.subject(), template)?;
+            let env = self.platform.env();
+            let object = attributes::build(&env, session.actor(), Origin::Create, template, Attributes::new())?;
+            self.keep_one(session, object)
+        })
+    }
+
+    /// C_CopyObject; an empty template makes a plain copy.
+    ///
+    /// # Errors
+    /// As `create_object`, and `ObjectUnknown`, `ActionProhibited`.
+    pub fn copy_object(
+        &self,
+        session: SessionHandle,
+        object: ObjectHandle,
+        template: &Template,
+    ) -> Result<ObjectHandle> {
+        self.with_session(session, |session| {
+            self.catalogue.refresh()?;
+            let source = self.held(session, object, Verb::See)?.object;
+            access::check_template(session.subject(), template)?;
+            let copy = attributes::copy(&self.platform.env(), session.actor(), &source, template)?;
+            self.keep_one(session, copy)
+        })
+    }
+
+    /// C_DestroyObject: durable before the handle disappears. Operations under way keep the key they began with.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `ObjectUnknown`, `SessionReadOnly`, `ActionProhibited`, the store's.
+    pub fn destroy_object(&self, session: SessionHandle, object: ObjectHandle) -> Result<()> {
+        self.with_session(session, |session| {
+            self.catalogue.refresh()?;
+            let held = self.held(session, object, Verb::Change)?;
+            if matches!(held.object.attributes().get(&CKA_DESTROYABLE), Some(Value::Flag(false))) {
+                return Err(Reason::ActionProhibited(CKA_DESTROYABLE));
+            }
+            let Some(record) = held.record() else { return session.token.remove_session_object(object) };
+            let token = &session.token;
+            let deleted = self.catalogue.write_records(token, token.epoch(), |tx| {
+                match tx.delete_record(token.partition, record) {
+                    Ok(()) => Ok(Ok(vec![(record, None)])),
+                    // Another process was faster; the next look takes the handle away.
+                    Err(StoreError::NoRecord) => Ok(Err(Reason::ObjectUnknown(object.0))),
+                    Err(error) => Err(error),
+                }
+            });
+            deleted.map(|_| ())
+        })
+    }
+
+    /// C_GetObjectSize: bytes that the object takes in the store, sealing aside.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `ObjectUnknown`, the store's.
+    pub fn object_size(&self, session: SessionHandle, object: ObjectHandle) -> Result<usize> {
+        self.with_session(session, |session| {
+            self.catalogue.refresh()?;
+            Ok(self.held(session, object, Verb::See)?.object.encode().len())
+        })
+    }
+
+    /// C_GetAttributeValue: an answer for each of `kinds`, in their order.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `ObjectUnknown`, the store's.
+    pub fn attributes(&self, session: SessionHandle, object: ObjectHandle, kinds: &[u64]) -> Result<Vec<Answer>> {
+        self.with_session(session, |session| {
+            self.catalogue.refresh()?;
+            let object = self.held(session, object, Verb::See)?.object;
+            Ok(kinds.iter().map(|kind| attributes::answer(&object, *kind)).collect())
+        })
+    }
+
+    /// C_SetAttributeValue: all changes or none, on what the object is in the store at that moment.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `ObjectUnknown`, `SessionReadOnly`, `ActionProhibited`, `Attribute*`, `Template*`, the store's.
+    pub fn set_attributes(&self, session: SessionHandle, object: ObjectHandle, template: &Template) -> Result<()> {
+        self.with_session(session, |session| {
+            self.catalogue.refresh()?;
+            let held = self.held(session, object, Verb::Change)?;
+            match held.record() {
+                Some(record) => self.change_record(session, object, record, template),
+                None => self.catalogue.in_turn(|| {
+                    // Read anew in turn, so that two threads' changes both last.
+                    let present = self.held(session, object, Verb::Change)?.object;
+                    let changed = attributes::modify(&self.platform.env(), session.actor(), &present, template)?;
+                    access::check_new(session.subject(), &changed)?;
+                    session.token.replace_session_object(object, Arc::new(changed))
+                }),
+            }
+        })
+    }
+
+    fn change_record(
+        &self,
+        session: &Session,
+        handle: ObjectHandle,
+        record: RecordId,
+        template: &Template,
+    ) -> Result<()> {
+        let token = &session.token;
+        let (epoch, key) = self.write_key(session);
+        let env = self.platform.env();
+        let written = self.catalogue.write_records(token, epoch, |tx| {
+            let Some(entry) = tx.record(token.partition, record, key.as_ref())? else {
+                return Ok(Err(Reason::ObjectUnknown(handle.0)));
+            };
+            let present = match entry.content {
+                RecordContent::Open(content) => Object::decode(content.expose()),
+                RecordContent::Closed => Err(Reason::NotLoggedIn),
+                RecordContent::Damaged => Err(Reason::Damaged("the record does not open")),
+            };
+            let changed = present
+                .and_then(|present| attributes::modify(&env, session.actor(), &present, template))
+                .and_then(|changed| access::check_new(session.subject(), &changed).map(|()| changed));
+            match changed {
+                Ok(changed) => {
+                    put(tx, session, record, key.as_ref(), &changed)?;
+                    Ok(Ok(vec![(record, Some(Arc::new(changed)))]))
+                }
+                Err(reason) => Ok(Err(reason)),
+            }
+        });
+        written.map(|_| ())
+    }
+
+    /// C_FindObjectsInit: the search sees the objects of this moment.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `OperationActive`, the store's.
+    pub fn find_init(&self, session: SessionHandle, template: &Template) -> Result<()> {
+        self.with_session(session, |session| {
+            session.operations.ensure_idle(OperationKind::Find, session.token.standing())?;
+            self.catalogue.refresh()?;
+            let (subject, now) = (session.subject(), session.standing());
+            let found = session.token.search(template, |object| {
+                access::check(subject, object, Verb::See).is_ok() && attributes::matches(object, template)
+            });
+            let tie = if subject.sees_private() { Tie::to_login(now, false) } else { Tie::FREE };
+            session.operations.start_find(found, tie);
+            Ok(())
+        })
+    }
+
+    /// C_FindObjects: the next handles, none when all have been given; objects destroyed meanwhile are left out.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `OperationNotInitialized`.
+    pub fn find(&self, session: SessionHandle, most: usize) -> Result<Vec<ObjectHandle>> {
+        self.with_session(session, |session| {
+            let token = session.token.clone();
+            let rest = session.operations.found(token.standing())?;
+            Ok(token.still_visible(rest, most))
+        })
+    }
+
+    /// C_FindObjectsFinal.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `OperationNotInitialized`.
+    pub fn find_final(&self, session: SessionHandle) -> Result<()> {
+        self.with_session(session, |session| {
+            let now = session.standing();
+            session.operations.end_find(now)
+        })
+    }
+
+    /// The object behind a handle, if this session may do that to it.
+    pub(super) fn held(&self, session: &Session, handle: ObjectHandle, verb: Verb) -> Result<Held> {
+        let unknown = || Reason::ObjectUnknown(handle.0);
+        let held = session.token.object(handle).ok_or_else(unknown)?;
+        match access::check(session.subject(), &held.object, verb) {
+            Ok(()) => Ok(held),
+            Err(Reason::Hidden) => Err(unknown()),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// Keeps a new object where it belongs.
+    pub(super) fn keep_one(&self, session: &Session, object: Object) -> Result<ObjectHandle> {
+        let [handle] = self.keep(session, [object])?;
+        Ok(handle)
+    }
+
+    /// Keeps new objects, those for the store in one batch: after a crash all of them exist, or none.
+    pub(super) fn keep<const N: usize>(&self, session: &Session, objects: [Object; N]) -> Result<[ObjectHandle; N]> {
+        let objects = objects.map(Arc::new);
+        for object in &objects {
+            access::check_new(session.subject(), object)?;
+        }
+        let mut handles = [ObjectHandle(0); N];
+        let mut in_memory = Vec::new();
+        let kept = self.keep_in_memory(session, &objects, &mut handles, &mut in_memory);
+        let kept = kept.and_then(|()| self.keep_in_store(session, &objects, &mut handles));
+        if let Err(reason) = kept {
+            for handle in in_memory {
+                // Gone already when the session's login ended meanwhile, which is as well.
+                let _ = session.token.remove_session_object(handle);
+            }
+            return Err(reason);
+        }
+        Ok(handles)
+    }
+
+    fn keep_in_memory(
+        &self,
+        session: &Session,
+        objects: &[Arc<Object>],
+        handles: &mut [ObjectHandle],
+        in_memory: &mut Vec<ObjectHandle>,
+    ) -> Result<()> {
+        for (object, handle) in objects.iter().zip(handles).filter(|(object, _)| !object.is_token()) {
+            *handle = session.token.add_session_object(session.handle, object.clone())?;
+            in_memory.push(*handle);
+        }
+        Ok(())
+    }
+
+    fn keep_in_store(&self, session: &Session, objects: &[Arc<Object>], handles: &mut [ObjectHandle]) -> Result<()> {
+        let mut written: Written = Vec::new();
+        for object in objects.iter().filter(|object| object.is_token()) {
+            written.push((self.platform.store.new_record_id()?, Some(object.clone())));
+        }
+        if written.is_empty() {
+            return Ok(());
+        }
+        let (epoch, key) = self.write_key(session);
+        if key.is_none() && objects.iter().any(|object| object.is_token() && object.is_private()) {
+            return Err(Reason::NotLoggedIn);
+        }
+        let given = self.catalogue.write_records(&session.token, epoch, |tx| {
+            for (record, object) in &written {
+                if let Some(object) = object {
+                    put(tx, session, *record, key.as_ref(), object)?;
+                }
+            }
+            Ok(Ok(written.clone()))
+        })?;
+        let places = objects.iter().zip(handles).filter(|(object, _)| object.is_token());
+        for ((_, place), handle) in places.zip(given) {
+            *place = handle;
+        }
+        Ok(())
+    }
+
+    /// The key for private records as far as this session has one, and the epoch of the token.
+    fn write_key(&self, session: &Session) -> (Epoch, Option<PartitionKey>) {
+        match session.token.private_key() {
+            Some((epoch, key)) => (epoch, Some(key)),
+            None => (session.token.epoch(), None),
+        }
+    }
+}
+
+/// Writes an object's record.
+fn put(
+    tx: &mut Transaction<'_>,
+    session: &Session,
+    record: RecordId,
+    key: Option<&PartitionKey>,
+    object: &Object,
+) -> token_store::Result<()> {
+    let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
+    tx.put_record(session.token.partition, record, visibility, key, &object.encode())
+}

@@ -1,0 +1,211 @@
+//! Slots and tokens: C_GetInfo to C_InitToken (v2.40, 5.4 and 5.5).
+//!
+//! Owns: what slots and tokens tell about themselves, initialising and emptying a token. Does not
+//! know: how descriptions are stored. All answers come from memory after one look at the generation.
+
+use super::sessions::pin_reason;
+use crate::catalogue::add_slot;
+use crate::hsm::Hsm;
+use crate::limits::{PIN_BYTES_MAX, PIN_BYTES_MIN};
+use crate::mechanisms;
+use crate::platform::utc_time;
+use crate::reason::{Reason, Result};
+use crate::role::Role;
+use crate::slot::Description;
+use crate::token::{State, Token};
+use crate::types::{Info, MechanismInfo, SlotId, SlotInfo, TokenInfo};
+use ffi_headers::*;
+use hsm_crypto::SecretBytes;
+use std::sync::Arc;
+use token_store::{RecordId, RoleState};
+
+const MANUFACTURER: &str = "Perilune";
+const MODEL: &str = "Perilune HSM";
+const VERSION: (u8, u8) = (number(env!("CARGO_PKG_VERSION_MAJOR")), number(env!("CARGO_PKG_VERSION_MINOR")));
+
+impl Hsm {
+    /// C_GetInfo, less the version of the interface.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        Info { manufacturer: MANUFACTURER, description: "Perilune PKCS#11 library", version: VERSION }
+    }
+
+    /// C_GetSlotList: all slots by number. Every slot holds a token, initialised or not, so
+    /// `token_present` leaves none out; `pkcs11-tool --init-token` relies on that.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn slots(&self, _token_present: bool) -> Result<Vec<SlotId>> {
+        self.catalogue.refresh()?;
+        Ok(self.catalogue.tokens().into_iter().map(|(slot, _)| slot).collect())
+    }
+
+    /// C_GetSlotInfo.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, the store's.
+    pub fn slot_info(&self, slot: SlotId) -> Result<SlotInfo> {
+        self.token(slot)?;
+        Ok(SlotInfo {
+            description: format!("Perilune slot {}", slot.0),
+            manufacturer: MANUFACTURER.to_owned(),
+            flags: CKF_TOKEN_PRESENT,
+            hardware: VERSION,
+            firmware: VERSION,
+        })
+    }
+
+    /// C_GetTokenInfo.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, the store's.
+    pub fn token_info(&self, slot: SlotId) -> Result<TokenInfo> {
+        let state = self.token(slot)?.state();
+        let read_write = state.sessions.values().filter(|read_write| **read_write).count();
+        Ok(TokenInfo {
+            label: state.description.label,
+            manufacturer: MANUFACTURER.to_owned(),
+            model: MODEL.to_owned(),
+            serial: state.description.serial,
+            flags: token_flags(&state),
+            sessions_max: CK_EFFECTIVELY_INFINITE,
+            sessions: state.sessions.len() as u64,
+            rw_sessions_max: CK_EFFECTIVELY_INFINITE,
+            rw_sessions: read_write as u64,
+            pin_bytes_max: PIN_BYTES_MAX as u64,
+            pin_bytes_min: self.pin_bytes_min() as u64,
+            hardware: VERSION,
+            firmware: VERSION,
+            utc_time: utc_time(self.platform.clock.unix_seconds()),
+        })
+    }
+
+    /// C_GetMechanismList.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, the store's.
+    pub fn mechanism_list(&self, slot: SlotId) -> Result<Vec<u64>> {
+        self.token(slot)?;
+        Ok(mechanisms::all().map(|row| row.kind).collect())
+    }
+
+    /// C_GetMechanismInfo.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, `MechanismUnknown`, the store's.
+    pub fn mechanism_info(&self, slot: SlotId, kind: u64) -> Result<MechanismInfo> {
+        self.token(slot)?;
+        Ok(mechanisms::find(kind).ok_or(Reason::MechanismUnknown(kind))?.info())
+    }
+
+    /// C_InitToken. On a fresh token the PIN becomes the SO's; on an initialised one it must be the SO's,
+    /// counts as a try, and everything in the token is destroyed. Slot number and serial stay.
+    ///
+    /// # Errors
+    /// `PinLength` (costs no try), `SlotUnknown`, `SessionExists`, `PinIncorrect`, `PinLocked`, `TokenChanged`, the
+    /// store's. A token whose SO is locked can only be emptied by the operator ([`Hsm::remove_token`]).
+    pub fn init_token(&self, slot: SlotId, so_pin: &SecretBytes, label: &[u8; 32]) -> Result<()> {
+        let token = self.idle_token(slot)?;
+        let state = token.state();
+        let so = Role::SecurityOfficer.row().store_id;
+        let store = &self.platform.store;
+        if state.description.initialised {
+            // The SO's PIN may be shorter than a minimum that was raised since.
+            self.judge_pin_length(so_pin, PIN_BYTES_MIN)?;
+            store.login(token.partition, so, so_pin).map_err(pin_reason)?;
+        } else {
+            self.judge_pin_length(so_pin, self.pin_bytes_min())?;
+        }
+        let key = store.new_partition_key()?;
+        let tries = self.config.so_tries_max;
+        let mut role = Some(store.prepare_role(token.partition, so, so_pin, &key, tries)?);
+        let next = state.description.initialised(label, &*self.platform.random)?;
+        let blank = Description::new(slot, &*self.platform.random)?;
+        self.catalogue.write(&token, state.description.epoch, |tx, _| {
+            let Some(role) = role.take() else { return Ok(Err(RAN_TWICE)) };
+            tx.clear_partition(token.partition)?;
+            tx.put_partition(token.partition, &next.encode())?;
+            tx.put_role(role)?;
+            add_slot(tx, &self.config, &blank, Some(token.partition))?;
+            Ok(Ok(()))
+        })
+    }
+
+    /// Empties a slot for the operator, who needs no PIN but the device key and the files: objects and roles are
+    /// destroyed, the token is uninitialised again. Slot number and serial stay.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, `SessionExists`, `TokenChanged`, the store's.
+    pub fn remove_token(&self, slot: SlotId) -> Result<()> {
+        let token = self.idle_token(slot)?;
+        let description = token.state().description;
+        let next = description.emptied(&*self.platform.random)?;
+        self.catalogue.write(&token, description.epoch, |tx, _| {
+            tx.clear_partition(token.partition)?;
+            tx.put_partition(token.partition, &next.encode())?;
+            Ok(Ok(()))
+        })
+    }
+
+    /// The stored objects of a token that do not open or decode, as far as they have been looked at:
+    /// private ones only while the user is logged in.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, the store's.
+    pub fn damaged_records(&self, slot: SlotId) -> Result<Vec<RecordId>> {
+        Ok(self.token(slot)?.damaged())
+    }
+
+    /// The token in a slot, up to date.
+    pub(crate) fn token(&self, slot: SlotId) -> Result<Arc<Token>> {
+        self.catalogue.refresh()?;
+        self.catalogue.token(slot)
+    }
+
+    /// The token in a slot on which this process has no session.
+    fn idle_token(&self, slot: SlotId) -> Result<Arc<Token>> {
+        let token = self.token(slot)?;
+        if token.sessions().is_empty() { Ok(token) } else { Err(Reason::SessionExists) }
+    }
+}
+
+/// The store promises to run a transaction once; were it to try again, the role's record would be gone.
+pub(super) const RAN_TWICE: Reason = Reason::Internal("the store ran a transaction twice");
+
+fn token_flags(state: &State) -> u64 {
+    let mut flags = CKF_RNG | CKF_CLOCK_ON_TOKEN;
+    if state.description.initialised {
+        flags |= CKF_TOKEN_INITIALIZED | CKF_LOGIN_REQUIRED;
+    }
+    if let Some(so) = state.role_state(Role::SecurityOfficer) {
+        flags |= try_flags(so, CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED);
+    }
+    if let Some(user) = state.role_state(Role::CryptoOfficer) {
+        flags |= CKF_USER_PIN_INITIALIZED;
+        flags |= try_flags(user, CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED);
+    }
+    flags
+}
+
+fn try_flags(role: RoleState, low: u64, last: u64, locked: u64) -> u64 {
+    let mut flags = 0;
+    if role.failed > 0 {
+        flags |= low;
+    }
+    if role.locked() {
+        flags |= locked;
+    } else if role.failed + 1 == role.failed_max {
+        flags |= last;
+    }
+    flags
+}
+
+/// A part of the crate's version as a number.
+const fn number(text: &str) -> u8 {
+    let (mut value, mut place) = (0, 0);
+    while place < text.len() {
+        value = value * 10 + (text.as_bytes()[place] - b'0');
+        place += 1;
+    }
+    value
+}

@@ -1,0 +1,406 @@
+//! The tokens of this process, kept in step with the store that other processes change too.
+//!
+//! Owns: which tokens there are, up to which generation the store has been read, the order of this
+//! process's writes. Does not know: sessions' contents, attributes' rules, operations. Called from `api/`.
+//!
+//! When nothing changed, `refresh` reads one number. When something did, it reads only what changed.
+//! Writes of this process go one after the other through `turn`, together with what they mean for the
+//! index, so that an older state never overwrites a newer one. `turn` is taken after a session's lock
+//! and before the store's; the tokens' own locks are leaves below it.
+
+use crate::config::Config;
+use crate::index::{Handles, News};
+use crate::object::Object;
+use crate::platform::Platform;
+use crate::reason::{Reason, Result};
+use crate::role::ROLES;
+use crate::slot::{Description, Epoch, next_number};
+use crate::token::{Login, Token};
+use crate::types::{ObjectHandle, SessionHandle, SlotId};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use token_store::{
+    Change, Changes, Entry, PartitionEntry, PartitionId, RecordContent, RecordId, RoleId, RoleState, Store, StoreError,
+    Transaction, View, Visibility,
+};
+
+/// The tokens and the store they stand for.
+pub struct Catalogue {
+    store: Arc<Store>,
+    tokens: RwLock<BTreeMap<SlotId, Arc<Token>>>,
+    /// The generation up to which the store has been read.
+    seen: AtomicU64,
+    /// Held while this process writes, and while it takes in what others wrote.
+    turn: Mutex<()>,
+    handles: Arc<Handles>,
+}
+
+/// Records that a transaction wrote, with the object each holds now; `None` for a deleted one.
+pub type Written = Vec<(RecordId, Option<Arc<Object>>)>;
+
+/// The answer of work inside the store: the store's errors outside, the core's inside. Work that answers
+/// an inner error has written nothing.
+pub type Within<T> = token_store::Result<Result<T>>;
+
+/// What a view of the store brought.
+struct Report {
+    generation: u64,
+    /// Partitions read from the ground up.
+    whole: Vec<Whole>,
+    /// Partitions that are gone.
+    gone: Vec<PartitionId>,
+    roles: Vec<(PartitionId, RoleId, Option<RoleState>)>,
+    records: Vec<(PartitionId, RecordId, Option<Entry>)>,
+}
+
+struct Whole {
+    partition: PartitionId,
+    description: Description,
+    roles: Vec<(RoleId, Option<RoleState>)>,
+    records: Vec<Entry>,
+}
+
+impl Catalogue {
+    /// Reads the store, and makes the first or the spare slot where it is missing.
+    ///
+    /// # Errors
+    /// The store's. A spare slot that cannot be made in a read-only store is no error.
+    pub fn start(platform: &Platform, config: &Config) -> Result<Self> {
+        let catalogue = Self {
+            store: platform.store.clone(),
+            tokens: RwLock::new(BTreeMap::new()),
+            seen: AtomicU64::new(0),
+            turn: Mutex::new(()),
+            handles: Arc::new(Handles::default()),
+        };
+        let partitions = catalogue.store.view(|view| view.partitions())?;
+        if lacks_slot(&partitions, config, None) {
+            let blank = Description::new(SlotId(0), &*platform.random)?;
+            let made = catalogue.store.transact(|tx| add_slot(tx, config, &blank, None));
+            match made {
+                Ok(_) => {}
+                Err(StoreError::ReadOnly { path }) if !partitions.is_empty() => {
+                    tracing::debug!(path = %path.display(), "the store is read-only: no spare slot is made");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let report = catalogue.store.view(|view| {
+            let mut report = Report::new(view.generation());
+            catalogue.read_everything(view, &mut report)?;
+            Ok(report)
+        })?;
+        catalogue.apply(report);
+        Ok(catalogue)
+    }
+
+    /// All tokens by slot number.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<(SlotId, Arc<Token>)> {
+        self.tokens.read().iter().map(|(slot, token)| (*slot, token.clone())).collect()
+    }
+
+    /// The token in a slot.
+    ///
+    /// # Errors
+    /// `SlotUnknown`.
+    pub fn token(&self, slot: SlotId) -> Result<Arc<Token>> {
+        self.tokens.read().get(&slot).cloned().ok_or(Reason::SlotUnknown(slot.0))
+    }
+
+    /// Takes in what other processes changed; costs one look at the generation when they changed nothing.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn refresh(&self) -> Result<()> {
+        if self.store.generation()? == self.seen.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _turn = self.turn.lock();
+        self.catch_up()
+    }
+
+    /// Runs `work` in a transaction on a token that must still be of `epoch`, then reads back what it changed.
+    ///
+    /// # Errors
+    /// `TokenChanged`, the store's, or what `work` answers; nothing has then changed.
+    pub fn write<T>(
+        &self,
+        token: &Token,
+        epoch: Epoch,
+        mut work: impl FnMut(&mut Transaction<'_>, &Description) -> Within<T>,
+    ) -> Result<T> {
+        let _turn = self.turn.lock();
+        let done = self.store.transact(|tx| match description_of(tx, token.partition, epoch)? {
+            Ok(description) => work(tx, &description),
+            Err(reason) => Ok(Err(reason)),
+        });
+        let (answer, _) = done?;
+        self.catch_up()?;
+        answer
+    }
+
+    /// Runs `work` in a transaction as `write` does, and makes the records that it wrote visible at once.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn write_records(
+        &self,
+        token: &Token,
+        epoch: Epoch,
+        mut work: impl FnMut(&mut Transaction<'_>) -> Within<Written>,
+    ) -> Result<Vec<ObjectHandle>> {
+        let _turn = self.turn.lock();
+        let seen = self.seen.load(Ordering::Acquire);
+        let mut alone = false;
+        let (answer, generation) = self.store.transact(|tx| {
+            alone = tx.generation() == seen;
+            match description_of(tx, token.partition, epoch)? {
+                Ok(_) => work(tx),
+                Err(reason) => Ok(Err(reason)),
+            }
+        })?;
+        match answer {
+            Ok(written) => {
+                let news = written.into_iter().map(|(record, object)| (record, object.map(News::Object))).collect();
+                let handles = token.set_records(news);
+                // Where others wrote in between, the next refresh reads their changes, and ours once more.
+                if alone {
+                    self.seen.store(generation, Ordering::Release);
+                }
+                Ok(handles)
+            }
+            Err(reason) => {
+                self.catch_up()?;
+                Err(reason)
+            }
+        }
+    }
+
+    /// Runs `work` while no other thread of this process changes objects.
+    pub fn in_turn<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _turn = self.turn.lock();
+        work()
+    }
+
+    /// Logs a role in whose PIN was right: reads the private objects and shows them.
+    ///
+    /// # Errors
+    /// As `Token::begin_login`, and the store's.
+    pub fn begin_login(&self, token: &Token, session: SessionHandle, login: Login, epoch: Epoch) -> Result<()> {
+        let _turn = self.turn.lock();
+        let mut entries = Vec::new();
+        if login.role.is_user() {
+            let read = self.store.view(|view| match description_of(view, token.partition, epoch)? {
+                Ok(_) => view.records(token.partition, Some(&login.key)).map(Ok),
+                Err(reason) => Ok(Err(reason)),
+            })?;
+            match read {
+                Ok(found) => entries = found,
+                Err(reason) => {
+                    self.catch_up()?;
+                    return Err(reason);
+                }
+            }
+        }
+        entries.retain(|entry| entry.visibility == Visibility::Private);
+        let records = entries.into_iter().map(|entry| (entry.id, news(entry))).collect();
+        token.begin_login(session, login, epoch, records)
+    }
+
+    /// Reads what changed since `seen`; the caller holds `turn`.
+    fn catch_up(&self) -> Result<()> {
+        let seen = self.seen.load(Ordering::Acquire);
+        let report = self.store.view(|view| {
+            let mut report = Report::new(view.generation());
+            if report.generation == seen {
+                return Ok(report);
+            }
+            match view.changes_since(seen)? {
+                Changes::Everything => self.read_everything(view, &mut report)?,
+                Changes::Only(changes) => self.read_changes(view, &changes, &mut report)?,
+            }
+            Ok(report)
+        })?;
+        self.apply(report);
+        Ok(())
+    }
+
+    fn read_everything(&self, view: &View<'_>, report: &mut Report) -> token_store::Result<()> {
+        let partitions = view.partitions()?;
+        let present: HashSet<PartitionId> = partitions.iter().map(|entry| entry.id).collect();
+        report.gone = self.known().into_keys().filter(|partition| !present.contains(partition)).collect();
+        for entry in &partitions {
+            self.read_partition(view, entry, report)?;
+        }
+        Ok(())
+    }
+
+    fn read_changes(&self, view: &View<'_>, changes: &[Change], report: &mut Report) -> token_store::Result<()> {
+        let known = self.known();
+        let mut read_whole = HashSet::new();
+        for change in changes {
+            let Change::Partition(partition) = change else { continue };
+            let entry = match view.partition(*partition) {
+                Ok(entry) => entry,
+                Err(StoreError::NoPartition) => {
+                    report.gone.push(*partition);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let same_epoch = |token: &Arc<Token>| {
+                Description::of(&entry).is_ok_and(|description| description.epoch == token.epoch())
+            };
+            if !known.get(partition).is_some_and(same_epoch) {
+                self.read_partition(view, &entry, report)?;
+                read_whole.insert(*partition);
+            }
+        }
+        for change in changes {
+            match change {
+                Change::Role(partition, role) if known.contains_key(partition) && !read_whole.contains(partition) => {
+                    report.roles.push((*partition, *role, role_state(view, *partition, *role)?));
+                }
+                Change::Record(partition, record) if !read_whole.contains(partition) => {
+                    let Some(token) = known.get(partition) else { continue };
+                    let key = token.private_key().map(|(_, key)| key);
+                    report.records.push((*partition, *record, view.record(*partition, *record, key.as_ref())?));
+                }
+                Change::Partition(_) | Change::Role(..) | Change::Record(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_partition(&self, view: &View<'_>, entry: &PartitionEntry, report: &mut Report) -> token_store::Result<()> {
+        let description = match Description::of(entry) {
+            Ok(description) => description,
+            Err(reason) => {
+                tracing::warn!(%reason, "a slot is left out");
+                return Ok(());
+            }
+        };
+        // A key of another epoch would make every private record look damaged.
+        let key = self.known().get(&entry.id).and_then(|token| token.private_key());
+        let key = key.filter(|(epoch, _)| *epoch == description.epoch).map(|(_, key)| key);
+        let mut roles = Vec::with_capacity(ROLES.len());
+        for row in &ROLES {
+            roles.push((row.store_id, role_state(view, entry.id, row.store_id)?));
+        }
+        let records = view.records(entry.id, key.as_ref())?;
+        report.whole.push(Whole { partition: entry.id, description, roles, records });
+        Ok(())
+    }
+
+    fn apply(&self, report: Report) {
+        for whole in report.whole {
+            let slot = whole.description.slot;
+            let known = self.known().get(&whole.partition).cloned();
+            let token = known.unwrap_or_else(|| {
+                let token = Token::new(whole.partition, whole.description.clone(), self.handles.clone());
+                let token = Arc::new(token);
+                self.tokens.write().insert(slot, token.clone());
+                token
+            });
+            if token.set_description(whole.description) {
+                tracing::debug!(slot = slot.0, "the token was initialised anew");
+            }
+            for (role, state) in whole.roles {
+                token.set_role(role, state);
+            }
+            token.retain_records(&whole.records.iter().map(|entry| entry.id).collect());
+            token.set_records(whole.records.into_iter().map(|entry| (entry.id, Some(news(entry)))).collect());
+        }
+        let known = self.known();
+        for (partition, role, state) in report.roles {
+            if let Some(token) = known.get(&partition) {
+                token.set_role(role, state);
+            }
+        }
+        for (partition, record, entry) in report.records {
+            if let Some(token) = known.get(&partition) {
+                token.set_records(vec![(record, entry.map(news))]);
+            }
+        }
+        if !report.gone.is_empty() {
+            self.tokens.write().retain(|_, token| !report.gone.contains(&token.partition));
+        }
+        self.seen.store(report.generation, Ordering::Release);
+    }
+
+    fn known(&self) -> BTreeMap<PartitionId, Arc<Token>> {
+        self.tokens.read().values().map(|token| (token.partition, token.clone())).collect()
+    }
+}
+
+impl Report {
+    fn new(generation: u64) -> Self {
+        Self { generation, whole: Vec::new(), gone: Vec::new(), roles: Vec::new(), records: Vec::new() }
+    }
+}
+
+/// What a record holds, as the index takes it in.
+fn news(entry: Entry) -> News {
+    match entry.content {
+        RecordContent::Closed => News::Closed,
+        RecordContent::Damaged => {
+            tracing::warn!(record = ?entry.id, "a stored object does not open");
+            News::Damaged
+        }
+        RecordContent::Open(content) => match Object::decode(content.expose()) {
+            Ok(object) => News::Object(Arc::new(object)),
+            Err(reason) => {
+                tracing::warn!(record = ?entry.id, %reason, "a stored object does not decode");
+                News::Damaged
+            }
+        },
+    }
+}
+
+/// The state of a role. A damaged record counts as locked: nobody gets in, and nothing else of the token suffers.
+fn role_state(view: &View<'_>, partition: PartitionId, role: RoleId) -> token_store::Result<Option<RoleState>> {
+    match view.role(partition, role) {
+        Err(StoreError::Damaged { what }) => {
+            tracing::warn!(%what, "a role is taken as locked");
+            Ok(Some(RoleState { failed: 1, failed_max: 1 }))
+        }
+        other => other,
+    }
+}
+
+/// The description of a partition, which must still be of `epoch`.
+fn description_of(view: &View<'_>, partition: PartitionId, epoch: Epoch) -> Within<Description> {
+    let description = Description::of(&view.partition(partition)?);
+    Ok(description.and_then(|found| if found.epoch == epoch { Ok(found) } else { Err(Reason::TokenChanged) }))
+}
+
+/// Whether a slot has to be made; `about` is a partition about to be initialised, which no longer counts as free.
+fn lacks_slot(partitions: &[PartitionEntry], config: &Config, about: Option<PartitionId>) -> bool {
+    let free = |entry: &PartitionEntry| {
+        Some(entry.id) != about && Description::of(entry).is_ok_and(|description| !description.initialised)
+    };
+    partitions.is_empty() || config.spare_slot && !partitions.iter().any(free)
+}
+
+/// Makes a slot where one is missing; decided inside the transaction, so that two processes never both make one.
+///
+/// # Errors
+/// The store's.
+pub fn add_slot(
+    tx: &mut Transaction<'_>,
+    config: &Config,
+    blank: &Description,
+    about: Option<PartitionId>,
+) -> token_store::Result<()> {
+    let partitions = tx.partitions()?;
+    if !lacks_slot(&partitions, config, about) {
+        return Ok(());
+    }
+    if let Some(slot) = next_number(&partitions) {
+        tx.create_partition(&Description { slot, ..blank.clone() }.encode())?;
+    }
+    Ok(())
+}

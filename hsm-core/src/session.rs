@@ -1,0 +1,249 @@
+//! Sessions and the table that finds them by handle.
+//!
+//! Owns: handles (never 0, never reused), the limit of sessions, one lock per session. Does not know:
+//! tokens' rules, what the operations do. Called from `api/`.
+//!
+//! The table is a slab in chunks that are made once and never moved: finding a session reads
+//! shared memory that nobody writes, then takes that session's own lock. Two threads with different
+//! sessions never meet; two threads with one session wait for each other.
+
+use crate::access::Subject;
+use crate::attributes::Actor;
+use crate::limits::SESSIONS_MAX;
+use crate::operation::Operations;
+use crate::reason::{Reason, Result};
+use crate::role::Role;
+use crate::token::{Standing, Token};
+use crate::types::SessionHandle;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use std::sync::{Arc, OnceLock};
+
+/// A session.
+pub struct Session {
+    /// Its handle.
+    pub handle: SessionHandle,
+    /// Its token.
+    pub token: Arc<Token>,
+    /// Opened with CKF_RW_SESSION.
+    pub read_write: bool,
+    /// A panic went through it: it can only be closed.
+    pub faulted: bool,
+    /// What it has under way.
+    pub operations: Operations,
+}
+
+impl Session {
+    /// Who asks, for the access question.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject { role: self.standing().role, read_write: self.read_write }
+    }
+
+    /// Who asks, for the attribute tables.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let role = self.standing().role;
+        Actor { security_officer: role == Some(Role::SecurityOfficer), user: role.is_some_and(Role::is_user) }
+    }
+
+    /// The login of the token as it is now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.token.standing()
+    }
+}
+
+/// Sessions in one chunk.
+const CHUNK: usize = 256;
+/// Bits of a handle that say where the session lies; those above count how often the place was used.
+const PLACE_BITS: u32 = 16;
+const _: () = assert!(SESSIONS_MAX <= 1 << PLACE_BITS, "every place fits into the handle");
+
+/// A place for a session, alone on its cache lines.
+#[repr(align(128))]
+#[derive(Default)]
+struct Place(Mutex<Seat>);
+
+#[derive(Default)]
+struct Seat {
+    /// How often the place was used; part of the handle.
+    used: u64,
+    session: Option<Session>,
+}
+
+/// The table of all sessions of an HSM.
+pub struct SessionTable {
+    chunks: Vec<OnceLock<Box<[Place]>>>,
+    free: Mutex<Free>,
+}
+
+/// Places to give out: those given back, then the untouched ones from here.
+#[derive(Default)]
+struct Free {
+    returned: Vec<usize>,
+    untouched: usize,
+}
+
+/// A session under its lock.
+pub type SessionGuard<'a> = MappedMutexGuard<'a, Session>;
+
+impl Default for SessionTable {
+    fn default() -> Self {
+        Self {
+            chunks: (0..SESSIONS_MAX.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            free: Mutex::new(Free::default()),
+        }
+    }
+}
+
+impl SessionTable {
+    /// Adds a session.
+    ///
+    /// # Errors
+    /// `SessionCount` at the limit.
+    pub fn open(&self, token: Arc<Token>, read_write: bool) -> Result<SessionHandle> {
+        let number = self.free.lock().take().ok_or(Reason::SessionCount)?;
+        let place = self.place_or_new(number).ok_or(Reason::SessionCount)?;
+        let mut seat = place.0.lock();
+        seat.used += 1;
+        let handle = SessionHandle(seat.used << PLACE_BITS | number as u64);
+        seat.session = Some(Session { handle, token, read_write, faulted: false, operations: Operations::default() });
+        Ok(handle)
+    }
+
+    /// Removes a session and returns it; its place is free for another, its handle dead for ever.
+    ///
+    /// # Errors
+    /// `SessionUnknown`.
+    pub fn close(&self, handle: SessionHandle) -> Result<Session> {
+        let session = {
+            let mut seat = self.seat(handle)?;
+            seat.session.take().ok_or(Reason::SessionUnknown(handle.0))?
+        };
+        self.free.lock().returned.push(number_of(handle));
+        Ok(session)
+    }
+
+    /// Finds a session and takes its lock, waiting for a call of another thread on the same session.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `SessionFaulted`.
+    pub fn lock(&self, handle: SessionHandle) -> Result<SessionGuard<'_>> {
+        let guard = self.lock_faulted(handle)?;
+        if guard.faulted {
+            return Err(Reason::SessionFaulted);
+        }
+        Ok(guard)
+    }
+
+    /// As `lock`, also for a session that is out of use.
+    ///
+    /// # Errors
+    /// `SessionUnknown`.
+    pub fn lock_faulted(&self, handle: SessionHandle) -> Result<SessionGuard<'_>> {
+        let seat = self.seat(handle)?;
+        // `seat` has just seen the session there; the error is for the type only.
+        MutexGuard::try_map(seat, |seat| seat.session.as_mut()).map_err(|_| Reason::SessionUnknown(handle.0))
+    }
+
+    /// The seat on which `handle` sits.
+    fn seat(&self, handle: SessionHandle) -> Result<MutexGuard<'_, Seat>> {
+        let unknown = || Reason::SessionUnknown(handle.0);
+        let number = number_of(handle);
+        let chunk = self.chunks.get(number / CHUNK).and_then(OnceLock::get).ok_or_else(unknown)?;
+        let seat = chunk.get(number % CHUNK).ok_or_else(unknown)?.0.lock();
+        match &seat.session {
+            Some(session) if session.handle == handle => Ok(seat),
+            Some(_) | None => Err(unknown()),
+        }
+    }
+
+    fn place_or_new(&self, number: usize) -> Option<&Place> {
+        let chunk = self.chunks.get(number / CHUNK)?;
+        chunk.get_or_init(|| (0..CHUNK).map(|_| Place::default()).collect()).get(number % CHUNK)
+    }
+}
+
+impl Free {
+    fn take(&mut self) -> Option<usize> {
+        if let Some(number) = self.returned.pop() {
+            return Some(number);
+        }
+        let number = self.untouched;
+        (number < SESSIONS_MAX).then(|| {
+            self.untouched += 1;
+            number
+        })
+    }
+}
+
+fn number_of(handle: SessionHandle) -> usize {
+    // The mask keeps it below 2^16, which fits every `usize`.
+    usize::try_from(handle.0 & ((1 << PLACE_BITS) - 1)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Handles;
+    use crate::slot::Description;
+    use crate::types::SlotId;
+    use std::collections::HashSet;
+    use token_store::PartitionId;
+
+    fn token() -> Arc<Token> {
+        let description =
+            Description { slot: SlotId(0), serial: [b'0'; 16], initialised: true, label: [b' '; 32], epoch: [1; 16] };
+        Arc::new(Token::new(PartitionId([0; 16]), description, Arc::new(Handles::default())))
+    }
+
+    #[test]
+    fn a_handle_is_never_zero_and_never_given_twice() {
+        let (table, token) = (SessionTable::default(), token());
+        let mut seen = HashSet::new();
+        for _ in 0..1000 {
+            let handle = table.open(token.clone(), false).unwrap();
+            assert_ne!(handle.0, 0);
+            assert!(seen.insert(handle));
+            table.close(handle).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_closed_handle_stays_dead_when_its_place_is_used_again() {
+        let (table, token) = (SessionTable::default(), token());
+        let first = table.open(token.clone(), false).unwrap();
+        table.close(first).unwrap();
+        let second = table.open(token, true).unwrap();
+        assert!(matches!(table.lock(first), Err(Reason::SessionUnknown(_))));
+        assert!(matches!(table.close(first), Err(Reason::SessionUnknown(_))));
+        assert!(table.lock(second).unwrap().read_write);
+    }
+
+    #[test]
+    fn handles_that_nobody_gave_are_unknown() {
+        let table = SessionTable::default();
+        for handle in [0, 1, 0xffff, 0x1_0000, u64::MAX, u64::MAX - 1] {
+            assert!(matches!(table.lock(SessionHandle(handle)), Err(Reason::SessionUnknown(_))), "{handle:#x}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_met_exactly_and_a_closed_session_makes_room() {
+        let (table, token) = (SessionTable::default(), token());
+        let handles: Vec<_> = (0..SESSIONS_MAX).map(|_| table.open(token.clone(), false).unwrap()).collect();
+        assert!(matches!(table.open(token.clone(), false), Err(Reason::SessionCount)));
+        table.close(handles[12_345]).unwrap();
+        table.open(token.clone(), false).unwrap();
+        assert!(matches!(table.open(token, false), Err(Reason::SessionCount)));
+    }
+
+    #[test]
+    fn a_faulted_session_can_only_be_closed() {
+        let (table, token) = (SessionTable::default(), token());
+        let handle = table.open(token, false).unwrap();
+        table.lock_faulted(handle).unwrap().faulted = true;
+        assert!(matches!(table.lock(handle), Err(Reason::SessionFaulted)));
+        table.close(handle).unwrap();
+    }
+}

@@ -1,0 +1,362 @@
+//! One token in this process: what is known of it, who is logged in, its sessions and its objects.
+//!
+//! Owns: the rules of login states (v2.40, 5.4 and 5.6) as far as one process goes. Does not know: the
+//! store, session contents, operations. Called from `sync` (news from the store) and from `api/`.
+//!
+//! Three locks of which none is held while another level's is asked for: `state`, then `index`; both are
+//! leaves, held for memory operations only and never across crypto or the store. What the hot path
+//! asks (the role, and how often it changed) is one atomic on a line of its own.
+
+use crate::index::{Handles, Held, Home, Index, News};
+use crate::object::Object;
+use crate::reason::{Reason, Result};
+use crate::role::{ROLES, Role};
+use crate::slot::{Description, Epoch};
+use crate::template::Template;
+use crate::types::{ObjectHandle, SessionHandle, SlotId};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use token_store::{PartitionId, PartitionKey, RecordId, RoleId, RoleState};
+
+/// A token in this process.
+pub struct Token {
+    /// Its partition.
+    pub partition: PartitionId,
+    slot: SlotId,
+    standing: StandingCell,
+    state: Mutex<State>,
+    index: RwLock<Index>,
+    handles: Arc<Handles>,
+}
+
+/// What changes when somebody logs in or out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The role that is logged in.
+    pub role: Option<Role>,
+    /// How often a login ended; an operation on a private key lives only as long as its login.
+    pub ended: u64,
+}
+
+/// The standing in one word, alone on its cache lines: read by every call, written by login and logout.
+#[repr(align(128))]
+struct StandingCell(AtomicU64);
+
+/// What is known of a token.
+#[derive(Clone)]
+pub struct State {
+    /// Number, serial, label, epoch.
+    pub description: Description,
+    /// The roles that have a PIN, by their place in the store.
+    pub roles: BTreeMap<RoleId, RoleState>,
+    /// The login.
+    pub login: Option<Login>,
+    /// Open sessions and whether each is read-write.
+    pub sessions: BTreeMap<SessionHandle, bool>,
+}
+
+/// A login.
+#[derive(Clone)]
+pub struct Login {
+    /// Who.
+    pub role: Role,
+    /// What the PIN opened.
+    pub key: PartitionKey,
+}
+
+impl Token {
+    /// Makes a token of what the store says.
+    #[must_use]
+    pub fn new(partition: PartitionId, description: Description, handles: Arc<Handles>) -> Self {
+        let state = State { description, roles: BTreeMap::new(), login: None, sessions: BTreeMap::new() };
+        Self {
+            partition,
+            slot: state.description.slot,
+            standing: StandingCell(AtomicU64::new(0)),
+            state: Mutex::new(state),
+            index: RwLock::new(Index::default()),
+            handles,
+        }
+    }
+
+    /// The role that is logged in, and how often a login ended.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let word = self.standing.0.load(Ordering::Acquire);
+        let place = usize::try_from(word & 0xff).unwrap_or(0);
+        Standing { role: place.checked_sub(1).and_then(|place| ROLES.get(place)).map(|row| row.role), ended: word >> 8 }
+    }
+
+    /// A copy of what is known of the token, without the lock.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state.lock().clone()
+    }
+
+    /// The epoch; a new one means another token in the same slot.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.state.lock().description.epoch
+    }
+
+    /// The slot's number.
+    #[must_use]
+    pub fn slot(&self) -> SlotId {
+        self.slot
+    }
+
+    /// The login with its key, and the epoch it belongs to.
+    #[must_use]
+    pub fn login_of_epoch(&self) -> Option<(Epoch, Login)> {
+        let state = self.state.lock();
+        Some((state.description.epoch, state.login.clone()?))
+    }
+
+    /// The key that opens private objects now, with the epoch it belongs to.
+    #[must_use]
+    pub fn private_key(&self) -> Option<(Epoch, PartitionKey)> {
+        let state = self.state.lock();
+        let login = state.login.as_ref().filter(|login| login.role.is_user())?;
+        Some((state.description.epoch, login.key.clone()))
+    }
+
+    // --- sessions ---
+
+    /// Enters a session that `make` creates under the rules for opening one.
+    ///
+    /// # Errors
+    /// `TokenNotInitialized`, `SessionReadWriteSoExists`, or what `make` answers.
+    pub fn enter(&self, read_write: bool, make: impl FnOnce() -> Result<SessionHandle>) -> Result<SessionHandle> {
+        let mut state = self.state.lock();
+        if !state.description.initialised {
+            return Err(Reason::TokenNotInitialized);
+        }
+        if !read_write && state.role() == Some(Role::SecurityOfficer) {
+            return Err(Reason::SessionReadWriteSoExists);
+        }
+        let session = make()?;
+        state.sessions.insert(session, read_write);
+        Ok(session)
+    }
+
+    /// Takes leave of a closed session: its objects die, and with the last session the login ends.
+    pub fn leave(&self, session: SessionHandle) {
+        let mut state = self.state.lock();
+        state.sessions.remove(&session);
+        self.index.write().remove_session(session);
+        if state.sessions.is_empty() && state.login.is_some() {
+            self.end_login(&mut state);
+        }
+    }
+
+    /// The open sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        self.state.lock().sessions.keys().copied().collect()
+    }
+
+    // --- login ---
+
+    /// Judges whether `role` could log in now, PIN aside; returns the epoch for which that holds.
+    ///
+    /// # Errors
+    /// `AlreadyLoggedIn`, `AnotherLoggedIn`, `SessionReadOnlyExists`, `UserPinNotInitialized`.
+    pub fn admits(&self, role: Role) -> Result<Epoch> {
+        let state = self.state.lock();
+        state.admits(role)?;
+        Ok(state.description.epoch)
+    }
+
+    /// Logs a role in after its PIN was right; `records` are the token's, private ones opened for a user.
+    ///
+    /// # Errors
+    /// As `admits`; `TokenChanged` when the epoch is another; `SessionUnknown` when the session was closed meanwhile.
+    pub fn begin_login(
+        &self,
+        session: SessionHandle,
+        login: Login,
+        epoch: Epoch,
+        records: Vec<(RecordId, News)>,
+    ) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.description.epoch != epoch {
+            return Err(Reason::TokenChanged);
+        }
+        state.admits(login.role)?;
+        if !state.sessions.contains_key(&session) {
+            return Err(Reason::SessionUnknown(session.0));
+        }
+        if login.role.is_user() {
+            let mut index = self.index.write();
+            index.open_private();
+            for (record, news) in records {
+                index.set_record(record, news, &self.handles);
+            }
+        }
+        let place = ROLES.iter().position(|row| row.role == login.role).map_or(0, |place| place as u64 + 1);
+        state.login = Some(login);
+        let ended = self.standing().ended;
+        self.standing.0.store(ended << 8 | place, Ordering::Release);
+        Ok(())
+    }
+
+    /// Logs out: private objects vanish, and operations that began before are void.
+    ///
+    /// # Errors
+    /// `NotLoggedIn`.
+    pub fn logout(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.login.is_none() {
+            return Err(Reason::NotLoggedIn);
+        }
+        self.end_login(&mut state);
+        Ok(())
+    }
+
+    fn end_login(&self, state: &mut State) {
+        state.login = None;
+        let ended = self.standing().ended + 1;
+        self.standing.0.store(ended << 8, Ordering::Release);
+        self.index.write().close_private();
+    }
+
+    // --- news from the store ---
+
+    /// Takes in a description; a new epoch ends the login and empties the token. Returns whether it was new.
+    pub fn set_description(&self, description: Description) -> bool {
+        let mut state = self.state.lock();
+        let changed = state.description.epoch != description.epoch;
+        state.description = description;
+        if changed {
+            state.roles.clear();
+            self.end_login(&mut state);
+            self.index.write().clear();
+        }
+        changed
+    }
+
+    /// Takes in the state of a role, `None` when it has no PIN.
+    pub fn set_role(&self, role: RoleId, role_state: Option<RoleState>) {
+        let mut state = self.state.lock();
+        match role_state {
+            Some(role_state) => state.roles.insert(role, role_state),
+            None => state.roles.remove(&role),
+        };
+    }
+
+    /// Takes in what records hold, `None` for those that are gone; returns their handles.
+    pub fn set_records(&self, records: Vec<(RecordId, Option<News>)>) -> Vec<ObjectHandle> {
+        let mut index = self.index.write();
+        let mut handles = Vec::with_capacity(records.len());
+        for (record, news) in records {
+            match news {
+                Some(news) => handles.push(index.set_record(record, news, &self.handles)),
+                None => index.remove_record(record),
+            }
+        }
+        handles
+    }
+
+    /// Forgets every record that is not among `keep`.
+    pub fn retain_records(&self, keep: &HashSet<RecordId>) {
+        self.index.write().retain_records(keep);
+    }
+
+    // --- objects ---
+
+    /// The object behind a handle, if it is visible.
+    #[must_use]
+    pub fn object(&self, handle: ObjectHandle) -> Option<Held> {
+        self.index.read().object(handle).cloned()
+    }
+
+    /// Takes in a session object.
+    ///
+    /// # Errors
+    /// `NotLoggedIn` for a private object when the user has logged out meanwhile.
+    pub fn add_session_object(&self, session: SessionHandle, object: Arc<Object>) -> Result<ObjectHandle> {
+        self.index.write().add_session_object(session, object, &self.handles).ok_or(Reason::NotLoggedIn)
+    }
+
+    /// Puts a changed session object in place of the old.
+    ///
+    /// # Errors
+    /// `ObjectUnknown` when it is gone.
+    pub fn replace_session_object(&self, handle: ObjectHandle, object: Arc<Object>) -> Result<()> {
+        let live = self.index.write().replace_session_object(handle, object);
+        if live { Ok(()) } else { Err(Reason::ObjectUnknown(handle.0)) }
+    }
+
+    /// Destroys a session object.
+    ///
+    /// # Errors
+    /// `ObjectUnknown` when it is gone.
+    pub fn remove_session_object(&self, handle: ObjectHandle) -> Result<()> {
+        let live = self.index.write().remove_session_object(handle);
+        if live { Ok(()) } else { Err(Reason::ObjectUnknown(handle.0)) }
+    }
+
+    /// The visible objects that satisfy `matches`.
+    pub fn search(&self, template: &Template, matches: impl Fn(&Object) -> bool) -> Vec<ObjectHandle> {
+        self.index.read().search(template, matches)
+    }
+
+    /// Those of `handles` that are still visible, up to `most`; takes them off the front of the queue.
+    pub fn still_visible(&self, handles: &mut impl Iterator<Item = ObjectHandle>, most: usize) -> Vec<ObjectHandle> {
+        let index = self.index.read();
+        handles.filter(|handle| index.object(*handle).is_some()).take(most).collect()
+    }
+
+    /// Records that do not open.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<RecordId> {
+        let mut damaged: Vec<_> = self.index.read().damaged().iter().copied().collect();
+        damaged.sort_unstable();
+        damaged
+    }
+}
+
+impl State {
+    /// Who is logged in.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.login.as_ref().map(|login| login.role)
+    }
+
+    /// The state of a role; `None` when it has no PIN.
+    #[must_use]
+    pub fn role_state(&self, role: Role) -> Option<RoleState> {
+        self.roles.get(&role.row().store_id).copied()
+    }
+
+    fn admits(&self, role: Role) -> Result<()> {
+        if !self.description.initialised {
+            return Err(Reason::TokenNotInitialized);
+        }
+        match self.role() {
+            Some(present) if present == role => return Err(Reason::AlreadyLoggedIn),
+            Some(_) => return Err(Reason::AnotherLoggedIn),
+            None => {}
+        }
+        if role == Role::SecurityOfficer && self.sessions.values().any(|read_write| !read_write) {
+            return Err(Reason::SessionReadOnlyExists);
+        }
+        if role.is_user() && self.role_state(role).is_none() {
+            return Err(Reason::UserPinNotInitialized);
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    /// The record of a token object.
+    #[must_use]
+    pub fn record(&self) -> Option<RecordId> {
+        match self.home {
+            Home::Record(record) => Some(record),
+            Home::Session(_) => None,
+        }
+    }
+}
