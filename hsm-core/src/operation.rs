@@ -476,10 +476,10 @@ impl Active<Box<dyn Crypter>> {
         }
         self.fresh()?;
         let bytes = self.work.one_shot_bytes(input.len());
-        if room == Room::Ask || announced == Announced::Exactly {
-            if let Some(answer) = sized(room, bytes)? {
-                return Ok(answer);
-            }
+        if (room == Room::Ask || announced == Announced::Exactly)
+            && let Some(answer) = sized(room, bytes)?
+        {
+            return Ok(answer);
         }
         self.tie.ready()?;
         let mut out = buffer(bytes)?;
@@ -506,10 +506,10 @@ impl Active<Box<dyn Crypter>> {
         }
         self.open(self.work.multi_part())?;
         let bytes = self.work.finish_bytes();
-        if room == Room::Ask || announced == Announced::Exactly {
-            if let Some(answer) = sized(room, bytes)? {
-                return Ok(answer);
-            }
+        if (room == Room::Ask || announced == Announced::Exactly)
+            && let Some(answer) = sized(room, bytes)?
+        {
+            return Ok(answer);
         }
         self.tie.ready()?;
         let mut out = buffer(bytes)?;
