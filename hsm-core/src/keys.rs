@@ -1,21 +1,35 @@
 //! Key management: generate, wrap, unwrap and derive, from mechanism and template to finished object.
 //!
 //! Owns: which checks come in which order, the wrap rules (EXTRACTABLE, WRAP_WITH_TRUSTED, the three
-//! templates), the PKCS#8 form of private keys. Does not know: sessions, handles, the store.
+//! templates), the PKCS#8 form of private keys. Does not know: sessions, handles, the store. Called
+//! from the kernel, which has judged access and stores the result.
+//! Rule source: PKCS#11 v2.40, 5.13 (key management), 4.10 (WRAP_TEMPLATE, UNWRAP_TEMPLATE), v3.0 (DERIVE_TEMPLATE).
+//!
+//! C_UnwrapKey gives one answer, `WrappedKeyInvalid`, for all that depends on the decrypted bytes:
+//! padding, integrity, PKCS#8, key length. What depends on the template alone is judged before.
 
-use crate::attributes::Actor;
-use crate::object::Object;
+pub(crate) mod material;
+
+use crate::attributes::{self, Actor, Origin};
+use crate::mechanisms::rules::{self, Usage};
+use crate::mechanisms::{Row, Wraps, column};
+use crate::object::{Attributes, Object, Value};
 use crate::platform::Env;
-use crate::reason::Result;
-use crate::template::Template;
+use crate::reason::{Reason, Result};
+use crate::template::{Entry, Given, Template};
 use crate::types::Mechanism;
+use ffi_headers::*;
+use hsm_crypto::{CryptoError, SecretBytes};
 
 /// C_GenerateKey: makes a secret key.
 ///
 /// # Errors
 /// `Mechanism*`, `Template*`, `Attribute*`.
-pub fn generate_key(_env: &Env<'_>, _actor: Actor, _mechanism: &Mechanism, _template: &Template) -> Result<Object> {
-    todo!("contract skeleton")
+pub fn generate_key(env: &Env<'_>, actor: Actor, mechanism: &Mechanism, template: &Template) -> Result<Object> {
+    let (row, generate) = column(mechanism.kind, |row| row.generate)?;
+    rules::judge_params(row, &mechanism.params)?;
+    let material = generate(env, &mechanism.params, template)?;
+    attributes::build(env, actor, Origin::Generate(mechanism.kind), template, material)
 }
 
 /// C_GenerateKeyPair: makes a public and a private key.
@@ -23,21 +37,62 @@ pub fn generate_key(_env: &Env<'_>, _actor: Actor, _mechanism: &Mechanism, _temp
 /// # Errors
 /// `Mechanism*`, `Template*`, `Attribute*`.
 pub fn generate_key_pair(
-    _env: &Env<'_>,
-    _actor: Actor,
-    _mechanism: &Mechanism,
-    _public: &Template,
-    _private: &Template,
+    env: &Env<'_>,
+    actor: Actor,
+    mechanism: &Mechanism,
+    public: &Template,
+    private: &Template,
 ) -> Result<(Object, Object)> {
-    todo!("contract skeleton")
+    let (row, generate) = column(mechanism.kind, |row| row.generate_pair)?;
+    rules::judge_params(row, &mechanism.params)?;
+    let (public_material, private_material) = generate(env, &mechanism.params, public, private)?;
+    // The mechanism has judged these inputs in all their forms (a curve by name, an exponent with leading
+    // zeros); the material has the one form that objects keep.
+    let inputs = [CKA_EC_PARAMS, CKA_MODULUS_BITS, CKA_PUBLIC_EXPONENT];
+    let origin = Origin::Generate(mechanism.kind);
+    let public = attributes::build(env, actor, origin, &without(public, &inputs), public_material)?;
+    let private = attributes::build(env, actor, origin, &without(private, &[CKA_EC_PARAMS]), private_material)?;
+    Ok((public, private))
 }
 
 /// C_WrapKey: returns the wrapped key.
 ///
 /// # Errors
 /// `Mechanism*`, `Key*`, `WrappingKey*`.
-pub fn wrap_key(_env: &Env<'_>, _mechanism: &Mechanism, _wrapping: &Object, _key: &Object) -> Result<Vec<u8>> {
-    todo!("contract skeleton")
+pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &Object) -> Result<Vec<u8>> {
+    let (row, wrap) = column(mechanism.kind, |row| row.wrap)?;
+    rules::judge_params(row, &mechanism.params)?;
+    rules::judge_key(row, wrapping, Usage::Wrap).map_err(|reason| match reason {
+        Reason::KeyTypeInconsistent => Reason::WrappingKeyType,
+        Reason::KeySize => Reason::WrappingKeySize,
+        other => other,
+    })?;
+    judge_wrappable(row, wrapping, key)?;
+    wrap(env, &mechanism.params, wrapping, &material::wrappable(env, key)?).map_err(|reason| match reason {
+        // The data is the key, so a fault in the data is one in the key.
+        Reason::DataLength | Reason::DataInvalid => Reason::WrappedKeySize,
+        other => other,
+    })
+}
+
+/// Whether this key may leave under that one. Policies that compare their strengths belong here.
+fn judge_wrappable(row: &Row, wrapping: &Object, key: &Object) -> Result<()> {
+    if !key.flag(CKA_EXTRACTABLE) {
+        return Err(Reason::KeyUnextractable);
+    }
+    if key.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
+        return Err(Reason::KeyNotWrappable("it asks for a trusted wrapping key"));
+    }
+    if let Some(Value::Template(template)) = wrapping.attributes().get(&CKA_WRAP_TEMPLATE)
+        && !attributes::matches(key, template)
+    {
+        return Err(Reason::KeyNotWrappable("the wrapping key's CKA_WRAP_TEMPLATE excludes it"));
+    }
+    match (key.class(), row.wraps) {
+        (CKO_SECRET_KEY, Wraps::SecretKeys | Wraps::SecretAndPrivateKeys)
+        | (CKO_PRIVATE_KEY, Wraps::SecretAndPrivateKeys) => Ok(()),
+        _ => Err(Reason::KeyNotWrappable("the mechanism does not wrap keys of its class")),
+    }
 }
 
 /// C_UnwrapKey: makes the object that the wrapped bytes hold.
@@ -45,26 +100,198 @@ pub fn wrap_key(_env: &Env<'_>, _mechanism: &Mechanism, _wrapping: &Object, _key
 /// # Errors
 /// `Mechanism*`, `UnwrappingKey*`, `WrappedKey*`, `Template*`, `Attribute*`.
 pub fn unwrap_key(
-    _env: &Env<'_>,
-    _actor: Actor,
-    _mechanism: &Mechanism,
-    _unwrapping: &Object,
-    _wrapped: &[u8],
-    _template: &Template,
+    env: &Env<'_>,
+    actor: Actor,
+    mechanism: &Mechanism,
+    unwrapping: &Object,
+    wrapped: &[u8],
+    template: &Template,
 ) -> Result<Object> {
-    todo!("contract skeleton")
+    let (row, unwrap) = column(mechanism.kind, |row| row.unwrap)?;
+    rules::judge_params(row, &mechanism.params)?;
+    rules::judge_key(row, unwrapping, Usage::Unwrap).map_err(|reason| match reason {
+        Reason::KeyTypeInconsistent => Reason::UnwrappingKeyType,
+        Reason::KeySize => Reason::UnwrappingKeySize,
+        other => other,
+    })?;
+    let template = enforced(template, unwrapping, CKA_UNWRAP_TEMPLATE)?;
+    let target = Target::of(row, &template)?;
+    let content = unwrap(env, &mechanism.params, unwrapping, wrapped).map_err(|reason| match reason {
+        Reason::EncryptedDataLength => Reason::WrappedKeyLength,
+        Reason::EncryptedDataInvalid => Reason::WrappedKeyInvalid,
+        other => other,
+    })?;
+    let material = target.material(row, content)?;
+    // CKA_VALUE_LEN has done its work; some clients give it, and the standard does not list it here.
+    let template = without(&template, &[CKA_VALUE_LEN]);
+    attributes::build(env, actor, Origin::Unwrap(mechanism.kind), &template, material).map_err(|reason| match reason {
+        // The decrypted bytes parse and still make no key (a scalar out of range, a modulus that is none).
+        Reason::KeyMaterial(_) | Reason::Crypto(CryptoError::InvalidKey(_)) => Reason::WrappedKeyInvalid,
+        other => other,
+    })
+}
+
+/// What the template says that the wrapped bytes are.
+enum Target {
+    /// A secret key of this type, of this length where the template says one.
+    Secret { key_type: u64, bytes: Option<usize> },
+    /// A private key, of this type where the template says one.
+    Private { key_type: Option<u64> },
+}
+
+impl Target {
+    fn of(row: &Row, template: &Template) -> Result<Self> {
+        let class = material::number(template, CKA_CLASS)?.ok_or(Reason::TemplateIncomplete(CKA_CLASS))?;
+        let key_type = material::number(template, CKA_KEY_TYPE)?;
+        match (class, row.wraps) {
+            (CKO_SECRET_KEY, _) => {
+                let key_type = key_type.ok_or(Reason::TemplateIncomplete(CKA_KEY_TYPE))?;
+                if !material::is_secret_type(key_type) {
+                    return Err(Reason::TemplateInconsistent {
+                        kind: CKA_KEY_TYPE,
+                        problem: "not a secret key's type",
+                    });
+                }
+                Ok(Target::Secret { key_type, bytes: material::value_len(template)? })
+            }
+            (CKO_PRIVATE_KEY, Wraps::SecretAndPrivateKeys) => Ok(Target::Private { key_type }),
+            (CKO_PRIVATE_KEY, _) => Err(Reason::TemplateInconsistent {
+                kind: CKA_CLASS,
+                problem: "the mechanism does not unwrap private keys",
+            }),
+            _ => Err(Reason::TemplateInconsistent {
+                kind: CKA_CLASS,
+                problem: "only secret and private keys can be unwrapped",
+            }),
+        }
+    }
+
+    /// The decrypted bytes as a key's material.
+    fn material(&self, row: &Row, mut content: SecretBytes) -> Result<Attributes> {
+        match *self {
+            Target::Secret { key_type, bytes } => {
+                let wanted = bytes.unwrap_or(content.len());
+                if row.zero_pads {
+                    content.truncate(wanted);
+                }
+                if content.len() != wanted || !material::fits(key_type, wanted) {
+                    return Err(Reason::WrappedKeyInvalid);
+                }
+                Ok(material::secret(key_type, content))
+            }
+            Target::Private { key_type } => {
+                let form = material::unwrapped_private(&content, row.zero_pads)?;
+                if key_type.is_some_and(|wanted| wanted != material::key_type(&form)) {
+                    return Err(Reason::WrappedKeyInvalid);
+                }
+                Ok(material::private(&form))
+            }
+        }
+    }
 }
 
 /// C_DeriveKey: makes a secret key from a base key.
 ///
+/// The new key is a generic secret where the template names no type. Without CKA_VALUE_LEN it is as long
+/// as the mechanism's secret (with a KDF: as its hash), if its type can have that length.
+///
 /// # Errors
 /// `Mechanism*`, `Key*`, `Template*`, `Attribute*`.
 pub fn derive_key(
-    _env: &Env<'_>,
-    _actor: Actor,
-    _mechanism: &Mechanism,
-    _base: &Object,
-    _template: &Template,
+    env: &Env<'_>,
+    actor: Actor,
+    mechanism: &Mechanism,
+    base: &Object,
+    template: &Template,
 ) -> Result<Object> {
-    todo!("contract skeleton")
+    let (row, derive) = column(mechanism.kind, |row| row.derive)?;
+    rules::judge_params(row, &mechanism.params)?;
+    rules::judge_key(row, base, Usage::Derive)?;
+    let template = enforced(template, base, CKA_DERIVE_TEMPLATE)?;
+    if material::number(&template, CKA_CLASS)?.is_some_and(|class| class != CKO_SECRET_KEY) {
+        return Err(Reason::TemplateInconsistent { kind: CKA_CLASS, problem: "a derived key is a secret key" });
+    }
+    let key_type = material::number(&template, CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
+    if !material::is_secret_type(key_type) {
+        return Err(Reason::TemplateInconsistent { kind: CKA_KEY_TYPE, problem: "not a secret key's type" });
+    }
+    let wanted = material::value_len(&template)?;
+    if wanted.is_some_and(|bytes| !material::fits(key_type, bytes)) {
+        return Err(Reason::AttributeValue { kind: CKA_VALUE_LEN, problem: "not a length of the key type" });
+    }
+    let value = derive(env, &mechanism.params, base, wanted)?;
+    if !material::fits(key_type, value.len()) {
+        return Err(Reason::TemplateIncomplete(CKA_VALUE_LEN));
+    }
+    let origin = Origin::Derive {
+        mechanism: mechanism.kind,
+        always_sensitive: base.flag(CKA_ALWAYS_SENSITIVE),
+        never_extractable: base.flag(CKA_NEVER_EXTRACTABLE),
+    };
+    attributes::build(env, actor, origin, &template, material::secret(key_type, value))
+}
+
+/// The caller's template with what a key's UNWRAP_TEMPLATE or DERIVE_TEMPLATE prescribes.
+///
+/// # Errors
+/// `TemplateInconsistent` where the caller says something else.
+fn enforced(template: &Template, key: &Object, which: u64) -> Result<Template> {
+    let mut merged = template.clone();
+    let Some(Value::Template(prescribed)) = key.attributes().get(&which) else { return Ok(merged) };
+    for entry in &prescribed.entries {
+        let mut given = template.entries.iter().filter(|given| given.kind == entry.kind).peekable();
+        if given.peek().is_none() {
+            merged.entries.push(entry.clone());
+        } else if !given.all(|given| same(given, entry)) {
+            return Err(Reason::TemplateInconsistent {
+                kind: entry.kind,
+                problem: "the key's own template prescribes another value",
+            });
+        }
+    }
+    Ok(merged)
+}
+
+/// Whether two values say the same; any non-zero byte is a true `CK_BBOOL` only in the attribute table, not here.
+fn same(given: &Entry, prescribed: &Entry) -> bool {
+    match (&given.value, &prescribed.value) {
+        (Given::Bytes(given), Given::Bytes(prescribed)) => given == prescribed,
+        (Given::Template(given), Given::Template(prescribed)) => given == prescribed,
+        _ => false,
+    }
+}
+
+fn without(template: &Template, kinds: &[u64]) -> Template {
+    let entries = template.entries.iter().filter(|entry| !kinds.contains(&entry.kind)).cloned().collect();
+    Template { entries }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_with(which: u64, template: Template) -> Object {
+        Object::new(Attributes::from([(which, Value::Template(template))]))
+    }
+
+    #[test]
+    fn a_prescribed_attribute_is_added_and_may_be_repeated() {
+        let key = key_with(CKA_UNWRAP_TEMPLATE, Template::default().with_flag(CKA_EXTRACTABLE, false));
+        let expect = Template::default().with_flag(CKA_EXTRACTABLE, false);
+        assert_eq!(enforced(&Template::default(), &key, CKA_UNWRAP_TEMPLATE).unwrap(), expect);
+        assert_eq!(enforced(&expect, &key, CKA_UNWRAP_TEMPLATE).unwrap(), expect);
+    }
+
+    #[test]
+    fn a_prescribed_attribute_cannot_be_contradicted_even_by_a_duplicate() {
+        let key = key_with(CKA_DERIVE_TEMPLATE, Template::default().with_flag(CKA_SENSITIVE, true));
+        let no = Template::default().with_flag(CKA_SENSITIVE, false);
+        let both = Template::default().with_flag(CKA_SENSITIVE, true).with_flag(CKA_SENSITIVE, false);
+        for given in [no, both] {
+            assert!(matches!(
+                enforced(&given, &key, CKA_DERIVE_TEMPLATE),
+                Err(Reason::TemplateInconsistent { kind: CKA_SENSITIVE, .. })
+            ));
+        }
+    }
 }

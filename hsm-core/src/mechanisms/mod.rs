@@ -1,14 +1,49 @@
 //! The mechanism table: a family is one file, a mechanism one static row.
 //!
-//! `CKF_*` flags, C_GetMechanismList, C_GetMechanismInfo, `docs/mechanisms.md` and the generic misuse
-//! tests come from the rows. Does not know: sessions, handles, the store.
+//! Owns: what each mechanism does, with which keys, sizes and parameters. `CKF_*` flags,
+//! C_GetMechanismList, C_GetMechanismInfo, `docs/mechanisms.md` and the generic misuse tests come from
+//! the rows. Does not know: sessions, handles, the store. Called from the kernel (`start_*`) and from
+//! [`crate::keys`] (wrap, unwrap, derive, generate).
+//! Rule source: PKCS#11 v2.40 and v3.1 "Current Mechanisms"; each family's file names its section.
+//!
+//! Sizes: `update_bytes` is exact; every other size is exact or an upper bound, and never too small.
+
+mod aes_cmac;
+mod aes_gcm;
+mod aes_keygen;
+mod aes_modes;
+mod aes_wrap;
+mod digest;
+mod document;
+mod ec_keygen;
+mod ecdh;
+mod ecdsa;
+mod eddsa;
+mod faults;
+mod generic;
+mod hashes;
+mod hmac;
+mod mac;
+mod parts;
+mod rsa_hash;
+mod rsa_keygen;
+mod rsa_oaep;
+mod rsa_pkcs;
+mod rsa_pss;
+mod rsa_x509;
+pub(crate) mod rules;
 
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
-use crate::reason::Result;
+use crate::reason::{Reason, Result};
 use crate::template::Template;
-use crate::types::{MechanismInfo, ParamShape, Params};
+use crate::types::{Mechanism, MechanismInfo, ParamShape, Params};
+use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use rules::Usage;
+use std::sync::LazyLock;
+
+pub use document::document;
 
 /// A signature or MAC in the making.
 pub trait Signer: Send {
@@ -101,8 +136,22 @@ pub enum SizeUnit {
     Bytes,
 }
 
+/// Which keys a mechanism can wrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wraps {
+    /// None.
+    Nothing,
+    /// Secret keys, by their value.
+    SecretKeys,
+    /// Secret keys, and private keys by their PKCS#8 encoding.
+    SecretAndPrivateKeys,
+}
+
 /// Starts an operation with a key that passed the row's rules.
 pub type Start<T> = fn(&Env<'_>, &Params, &Object) -> Result<Box<T>>;
+
+/// Material of a public key and of its private key, as key pair generation makes them.
+pub type PairMaterial = (Attributes, Attributes);
 
 /// One mechanism.
 pub struct Row {
@@ -112,6 +161,8 @@ pub struct Row {
     pub name: &'static str,
     /// Its parameter.
     pub shape: ParamShape,
+    /// Judges the values of a parameter of that shape, before any key is looked at.
+    pub judge: fn(&Params) -> Result<()>,
     /// The keys it works with.
     pub keys: KeyRule,
     /// Unit of the sizes below.
@@ -134,6 +185,10 @@ pub struct Row {
     pub encrypt: Option<Start<dyn Crypter>>,
     /// C_DecryptInit.
     pub decrypt: Option<Start<dyn Crypter>>,
+    /// What C_WrapKey and C_UnwrapKey take.
+    pub wraps: Wraps,
+    /// Whether wrapping fills up with zero bytes, so that an unwrapped value may be longer than the key.
+    pub zero_pads: bool,
     /// C_WrapKey: wraps the bytes of a key.
     pub wrap: Option<fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<u8>>>,
     /// C_UnwrapKey: the bytes of the key.
@@ -143,58 +198,163 @@ pub struct Row {
     /// C_GenerateKey: the material of a secret key.
     pub generate: Option<fn(&Env<'_>, &Params, &Template) -> Result<Attributes>>,
     /// C_GenerateKeyPair: the material of public and private key.
-    pub generate_pair: Option<fn(&Env<'_>, &Params, &Template, &Template) -> Result<(Attributes, Attributes)>>,
+    pub generate_pair: Option<fn(&Env<'_>, &Params, &Template, &Template) -> Result<PairMaterial>>,
 }
+
+/// A row with its number and name and nothing else; families fill in the rest.
+macro_rules! named {
+    ($kind:ident) => {
+        $crate::mechanisms::Row { kind: $kind, name: stringify!($kind), ..$crate::mechanisms::Row::BLANK }
+    };
+}
+pub(crate) use named;
+
+/// The families, in the order in which the table is listed.
+const FAMILIES: [&[Row]; 18] = [
+    rsa_keygen::ROWS,
+    rsa_pkcs::ROWS,
+    rsa_x509::ROWS,
+    rsa_pss::ROWS,
+    rsa_oaep::ROWS,
+    rsa_hash::ROWS,
+    ec_keygen::ROWS,
+    ecdsa::ROWS,
+    ecdh::ROWS,
+    eddsa::ROWS,
+    aes_keygen::ROWS,
+    aes_modes::ROWS,
+    aes_gcm::ROWS,
+    aes_cmac::ROWS,
+    aes_wrap::ROWS,
+    generic::ROWS,
+    digest::ROWS,
+    hmac::ROWS,
+];
+
+/// Every row by its number, for the binary search.
+static INDEX: LazyLock<Vec<&'static Row>> = LazyLock::new(|| {
+    let mut rows: Vec<_> = all().collect();
+    rows.sort_unstable_by_key(|row| row.kind);
+    rows
+});
 
 /// Finds a mechanism's row.
 #[must_use]
-pub fn find(_kind: u64) -> Option<&'static Row> {
-    todo!("contract skeleton")
+pub fn find(kind: u64) -> Option<&'static Row> {
+    let at = INDEX.binary_search_by_key(&kind, |row| row.kind).ok()?;
+    Some(INDEX[at])
 }
 
 /// Every row, in the order of the families' files.
 pub fn all() -> impl Iterator<Item = &'static Row> {
-    core::iter::empty()
+    FAMILIES.into_iter().flatten()
 }
 
 impl Row {
-    /// The row as C_GetMechanismInfo tells it.
+    /// A row that can do nothing.
+    pub(crate) const BLANK: Row = Row {
+        kind: u64::MAX,
+        name: "",
+        shape: ParamShape::None,
+        judge: |_| Ok(()),
+        keys: KeyRule::None,
+        unit: SizeUnit::None,
+        size_min: 0,
+        size_max: 0,
+        extra_flags: 0,
+        vectors: "",
+        digest: None,
+        sign: None,
+        verify: None,
+        encrypt: None,
+        decrypt: None,
+        wraps: Wraps::Nothing,
+        zero_pads: false,
+        wrap: None,
+        unwrap: None,
+        derive: None,
+        generate: None,
+        generate_pair: None,
+    };
+
+    /// The row as C_GetMechanismInfo tells it; CKF_HW is never set, because this is software.
     #[must_use]
     pub fn info(&self) -> MechanismInfo {
-        todo!("contract skeleton")
+        MechanismInfo { key_size_min: self.size_min, key_size_max: self.size_max, flags: self.flags() }
+    }
+
+    /// Every function that the row has, as the flag that says so.
+    fn flags(&self) -> u64 {
+        let columns = [
+            (CKF_DIGEST, self.digest.is_some()),
+            (CKF_SIGN, self.sign.is_some()),
+            (CKF_VERIFY, self.verify.is_some()),
+            (CKF_ENCRYPT, self.encrypt.is_some()),
+            (CKF_DECRYPT, self.decrypt.is_some()),
+            (CKF_WRAP, self.wrap.is_some()),
+            (CKF_UNWRAP, self.unwrap.is_some()),
+            (CKF_DERIVE, self.derive.is_some()),
+            (CKF_GENERATE, self.generate.is_some()),
+            (CKF_GENERATE_KEY_PAIR, self.generate_pair.is_some()),
+        ];
+        columns.into_iter().filter(|(_, has)| *has).fold(self.extra_flags, |flags, (flag, _)| flags | flag)
     }
 }
 
-/// Starts a signature: judges mechanism, parameter, key type, usage and ALLOWED_MECHANISMS, in that order.
+/// Finds the row and its function for a purpose.
+///
+/// # Errors
+/// `MechanismUnknown` when there is no such row or the row has no such function.
+pub(crate) fn column<T>(kind: u64, column: fn(&Row) -> Option<T>) -> Result<(&'static Row, T)> {
+    let row = find(kind).ok_or(Reason::MechanismUnknown(kind))?;
+    let function = column(row).ok_or(Reason::MechanismUnknown(kind))?;
+    Ok((row, function))
+}
+
+/// Judges mechanism, parameter and key, then starts the operation.
+fn start<T: ?Sized>(
+    env: &Env<'_>,
+    mechanism: &Mechanism,
+    key: &Object,
+    usage: Usage,
+    which: fn(&Row) -> Option<Start<T>>,
+) -> Result<Box<T>> {
+    let (row, start) = column(mechanism.kind, which)?;
+    rules::judge_params(row, &mechanism.params)?;
+    rules::judge_key(row, key, usage)?;
+    start(env, &mechanism.params, key)
+}
+
+/// Starts a signature: judges mechanism, parameter, key type, usage, ALLOWED_MECHANISMS and size, in that order.
 ///
 /// # Errors
 /// `MechanismUnknown`, `MechanismParam`, `KeyTypeInconsistent`, `KeyLacksUsage`, `KeySize`.
-pub fn start_sign(_env: &Env<'_>, _mechanism: &crate::types::Mechanism, _key: &Object) -> Result<Box<dyn Signer>> {
-    todo!("contract skeleton")
+pub fn start_sign(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Result<Box<dyn Signer>> {
+    start(env, mechanism, key, Usage::Sign, |row| row.sign)
 }
 
 /// Starts a verification, as `start_sign`.
 ///
 /// # Errors
 /// As `start_sign`.
-pub fn start_verify(_env: &Env<'_>, _mechanism: &crate::types::Mechanism, _key: &Object) -> Result<Box<dyn Verifier>> {
-    todo!("contract skeleton")
+pub fn start_verify(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Result<Box<dyn Verifier>> {
+    start(env, mechanism, key, Usage::Verify, |row| row.verify)
 }
 
 /// Starts an encryption, as `start_sign`.
 ///
 /// # Errors
 /// As `start_sign`.
-pub fn start_encrypt(_env: &Env<'_>, _mechanism: &crate::types::Mechanism, _key: &Object) -> Result<Box<dyn Crypter>> {
-    todo!("contract skeleton")
+pub fn start_encrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Result<Box<dyn Crypter>> {
+    start(env, mechanism, key, Usage::Encrypt, |row| row.encrypt)
 }
 
 /// Starts a decryption, as `start_sign`.
 ///
 /// # Errors
 /// As `start_sign`.
-pub fn start_decrypt(_env: &Env<'_>, _mechanism: &crate::types::Mechanism, _key: &Object) -> Result<Box<dyn Crypter>> {
-    todo!("contract skeleton")
+pub fn start_decrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Result<Box<dyn Crypter>> {
+    start(env, mechanism, key, Usage::Decrypt, |row| row.decrypt)
 }
 
 /// Starts a digest.
@@ -202,8 +362,46 @@ pub fn start_decrypt(_env: &Env<'_>, _mechanism: &crate::types::Mechanism, _key:
 /// # Errors
 /// `MechanismUnknown`, `MechanismParam`.
 pub fn start_digest(
-    _env: &Env<'_>,
-    _mechanism: &crate::types::Mechanism,
+    env: &Env<'_>,
+    mechanism: &Mechanism,
 ) -> Result<(hsm_crypto::Hash, Box<dyn hsm_crypto::hash::Digest>)> {
-    todo!("contract skeleton")
+    let (row, hash) = column(mechanism.kind, |row| row.digest)?;
+    rules::judge_params(row, &mechanism.params)?;
+    Ok((hash, (env.engine.digest)(hash)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_by_its_number_and_no_number_stands_twice() {
+        for row in all() {
+            let found = find(row.kind).unwrap();
+            assert_eq!(found.name, row.name, "{:#x} stands twice", row.kind);
+        }
+        assert!(find(CKM_MD5).is_none());
+        assert!(find(u64::MAX).is_none());
+    }
+
+    #[test]
+    fn every_row_does_something_names_its_vectors_and_has_sizes_that_fit_its_unit() {
+        for row in all() {
+            let flags = row.info().flags & !row.extra_flags;
+            assert_ne!(flags, 0, "{} does nothing", row.name);
+            assert_eq!(flags & CKF_HW, 0, "{} is software", row.name);
+            assert!(!row.vectors.is_empty(), "{} has no vectors", row.name);
+            assert!(row.size_min <= row.size_max, "{}", row.name);
+            assert_eq!(row.unit == SizeUnit::None, row.size_max == 0, "{}", row.name);
+            assert_eq!(row.wraps == Wraps::Nothing, row.wrap.is_none() && row.unwrap.is_none(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_key_rule_stands_exactly_where_a_function_takes_a_key() {
+        for row in all() {
+            let takes_key = CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE;
+            assert_eq!(row.keys != KeyRule::None, row.info().flags & takes_key != 0, "{}", row.name);
+        }
+    }
 }

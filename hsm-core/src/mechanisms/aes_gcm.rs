@@ -1,0 +1,107 @@
+//! CKM_AES_GCM.
+//!
+//! Any IV from one byte, tags of 32 to 128 bits in whole bytes. Decryption gives out nothing before the
+//! tag is checked: parts are taken in and C_DecryptFinal returns the whole.
+//! Rule source: PKCS#11 v2.40, 2.11 (additional AES mechanisms); NIST SP 800-38D.
+
+use super::aes_modes::{AES, judged};
+use super::parts::crypt_and_wrap;
+use super::{Crypter, Row, Wraps, rules};
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::{ParamShape, Params};
+use ffi_headers::*;
+use hsm_crypto::cipher::{Aead, Direction, GcmParams};
+
+pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
+    encrypt,
+    decrypt,
+    Wraps::SecretAndPrivateKeys,
+    Row {
+        kind: CKM_AES_GCM,
+        name: "CKM_AES_GCM",
+        shape: ParamShape::Gcm,
+        judge: |params| parse(params).map(|_| ()),
+        vectors: "Wycheproof aes_gcm",
+        ..AES
+    }
+)];
+
+fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    start(env, params, Direction::Encrypt, key)
+}
+
+fn decrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    start(env, params, Direction::Decrypt, key)
+}
+
+fn start(env: &Env<'_>, params: &Params, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
+    let params = parse(params)?;
+    let aead = rules::with_secret(env, key, |key| Ok((env.engine.gcm)(&params, direction, key.expose())?))?;
+    Ok(Box::new(GcmOperation { aead, direction }))
+}
+
+fn parse(params: &Params) -> Result<GcmParams> {
+    let Params::Gcm { iv, aad, tag_bits } = params else {
+        return Err(Reason::MechanismParam("CK_GCM_PARAMS is needed"));
+    };
+    if iv.is_empty() {
+        return Err(Reason::MechanismParam("the IV is empty"));
+    }
+    let tag_bytes = usize::try_from(*tag_bits)
+        .ok()
+        .filter(|bits| (32..=128).contains(bits) && bits % 8 == 0)
+        .ok_or(Reason::MechanismParam("ulTagBits is not from 32 to 128 in whole bytes"))?
+        / 8;
+    Ok(GcmParams { iv: iv.clone(), aad: aad.clone(), tag_bytes })
+}
+
+/// A running authenticated encryption as an operation.
+struct GcmOperation {
+    aead: Box<dyn Aead>,
+    direction: Direction,
+}
+
+impl Crypter for GcmOperation {
+    fn multi_part(&self) -> bool {
+        true
+    }
+    fn one_shot_bytes(&self, input_bytes: usize) -> usize {
+        self.aead.update_bytes(input_bytes).saturating_add(self.aead.finish_bytes(input_bytes))
+    }
+    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.update(input, out)?;
+        self.finish(env, out)
+    }
+    fn update_bytes(&self, input_bytes: usize) -> usize {
+        self.aead.update_bytes(input_bytes)
+    }
+    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        judged(self.direction, self.aead.update(input, out))
+    }
+    fn finish_bytes(&self) -> usize {
+        self.aead.finish_bytes(0)
+    }
+    fn finish(&mut self, _env: &Env<'_>, out: &mut Vec<u8>) -> Result<()> {
+        judged(self.direction, self.aead.finish(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_have_32_to_128_bits_in_whole_bytes_and_the_iv_a_byte_at_least() {
+        let given =
+            |iv: &[u8], tag_bits| parse(&Params::Gcm { iv: iv.to_vec(), aad: vec![], tag_bits }).map(|p| p.tag_bytes);
+        for bits in (32..=128).step_by(8) {
+            assert_eq!(given(&[1], bits).unwrap() as u64, bits / 8);
+        }
+        for bits in [0, 8, 24, 31, 33, 100, 129, 136, u64::MAX] {
+            assert!(matches!(given(&[1; 12], bits), Err(Reason::MechanismParam(_))), "{bits}");
+        }
+        assert!(matches!(given(&[], 128), Err(Reason::MechanismParam(_))));
+    }
+}

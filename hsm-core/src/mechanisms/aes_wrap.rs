@@ -1,0 +1,93 @@
+//! AES key wrap: CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD and Luna's numbers for the first two.
+//!
+//! CKM_AES_KEY_WRAP takes multiples of 8 bytes from 16; whatever else goes by KWP. CKM_AES_KEY_WRAP_PAD
+//! had no clear definition in v2.40; it is RFC 5649 here, as in SoftHSM, nShield and Luna's tools, so it
+//! is the same as KWP.
+//! Rule source: PKCS#11 v2.40, 2.14 (AES key wrap) and its successors; NIST SP 800-38F, RFC 3394, RFC 5649.
+
+use super::aes_modes::AES;
+use super::parts::{OnePartCrypter, OneShotSize, crypt_and_wrap};
+use super::{Crypter, Row, Wraps, faults, rules};
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::Result;
+use crate::types::{ParamShape, Params};
+use ffi_headers::vendor::{CKM_AES_KW, CKM_AES_KWP};
+use ffi_headers::*;
+use hsm_crypto::SecretBytes;
+use hsm_crypto::cipher::KeyWrap;
+
+macro_rules! kw {
+    ($kind:ident) => {
+        crypt_and_wrap!(
+            |env, params, key| encrypt(KeyWrap::Kw, env, params, key),
+            |env, params, key| decrypt(KeyWrap::Kw, env, params, key),
+            Wraps::SecretAndPrivateKeys,
+            Row {
+                kind: $kind,
+                name: stringify!($kind),
+                shape: ParamShape::OptionalIv(8),
+                vectors: "RFC 3394, 4; Wycheproof aes_wrap",
+                ..AES
+            }
+        )
+    };
+}
+
+macro_rules! kwp {
+    ($kind:ident) => {
+        crypt_and_wrap!(
+            |env, params, key| encrypt(KeyWrap::Kwp, env, params, key),
+            |env, params, key| decrypt(KeyWrap::Kwp, env, params, key),
+            Wraps::SecretAndPrivateKeys,
+            Row {
+                kind: $kind,
+                name: stringify!($kind),
+                shape: ParamShape::OptionalIv(4),
+                vectors: "RFC 5649, 6; Wycheproof aes_kwp",
+                ..AES
+            }
+        )
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    kw!(CKM_AES_KEY_WRAP),
+    kwp!(CKM_AES_KEY_WRAP_KWP),
+    kwp!(CKM_AES_KEY_WRAP_PAD),
+    kw!(CKM_AES_KW),
+    kwp!(CKM_AES_KWP),
+];
+
+/// Bytes that wrapping adds at most: the integrity value and the padding to 8.
+const WRAP_GROWTH_BYTES: usize = 15;
+
+fn encrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::with_secret(env, key, |key| Ok(key.clone()))?;
+    let iv = initial_value(params);
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::InputPlus(WRAP_GROWTH_BYTES),
+        run: move |env: &Env<'_>, input: &[u8]| {
+            faults::data((env.engine.key_wrap)(kind, key.expose(), iv.as_deref(), input)).map(SecretBytes::new)
+        },
+    }))
+}
+
+fn decrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::with_secret(env, key, |key| Ok(key.clone()))?;
+    let iv = initial_value(params);
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::InputPlus(0),
+        run: move |env: &Env<'_>, input: &[u8]| {
+            faults::ciphertext((env.engine.key_unwrap)(kind, key.expose(), iv.as_deref(), input))
+        },
+    }))
+}
+
+/// The caller's initial value; its length was judged with the parameter's shape.
+fn initial_value(params: &Params) -> Option<Vec<u8>> {
+    match params {
+        Params::Iv(iv) => Some(iv.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! Key pairs on elliptic curves: CKM_EC_KEY_PAIR_GEN, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EC_MONTGOMERY_KEY_PAIR_GEN.
+//!
+//! The curve comes by object identifier or by name, in the public or the private template; where both
+//! have it, they must mean the same curve.
+//! Rule source: PKCS#11 v2.40, 2.3.5; v3.1, 6.3 (Edwards and Montgomery key pairs).
+
+use super::{PairMaterial, Row, SizeUnit, named};
+use crate::attributes::curves::CurveName;
+use crate::keys::material;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::template::Template;
+use crate::types::Params;
+use ffi_headers::*;
+use hsm_crypto::SecretBytes;
+
+/// What the token's Weierstrass curves and points are.
+pub(super) const EC_FLAGS: u64 = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME;
+/// Length of an Ed25519 seed and of an X25519 scalar in bytes.
+const RAW_25519_BYTES: usize = 32;
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        unit: SizeUnit::Bits,
+        size_min: 256,
+        size_max: 521,
+        extra_flags: EC_FLAGS,
+        vectors: "none can be (random by nature): public points from RFC 6979 A.2 scalars, and the pair proves itself",
+        generate_pair: Some(generate_weierstrass),
+        ..named!(CKM_EC_KEY_PAIR_GEN)
+    },
+    Row {
+        unit: SizeUnit::Bits,
+        size_min: 255,
+        size_max: 255,
+        extra_flags: EC_FLAGS,
+        vectors: "RFC 8032, 7.1 (public key of a seed)",
+        generate_pair: Some(generate_edwards),
+        ..named!(CKM_EC_EDWARDS_KEY_PAIR_GEN)
+    },
+    Row {
+        unit: SizeUnit::Bits,
+        size_min: 255,
+        size_max: 255,
+        extra_flags: EC_FLAGS,
+        vectors: "RFC 7748, 6.1 (public value of a scalar)",
+        generate_pair: Some(generate_montgomery),
+        ..named!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN)
+    },
+];
+
+fn generate_weierstrass(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
+    let (params, name) = curve(CKK_EC, public, private)?;
+    let CurveName::Weierstrass(curve) = name else { return Err(Reason::CurveUnknown) };
+    let scalar = (env.engine.ec_generate)(curve, env.random)?;
+    let point = (env.engine.ec_private)(curve, scalar.expose())?.public_point();
+    let public = material::ec_public(name, &params, &point);
+    Ok((public, material::ec_private(name, &params, scalar)))
+}
+
+/// Also C_GenerateKeyPair by CKM_EDDSA's number, which GnuTLS uses.
+pub(super) fn generate_edwards(
+    env: &Env<'_>,
+    _params: &Params,
+    public: &Template,
+    private: &Template,
+) -> Result<PairMaterial> {
+    let (params, name) = curve(CKK_EC_EDWARDS, public, private)?;
+    let seed = random_secret(env)?;
+    let key = (env.engine.ed25519_private)(seed.expose())?;
+    let point = key.public_key();
+    // The proof of a fresh pair that the engine gives for the other curves (FIPS 140-3, pairwise consistency).
+    let proof = key.sign(&point)?;
+    (env.engine.ed25519_public)(&point)?.verify(&point, &proof)?;
+    Ok((material::ec_public(name, &params, &point), material::ec_private(name, &params, seed)))
+}
+
+fn generate_montgomery(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
+    let (params, name) = curve(CKK_EC_MONTGOMERY, public, private)?;
+    let scalar = random_secret(env)?;
+    let key = (env.engine.x25519_private)(scalar.expose())?;
+    let point = key.public_key();
+    // The proof: both sides of an agreement with a second fresh key come to the same value.
+    let other = (env.engine.x25519_private)(random_secret(env)?.expose())?;
+    if key.agree(&other.public_key())? != other.agree(&point)? {
+        return Err(hsm_crypto::CryptoError::SelfTest("a fresh X25519 pair does not agree").into());
+    }
+    Ok((material::ec_public(name, &params, &point), material::ec_private(name, &params, scalar)))
+}
+
+fn random_secret(env: &Env<'_>) -> Result<SecretBytes> {
+    let mut secret = SecretBytes::zeroed(RAW_25519_BYTES);
+    env.random.fill(secret.expose_mut())?;
+    Ok(secret)
+}
+
+/// The curve that the templates name, and CKA_EC_PARAMS as both objects will keep it.
+fn curve(key_type: u64, public: &Template, private: &Template) -> Result<(Vec<u8>, CurveName)> {
+    let (Some(given), other) = (match public.bytes(CKA_EC_PARAMS) {
+        Some(given) => (Some(given), private.bytes(CKA_EC_PARAMS)),
+        None => (private.bytes(CKA_EC_PARAMS), None),
+    }) else {
+        return Err(Reason::TemplateIncomplete(CKA_EC_PARAMS));
+    };
+    let curve = CurveName::parse_for(key_type, given)?;
+    if let Some(other) = other
+        && CurveName::parse_for(key_type, other)? != curve
+    {
+        return Err(Reason::TemplateInconsistent { kind: CKA_EC_PARAMS, problem: "the two templates name two curves" });
+    }
+    Ok((curve.stored_params(given), curve))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsm_crypto::ec::Curve;
+
+    const P256: &[u8] = b"\x13\x05P-256";
+    const P384: &[u8] = b"\x13\x05P-384";
+
+    fn named_by(public: Option<&[u8]>, private: Option<&[u8]>) -> Result<CurveName> {
+        let template = |params: Option<&[u8]>| match params {
+            Some(params) => Template::default().with(CKA_EC_PARAMS, params),
+            None => Template::default(),
+        };
+        curve(CKK_EC, &template(public), &template(private)).map(|(_, name)| name)
+    }
+
+    #[test]
+    fn the_curve_may_stand_in_either_template() {
+        let p256 = CurveName::Weierstrass(Curve::P256);
+        assert_eq!(named_by(Some(P256), None).unwrap(), p256);
+        assert_eq!(named_by(None, Some(P256)).unwrap(), p256);
+        assert_eq!(named_by(Some(P256), Some(p256.oid_der())).unwrap(), p256, "two forms of one curve agree");
+    }
+
+    #[test]
+    fn no_curve_and_two_curves_are_refused() {
+        assert!(matches!(named_by(None, None), Err(Reason::TemplateIncomplete(CKA_EC_PARAMS))));
+        assert!(matches!(
+            named_by(Some(P256), Some(P384)),
+            Err(Reason::TemplateInconsistent { kind: CKA_EC_PARAMS, .. })
+        ));
+    }
+}

@@ -1,0 +1,110 @@
+//! CKM_ECDH1_DERIVE and CKM_ECDH1_COFACTOR_DERIVE, on Weierstrass curves and on X25519.
+//!
+//! All curves of the token but X25519 have cofactor 1, and X25519 clears its own, so both mechanisms
+//! give the same secret. Without a KDF a shorter result is the trailing end of the secret (the standard
+//! takes bytes from the leading end away); with a KDF it is what the KDF gives for that length.
+//! Rule source: PKCS#11 v2.40, 2.3.9 and 2.3.10; v3.1, 6.3 (X25519); SEC 1, 3.6.1.
+
+use super::ec_keygen::EC_FLAGS;
+use super::{KeyRule, Row, SizeUnit, hashes};
+use crate::attributes::curves::CurveName;
+use crate::key::Key;
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::{ParamShape, Params};
+use ffi_headers::*;
+use hsm_crypto::{CryptoError, SecretBytes, kdf};
+
+const COMMON: Row = Row {
+    shape: ParamShape::Ecdh1,
+    judge,
+    keys: KeyRule::Types(&[CKK_EC, CKK_EC_MONTGOMERY]),
+    unit: SizeUnit::Bits,
+    size_min: 255,
+    size_max: 521,
+    extra_flags: EC_FLAGS,
+    vectors: "Wycheproof ecdh_*_ecpoint and x25519; NIST CAVS 14.2 X9.63 KDF (SHA-1, SHA-2)",
+    derive: Some(derive),
+    ..Row::BLANK
+};
+
+pub(super) const ROWS: &[Row] = &[
+    Row { kind: CKM_ECDH1_DERIVE, name: "CKM_ECDH1_DERIVE", ..COMMON },
+    Row { kind: CKM_ECDH1_COFACTOR_DERIVE, name: "CKM_ECDH1_COFACTOR_DERIVE", ..COMMON },
+];
+
+fn judge(params: &Params) -> Result<()> {
+    let Params::Ecdh1 { kdf, shared, public } = params else {
+        return Err(Reason::MechanismParam("CK_ECDH1_DERIVE_PARAMS is needed"));
+    };
+    if hashes::by_kdf(*kdf)?.is_none() && !shared.is_empty() {
+        return Err(Reason::MechanismParam("CKD_NULL takes no shared data"));
+    }
+    if public.is_empty() {
+        return Err(Reason::MechanismParam("the peer's public key is missing"));
+    }
+    Ok(())
+}
+
+fn derive(env: &Env<'_>, params: &Params, base: &Object, bytes: Option<usize>) -> Result<SecretBytes> {
+    let Params::Ecdh1 { kdf, shared, public } = params else {
+        return Err(Reason::MechanismParam("CK_ECDH1_DERIVE_PARAMS is needed"));
+    };
+    let secret = agree(env, base, public)?;
+    match hashes::by_kdf(*kdf)? {
+        None => trailing(secret, bytes),
+        Some(hash) => {
+            let bytes = bytes.unwrap_or(hash.output_bytes());
+            Ok(kdf::x963(env.engine, hash, secret.expose(), shared, bytes)?)
+        }
+    }
+}
+
+/// The x coordinate, or the X25519 value, that both sides come to.
+fn agree(env: &Env<'_>, base: &Object, peer: &[u8]) -> Result<SecretBytes> {
+    let result = match &*base.key(env)? {
+        Key::EcPrivate(key) => key.agree(point(CurveName::Weierstrass(key.curve()), peer)?),
+        Key::XPrivate(key) => key.agree(point(CurveName::X25519, peer)?),
+        _ => return Err(Reason::KeyTypeInconsistent),
+    };
+    result.map_err(|error| match error {
+        CryptoError::InputLength | CryptoError::InputRange | CryptoError::InvalidKey(_) => {
+            Reason::MechanismParam("the peer's public key is not a valid point of the curve")
+        }
+        other => Reason::Crypto(other),
+    })
+}
+
+/// The peer's point, raw or wrapped.
+fn point(curve: CurveName, given: &[u8]) -> Result<&[u8]> {
+    curve.parse_point(given).map_err(|reason| match reason {
+        // It is not an attribute here but a part of the parameter.
+        Reason::AttributeValue { .. } => Reason::MechanismParam("the peer's public key has no form of the curve"),
+        other => other,
+    })
+}
+
+/// The last `bytes` of a secret, or all of it.
+fn trailing(secret: SecretBytes, bytes: Option<usize>) -> Result<SecretBytes> {
+    let Some(bytes) = bytes else { return Ok(secret) };
+    let cut = secret.len().checked_sub(bytes).ok_or(Reason::AttributeValue {
+        kind: CKA_VALUE_LEN,
+        problem: "longer than the shared secret, and CKD_NULL cannot lengthen it",
+    })?;
+    Ok(SecretBytes::copy_of(&secret.expose()[cut..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truncation_takes_bytes_from_the_leading_end() {
+        let secret = || SecretBytes::copy_of(&[1, 2, 3, 4]);
+        assert_eq!(trailing(secret(), None).unwrap().expose(), [1, 2, 3, 4]);
+        assert_eq!(trailing(secret(), Some(4)).unwrap().expose(), [1, 2, 3, 4]);
+        assert_eq!(trailing(secret(), Some(1)).unwrap().expose(), [4]);
+        assert!(matches!(trailing(secret(), Some(5)), Err(Reason::AttributeValue { kind: CKA_VALUE_LEN, .. })));
+    }
+}

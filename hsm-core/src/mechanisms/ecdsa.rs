@@ -1,0 +1,99 @@
+//! CKM_ECDSA over a digest that the caller made, and CKM_ECDSA_SHA* that hash the message in parts.
+//!
+//! A digest may have any length from one byte; longer ones than the order are cut as FIPS 186-5 says.
+//! Signatures are `r || s`, each as long as the field.
+//! Rule source: PKCS#11 v2.40, 2.3.1, 2.3.6 and 2.3.7.
+
+use super::ec_keygen::EC_FLAGS;
+use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
+use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named};
+use crate::key::Key;
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::Params;
+use ffi_headers::*;
+use hsm_crypto::Hash;
+use hsm_crypto::ec::{EcPrivateKey, EcPublicKey};
+use std::sync::Arc;
+
+macro_rules! hashed {
+    ($kind:ident, $hash:expr) => {
+        Row {
+            keys: KeyRule::Types(&[CKK_EC]),
+            unit: SizeUnit::Bits,
+            size_min: 256,
+            size_max: 521,
+            extra_flags: EC_FLAGS,
+            vectors: "RFC 6979, A.2.5 to A.2.7; Wycheproof ecdsa_*_p1363",
+            sign: Some(|env, _params, key| sign_hashed(env, $hash, key)),
+            verify: Some(|env, _params, key| verify_hashed(env, $hash, key)),
+            ..named!($kind)
+        }
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        keys: KeyRule::Types(&[CKK_EC]),
+        unit: SizeUnit::Bits,
+        size_min: 256,
+        size_max: 521,
+        extra_flags: EC_FLAGS,
+        vectors: "Wycheproof ecdsa_*_p1363 (digest made by the test)",
+        sign: Some(sign),
+        verify: Some(verify),
+        ..named!(CKM_ECDSA)
+    },
+    hashed!(CKM_ECDSA_SHA1, Hash::Sha1),
+    hashed!(CKM_ECDSA_SHA224, Hash::Sha224),
+    hashed!(CKM_ECDSA_SHA256, Hash::Sha256),
+    hashed!(CKM_ECDSA_SHA384, Hash::Sha384),
+    hashed!(CKM_ECDSA_SHA512, Hash::Sha512),
+];
+
+fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
+    let key = private(env, key)?;
+    Ok(Box::new(OnePartSigner {
+        bytes: 2 * key.curve().field_bytes(),
+        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign(digest, env.random)),
+    }))
+}
+
+fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
+    let key = public(env, key)?;
+    Ok(Box::new(OnePartVerifier(move |digest: &[u8], signature: &[u8]| {
+        faults::signature(key.verify(digest, signature))
+    })))
+}
+
+fn sign_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer>> {
+    let key = private(env, key)?;
+    Ok(Box::new(HashedSigner {
+        bytes: 2 * key.curve().field_bytes(),
+        digest: (env.engine.digest)(hash),
+        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign(digest, env.random)),
+    }))
+}
+
+fn verify_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
+    let key = public(env, key)?;
+    Ok(Box::new(HashedVerifier {
+        digest: (env.engine.digest)(hash),
+        verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify(digest, signature)),
+    }))
+}
+
+fn private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPrivateKey>> {
+    match &*key.key(env)? {
+        Key::EcPrivate(key) => Ok(Arc::clone(key)),
+        _ => Err(Reason::KeyTypeInconsistent),
+    }
+}
+
+fn public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPublicKey>> {
+    match &*key.key(env)? {
+        Key::EcPublic(key) => Ok(Arc::clone(key)),
+        _ => Err(Reason::KeyTypeInconsistent),
+    }
+}

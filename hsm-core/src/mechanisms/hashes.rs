@@ -1,0 +1,54 @@
+//! The numbers under which hashes appear in mechanism parameters.
+//!
+//! Owns: `hashAlg`, `mgf` and `kdf` to hash. Called from the PSS, OAEP and ECDH families. A 0 where a
+//! number must be is refused, not guessed (pkcs11-provider sends it when no digest was named).
+
+use crate::reason::{Reason, Result};
+use ffi_headers::*;
+use hsm_crypto::Hash;
+
+/// The hash of `hashAlg`.
+///
+/// # Errors
+/// `MechanismParam`.
+pub(super) fn by_mechanism(kind: u64) -> Result<Hash> {
+    match kind {
+        CKM_SHA_1 => Ok(Hash::Sha1),
+        CKM_SHA224 => Ok(Hash::Sha224),
+        CKM_SHA256 => Ok(Hash::Sha256),
+        CKM_SHA384 => Ok(Hash::Sha384),
+        CKM_SHA512 => Ok(Hash::Sha512),
+        _ => Err(Reason::MechanismParam("hashAlg is not a hash of the token")),
+    }
+}
+
+/// The hash of `mgf`.
+///
+/// # Errors
+/// `MechanismParam`.
+pub(super) fn by_mgf(mgf: u64) -> Result<Hash> {
+    match mgf {
+        CKG_MGF1_SHA1 => Ok(Hash::Sha1),
+        CKG_MGF1_SHA224 => Ok(Hash::Sha224),
+        CKG_MGF1_SHA256 => Ok(Hash::Sha256),
+        CKG_MGF1_SHA384 => Ok(Hash::Sha384),
+        CKG_MGF1_SHA512 => Ok(Hash::Sha512),
+        _ => Err(Reason::MechanismParam("mgf is not a mask generation function of the token")),
+    }
+}
+
+/// The hash of `kdf`; `None` for CKD_NULL.
+///
+/// # Errors
+/// `MechanismParam`.
+pub(super) fn by_kdf(kdf: u64) -> Result<Option<Hash>> {
+    match kdf {
+        CKD_NULL => Ok(None),
+        CKD_SHA1_KDF => Ok(Some(Hash::Sha1)),
+        CKD_SHA224_KDF => Ok(Some(Hash::Sha224)),
+        CKD_SHA256_KDF => Ok(Some(Hash::Sha256)),
+        CKD_SHA384_KDF => Ok(Some(Hash::Sha384)),
+        CKD_SHA512_KDF => Ok(Some(Hash::Sha512)),
+        _ => Err(Reason::MechanismParam("kdf is not a key derivation function of the token")),
+    }
+}

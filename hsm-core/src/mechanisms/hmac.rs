@@ -1,0 +1,66 @@
+//! CKM_SHA*_HMAC and CKM_SHA*_HMAC_GENERAL.
+//!
+//! Keys are generic secrets of any length, and the key type of the hash. No key is too short: the
+//! strength of a key is its maker's choice (SoftHSM asks for 64 bytes with SHA-512, and clients fail).
+//! Rule source: PKCS#11 v2.40, 2.7 (HMAC) and the sections of the hashes; FIPS 198-1.
+
+use super::mac::{MacOperation, judge_length};
+use super::{KeyRule, Row, Signer, SizeUnit, Verifier, named, rules};
+use crate::limits::ATTRIBUTE_BYTES_MAX;
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::Result;
+use crate::types::{ParamShape, Params};
+use ffi_headers::*;
+use hsm_crypto::Hash;
+
+macro_rules! plain {
+    ($kind:ident, $key_type:ident, $hash:expr) => {
+        Row {
+            keys: KeyRule::Types(&[CKK_GENERIC_SECRET, $key_type]),
+            unit: SizeUnit::Bytes,
+            size_min: 1,
+            size_max: ATTRIBUTE_BYTES_MAX as u64,
+            vectors: "RFC 2202, RFC 4231; Wycheproof hmac_sha*",
+            sign: Some(|env, params, key| sign($hash, env, params, key)),
+            verify: Some(|env, params, key| verify($hash, env, params, key)),
+            ..named!($kind)
+        }
+    };
+}
+
+macro_rules! general {
+    ($kind:ident, $key_type:ident, $hash:expr) => {
+        Row {
+            shape: ParamShape::MacLength,
+            judge: |params| judge_length(params, $hash.output_bytes()).map(|_| ()),
+            ..plain!($kind, $key_type, $hash)
+        }
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    plain!(CKM_SHA_1_HMAC, CKK_SHA_1_HMAC, Hash::Sha1),
+    general!(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC, Hash::Sha1),
+    plain!(CKM_SHA224_HMAC, CKK_SHA224_HMAC, Hash::Sha224),
+    general!(CKM_SHA224_HMAC_GENERAL, CKK_SHA224_HMAC, Hash::Sha224),
+    plain!(CKM_SHA256_HMAC, CKK_SHA256_HMAC, Hash::Sha256),
+    general!(CKM_SHA256_HMAC_GENERAL, CKK_SHA256_HMAC, Hash::Sha256),
+    plain!(CKM_SHA384_HMAC, CKK_SHA384_HMAC, Hash::Sha384),
+    general!(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC, Hash::Sha384),
+    plain!(CKM_SHA512_HMAC, CKK_SHA512_HMAC, Hash::Sha512),
+    general!(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC, Hash::Sha512),
+];
+
+fn sign(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
+    Ok(Box::new(start(hash, env, params, key)?))
+}
+
+fn verify(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
+    Ok(Box::new(start(hash, env, params, key)?))
+}
+
+fn start(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<MacOperation> {
+    let mac = rules::with_secret(env, key, |key| Ok((env.engine.hmac)(hash, key.expose())))?;
+    MacOperation::new(mac, params)
+}

@@ -1,0 +1,209 @@
+//! Operations put together from a closure: in one part, or over a digest in parts.
+//!
+//! Owns: how a mechanism that needs the whole message, and one that hashes first, meet the operation
+//! traits. Does not know: algorithms. Called from the families.
+
+use super::{Crypter, Signer, Start, Verifier};
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::Params;
+use hsm_crypto::SecretBytes;
+use hsm_crypto::hash::Digest;
+
+/// Signs the whole message by a closure.
+pub(super) struct OnePartSigner<F> {
+    /// Size of the signature in bytes.
+    pub bytes: usize,
+    /// Signs.
+    pub sign: F,
+}
+
+impl<F: FnMut(&Env<'_>, &[u8]) -> Result<Vec<u8>> + Send> Signer for OnePartSigner<F> {
+    fn signature_bytes(&self) -> usize {
+        self.bytes
+    }
+    fn multi_part(&self) -> bool {
+        false
+    }
+    fn sign(&mut self, env: &Env<'_>, data: &[u8]) -> Result<Vec<u8>> {
+        (self.sign)(env, data)
+    }
+    fn update(&mut self, _data: &[u8]) -> Result<()> {
+        Err(Reason::SinglePartOnly)
+    }
+    fn finish(&mut self, _env: &Env<'_>) -> Result<Vec<u8>> {
+        Err(Reason::SinglePartOnly)
+    }
+}
+
+/// Verifies the whole message by a closure of message and signature.
+pub(super) struct OnePartVerifier<F>(pub F);
+
+impl<F: FnMut(&[u8], &[u8]) -> Result<()> + Send> Verifier for OnePartVerifier<F> {
+    fn multi_part(&self) -> bool {
+        false
+    }
+    fn verify(&mut self, _env: &Env<'_>, data: &[u8], signature: &[u8]) -> Result<()> {
+        (self.0)(data, signature)
+    }
+    fn update(&mut self, _data: &[u8]) -> Result<()> {
+        Err(Reason::SinglePartOnly)
+    }
+    fn finish(&mut self, _env: &Env<'_>, _signature: &[u8]) -> Result<()> {
+        Err(Reason::SinglePartOnly)
+    }
+}
+
+/// Hashes the message and signs the digest by a closure.
+pub(super) struct HashedSigner<F> {
+    /// Size of the signature in bytes; exact, or an upper bound.
+    pub bytes: usize,
+    /// The hash.
+    pub digest: Box<dyn Digest>,
+    /// Signs the finished digest.
+    pub sign: F,
+}
+
+impl<F: FnMut(&Env<'_>, &[u8]) -> Result<Vec<u8>> + Send> Signer for HashedSigner<F> {
+    fn signature_bytes(&self) -> usize {
+        self.bytes
+    }
+    fn multi_part(&self) -> bool {
+        true
+    }
+    fn sign(&mut self, env: &Env<'_>, data: &[u8]) -> Result<Vec<u8>> {
+        self.digest.update(data);
+        self.finish(env)
+    }
+    fn update(&mut self, data: &[u8]) -> Result<()> {
+        self.digest.update(data);
+        Ok(())
+    }
+    fn finish(&mut self, env: &Env<'_>) -> Result<Vec<u8>> {
+        let digest = self.digest.finish();
+        (self.sign)(env, &digest)
+    }
+}
+
+/// Hashes the message and verifies the digest by a closure of digest and signature.
+pub(super) struct HashedVerifier<F> {
+    /// The hash.
+    pub digest: Box<dyn Digest>,
+    /// Verifies the signature of the finished digest.
+    pub verify: F,
+}
+
+impl<F: FnMut(&[u8], &[u8]) -> Result<()> + Send> Verifier for HashedVerifier<F> {
+    fn multi_part(&self) -> bool {
+        true
+    }
+    fn verify(&mut self, env: &Env<'_>, data: &[u8], signature: &[u8]) -> Result<()> {
+        self.digest.update(data);
+        self.finish(env, signature)
+    }
+    fn update(&mut self, data: &[u8]) -> Result<()> {
+        self.digest.update(data);
+        Ok(())
+    }
+    fn finish(&mut self, _env: &Env<'_>, signature: &[u8]) -> Result<()> {
+        let digest = self.digest.finish();
+        (self.verify)(&digest, signature)
+    }
+}
+
+/// Encrypts or decrypts the whole message by a closure.
+pub(super) struct OnePartCrypter<F> {
+    /// Size of the result for so many input bytes: these, or the input and these.
+    pub size: OneShotSize,
+    /// Encrypts or decrypts.
+    pub run: F,
+}
+
+/// How large the result of a one-part operation is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OneShotSize {
+    /// At most so many bytes whatever the input.
+    AtMost(usize),
+    /// At most the input and so many bytes.
+    InputPlus(usize),
+}
+
+impl<F: FnMut(&Env<'_>, &[u8]) -> Result<SecretBytes> + Send> Crypter for OnePartCrypter<F> {
+    fn multi_part(&self) -> bool {
+        false
+    }
+    fn one_shot_bytes(&self, input_bytes: usize) -> usize {
+        match self.size {
+            OneShotSize::AtMost(bytes) => bytes,
+            OneShotSize::InputPlus(bytes) => input_bytes.saturating_add(bytes),
+        }
+    }
+    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let result = (self.run)(env, input)?;
+        out.extend_from_slice(result.expose());
+        Ok(())
+    }
+    fn update_bytes(&self, _input_bytes: usize) -> usize {
+        0
+    }
+    fn update(&mut self, _input: &[u8], _out: &mut Vec<u8>) -> Result<()> {
+        Err(Reason::SinglePartOnly)
+    }
+    fn finish_bytes(&self) -> usize {
+        0
+    }
+    fn finish(&mut self, _env: &Env<'_>, _out: &mut Vec<u8>) -> Result<()> {
+        Err(Reason::SinglePartOnly)
+    }
+}
+
+/// Wraps key material with what the mechanism's encryption does.
+pub(super) fn wrap_by(
+    encrypt: Start<dyn Crypter>,
+    env: &Env<'_>,
+    params: &Params,
+    key: &Object,
+    material: &SecretBytes,
+) -> Result<Vec<u8>> {
+    let mut operation = encrypt(env, params, key)?;
+    let mut out = Vec::with_capacity(operation.one_shot_bytes(material.len()));
+    operation.one_shot(env, material.expose(), &mut out)?;
+    Ok(out)
+}
+
+/// Unwraps key material with what the mechanism's decryption does.
+pub(super) fn unwrap_by(
+    decrypt: Start<dyn Crypter>,
+    env: &Env<'_>,
+    params: &Params,
+    key: &Object,
+    wrapped: &[u8],
+) -> Result<SecretBytes> {
+    let mut operation = decrypt(env, params, key)?;
+    // Room for the whole at once: a vector that grows leaves copies of the key behind.
+    let mut out = Vec::with_capacity(operation.one_shot_bytes(wrapped.len()));
+    let result = operation.one_shot(env, wrapped, &mut out);
+    // Taken as a secret before the error is looked at, so that a half-decrypted key is wiped too.
+    let out = SecretBytes::new(out);
+    result.map(|()| out)
+}
+
+/// The columns `encrypt`, `decrypt`, `wrap` and `unwrap` of a mechanism whose wrapping is its encryption.
+macro_rules! crypt_and_wrap {
+    ($encrypt:expr, $decrypt:expr, $wraps:expr, $row:expr) => {
+        $crate::mechanisms::Row {
+            encrypt: Some($encrypt),
+            decrypt: Some($decrypt),
+            wraps: $wraps,
+            wrap: Some(|env, params, key, material| {
+                $crate::mechanisms::parts::wrap_by($encrypt, env, params, key, material)
+            }),
+            unwrap: Some(|env, params, key, wrapped| {
+                $crate::mechanisms::parts::unwrap_by($decrypt, env, params, key, wrapped)
+            }),
+            ..$row
+        }
+    };
+}
+pub(super) use crypt_and_wrap;

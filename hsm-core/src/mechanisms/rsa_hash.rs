@@ -1,0 +1,151 @@
+//! CKM_SHA*_RSA_PKCS and CKM_SHA*_RSA_PKCS_PSS: RSA signatures that hash the message, in parts.
+//!
+//! Owns: the DER `DigestInfo` of each hash. A PSS parameter that names another hash than the mechanism
+//! is refused.
+//! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 v1.5 and PSS with SHA); RFC 8017, 9.2, note 1.
+
+use super::parts::{HashedSigner, HashedVerifier};
+use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rsa_pss, rules};
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::{ParamShape, Params};
+use ffi_headers::*;
+use hsm_crypto::Hash;
+use hsm_crypto::rsa::PssParams;
+
+macro_rules! pkcs1 {
+    ($kind:ident, $hash:expr) => {
+        Row {
+            keys: KeyRule::Types(&[CKK_RSA]),
+            unit: SizeUnit::Bits,
+            size_min: RSA_BITS_MIN,
+            size_max: RSA_BITS_MAX,
+            vectors: "Wycheproof rsa_signature_*; SHA-1: FIPS 186-4 SigVer15 by construction (see the test)",
+            sign: Some(|env, _params, key| sign_pkcs1(env, $hash, key)),
+            verify: Some(|env, _params, key| verify_pkcs1(env, $hash, key)),
+            ..named!($kind)
+        }
+    };
+}
+
+macro_rules! pss {
+    ($kind:ident, $hash:expr) => {
+        Row {
+            shape: ParamShape::Pss,
+            judge: |params| parse_pss($hash, params).map(|_| ()),
+            keys: KeyRule::Types(&[CKK_RSA]),
+            unit: SizeUnit::Bits,
+            size_min: RSA_BITS_MIN,
+            size_max: RSA_BITS_MAX,
+            vectors: "Wycheproof rsa_pss_*",
+            sign: Some(|env, params, key| sign_pss(env, $hash, params, key)),
+            verify: Some(|env, params, key| verify_pss(env, $hash, params, key)),
+            ..named!($kind)
+        }
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    pkcs1!(CKM_SHA1_RSA_PKCS, Hash::Sha1),
+    pkcs1!(CKM_SHA224_RSA_PKCS, Hash::Sha224),
+    pkcs1!(CKM_SHA256_RSA_PKCS, Hash::Sha256),
+    pkcs1!(CKM_SHA384_RSA_PKCS, Hash::Sha384),
+    pkcs1!(CKM_SHA512_RSA_PKCS, Hash::Sha512),
+    pss!(CKM_SHA1_RSA_PKCS_PSS, Hash::Sha1),
+    pss!(CKM_SHA224_RSA_PKCS_PSS, Hash::Sha224),
+    pss!(CKM_SHA256_RSA_PKCS_PSS, Hash::Sha256),
+    pss!(CKM_SHA384_RSA_PKCS_PSS, Hash::Sha384),
+    pss!(CKM_SHA512_RSA_PKCS_PSS, Hash::Sha512),
+];
+
+fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer>> {
+    let key = rules::rsa_private(env, key)?;
+    Ok(Box::new(HashedSigner {
+        bytes: key.modulus_bytes(),
+        digest: (env.engine.digest)(hash),
+        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_pkcs1(&digest_info(hash, digest), env.random)),
+    }))
+}
+
+fn verify_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
+    let key = rules::rsa_public(env, key)?;
+    Ok(Box::new(HashedVerifier {
+        digest: (env.engine.digest)(hash),
+        verify: move |digest: &[u8], signature: &[u8]| {
+            faults::signature(key.verify_pkcs1(&digest_info(hash, digest), signature))
+        },
+    }))
+}
+
+fn sign_pss(env: &Env<'_>, hash: Hash, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
+    let params = parse_pss(hash, params)?;
+    let key = rules::rsa_private(env, key)?;
+    rsa_pss::judge_fit(&params, key.modulus_bytes())?;
+    Ok(Box::new(HashedSigner {
+        bytes: key.modulus_bytes(),
+        digest: (env.engine.digest)(hash),
+        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_pss(&params, digest, env.random)),
+    }))
+}
+
+fn verify_pss(env: &Env<'_>, hash: Hash, params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
+    let params = parse_pss(hash, params)?;
+    let key = rules::rsa_public(env, key)?;
+    rsa_pss::judge_fit(&params, key.modulus_bytes())?;
+    Ok(Box::new(HashedVerifier {
+        digest: (env.engine.digest)(hash),
+        verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify_pss(&params, digest, signature)),
+    }))
+}
+
+fn parse_pss(hash: Hash, params: &Params) -> Result<PssParams> {
+    let params = rsa_pss::parse(params)?;
+    if params.hash == hash {
+        Ok(params)
+    } else {
+        Err(Reason::MechanismParam("hashAlg is not the hash of the mechanism"))
+    }
+}
+
+/// The DER `DigestInfo` of a digest.
+fn digest_info(hash: Hash, digest: &[u8]) -> Vec<u8> {
+    [digest_info_prefix(hash), digest].concat()
+}
+
+/// What stands in front of the digest in `DigestInfo`: algorithm identifier with NULL, header of the OCTET STRING.
+const fn digest_info_prefix(hash: Hash) -> &'static [u8] {
+    match hash {
+        Hash::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14],
+        Hash::Sha224 => const { &sha2_prefix(0x2d, 0x04, 28) },
+        Hash::Sha256 => const { &sha2_prefix(0x31, 0x01, 32) },
+        Hash::Sha384 => const { &sha2_prefix(0x41, 0x02, 48) },
+        Hash::Sha512 => const { &sha2_prefix(0x51, 0x03, 64) },
+    }
+}
+
+/// The SHA-2 hashes differ in the last arc of 2.16.840.1.101.3.4.2 and in lengths only.
+const fn sha2_prefix(length: u8, arc: u8, digest_bytes: u8) -> [u8; 19] {
+    [
+        0x30,
+        length,
+        0x30,
+        0x0d,
+        0x06,
+        0x09,
+        0x60,
+        0x86,
+        0x48,
+        0x01,
+        0x65,
+        0x03,
+        0x04,
+        0x02,
+        arc,
+        0x05,
+        0x00,
+        0x04,
+        digest_bytes,
+    ]
+}

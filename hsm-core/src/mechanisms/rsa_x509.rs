@@ -1,0 +1,92 @@
+//! CKM_RSA_X_509: RSA without padding; the caller pads. libp11 falls back to it.
+//!
+//! Input shorter than the modulus is filled up with zero bytes in front, as the standard says. Wrapping
+//! is left out: an unpadded key under RSA can be searched for.
+//! Rule source: PKCS#11 v2.40, 2.1 (X.509 raw RSA).
+
+use super::parts::{OnePartCrypter, OnePartSigner, OnePartVerifier, OneShotSize};
+use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
+use crate::object::Object;
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::Params;
+use ffi_headers::*;
+use hsm_crypto::{CryptoError, SecretBytes};
+
+pub(super) const ROWS: &[Row] = &[Row {
+    keys: KeyRule::Types(&[CKK_RSA]),
+    unit: SizeUnit::Bits,
+    size_min: RSA_BITS_MIN,
+    size_max: RSA_BITS_MAX,
+    vectors: "Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test)",
+    sign: Some(sign),
+    verify: Some(verify),
+    encrypt: Some(encrypt),
+    decrypt: Some(decrypt),
+    ..named!(CKM_RSA_X_509)
+}];
+
+fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
+    let key = rules::rsa_private(env, key)?;
+    let bytes = key.modulus_bytes();
+    Ok(Box::new(OnePartSigner {
+        bytes,
+        sign: move |env: &Env<'_>, data: &[u8]| {
+            let signature = faults::data(key.raw(block(data, bytes)?.expose(), env.random))?;
+            Ok(signature.into_public("a signature is returned to the caller"))
+        },
+    }))
+}
+
+fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
+    let key = rules::rsa_public(env, key)?;
+    Ok(Box::new(OnePartVerifier(move |data: &[u8], signature: &[u8]| {
+        let expected = block(data, key.modulus_bytes())?;
+        let opened = key.raw(signature).map_err(|error| match error {
+            CryptoError::InputLength => Reason::SignatureLength,
+            CryptoError::InputRange => Reason::SignatureInvalid,
+            other => Reason::Crypto(other),
+        })?;
+        if expected.ct_eq(&opened) { Ok(()) } else { Err(Reason::SignatureInvalid) }
+    })))
+}
+
+fn encrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::rsa_public(env, key)?;
+    let bytes = key.modulus_bytes();
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::AtMost(bytes),
+        run: move |_env: &Env<'_>, input: &[u8]| {
+            faults::data(key.raw(block(input, bytes)?.expose())).map(SecretBytes::new)
+        },
+    }))
+}
+
+fn decrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::rsa_private(env, key)?;
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::AtMost(key.modulus_bytes()),
+        run: move |env: &Env<'_>, input: &[u8]| faults::ciphertext(key.raw(input, env.random)),
+    }))
+}
+
+/// Fills `data` up to `bytes` with zero bytes in front.
+fn block(data: &[u8], bytes: usize) -> Result<SecretBytes> {
+    let pad = bytes.checked_sub(data.len()).ok_or(Reason::DataLength)?;
+    let mut block = SecretBytes::zeroed(bytes);
+    block.expose_mut()[pad..].copy_from_slice(data);
+    Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_block_is_filled_up_in_front_and_a_long_one_is_refused() {
+        assert_eq!(block(&[7, 8], 4).unwrap().expose(), [0, 0, 7, 8]);
+        assert_eq!(block(&[], 2).unwrap().expose(), [0, 0]);
+        assert!(matches!(block(&[1, 2, 3], 2), Err(Reason::DataLength)));
+    }
+}

@@ -1,0 +1,178 @@
+//! What is asked of a parameter and of a key before a mechanism starts.
+//!
+//! Owns: the order of the questions (parameter, key class and type, usage, ALLOWED_MECHANISMS, size),
+//! and which class of key each usage needs. Does not know: algorithms, sessions. Called from the
+//! `start_*` functions and from [`crate::keys`]. START_DATE and END_DATE are information for the
+//! application, to which the standard attaches no meaning (v2.40, 4.8): they refuse nothing.
+//! Rule source: PKCS#11 v2.40, 4.7 to 4.10 and 5.8 to 5.13.
+
+use super::{KeyRule, Row, SizeUnit};
+use crate::attributes::curves::CurveName;
+use crate::key::Key;
+use crate::object::{Object, Value};
+use crate::platform::Env;
+use crate::reason::{Reason, Result};
+use crate::types::{ParamShape, Params};
+use ffi_headers::*;
+use hsm_crypto::SecretBytes;
+use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
+use std::sync::Arc;
+
+/// What a key is to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Sign,
+    Verify,
+    Encrypt,
+    Decrypt,
+    Wrap,
+    Unwrap,
+    Derive,
+}
+
+impl Usage {
+    /// The attribute that allows it.
+    pub(crate) const fn attribute(self) -> u64 {
+        match self {
+            Usage::Sign => CKA_SIGN,
+            Usage::Verify => CKA_VERIFY,
+            Usage::Encrypt => CKA_ENCRYPT,
+            Usage::Decrypt => CKA_DECRYPT,
+            Usage::Wrap => CKA_WRAP,
+            Usage::Unwrap => CKA_UNWRAP,
+            Usage::Derive => CKA_DERIVE,
+        }
+    }
+
+    /// The class that a key of this type must have.
+    const fn class(self, key_type: u64) -> u64 {
+        match key_type {
+            CKK_RSA | CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY => match self {
+                Usage::Verify | Usage::Encrypt | Usage::Wrap => CKO_PUBLIC_KEY,
+                Usage::Sign | Usage::Decrypt | Usage::Unwrap | Usage::Derive => CKO_PRIVATE_KEY,
+            },
+            _ => CKO_SECRET_KEY,
+        }
+    }
+}
+
+/// Judges a mechanism's parameter: its shape, then its values.
+///
+/// # Errors
+/// `MechanismParam`.
+pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
+    let fits = match (row.shape, params) {
+        (ParamShape::None | ParamShape::OptionalIv(_) | ParamShape::OptionalEddsa, Params::None)
+        | (ParamShape::Ctr, Params::Ctr { .. })
+        | (ParamShape::Gcm, Params::Gcm { .. })
+        | (ParamShape::Pss, Params::Pss { .. })
+        | (ParamShape::Oaep, Params::Oaep { .. })
+        | (ParamShape::Ecdh1, Params::Ecdh1 { .. })
+        | (ParamShape::MacLength, Params::MacLength(_))
+        | (ParamShape::OptionalEddsa, Params::Eddsa { .. }) => true,
+        (ParamShape::Iv16, Params::Iv(iv)) => iv.len() == 16,
+        (ParamShape::OptionalIv(bytes), Params::Iv(iv)) => iv.len() == bytes,
+        _ => false,
+    };
+    if !fits {
+        return Err(Reason::MechanismParam("not the parameter that the mechanism takes"));
+    }
+    (row.judge)(params)
+}
+
+/// Judges a key for a mechanism: class and type, usage, ALLOWED_MECHANISMS, size.
+///
+/// # Errors
+/// `KeyTypeInconsistent`, `KeyLacksUsage`, `KeySize`.
+pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
+    let key_type = key.key_type().ok_or(Reason::KeyTypeInconsistent)?;
+    let KeyRule::Types(types) = row.keys else { return Err(Reason::KeyTypeInconsistent) };
+    if !types.contains(&key_type) || key.class() != usage.class(key_type) {
+        return Err(Reason::KeyTypeInconsistent);
+    }
+    if !key.flag(usage.attribute()) {
+        return Err(Reason::KeyLacksUsage { need: usage.attribute() });
+    }
+    // An empty list says nothing, as an absent one: some clients write it for "any".
+    if let Some(Value::Mechanisms(allowed)) = key.attributes().get(&CKA_ALLOWED_MECHANISMS)
+        && !allowed.is_empty()
+        && !allowed.contains(&row.kind)
+    {
+        return Err(Reason::KeyLacksUsage { need: CKA_ALLOWED_MECHANISMS });
+    }
+    judge_size(row, key, key_type)
+}
+
+fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<()> {
+    let bits = key_bits(key, key_type)?;
+    let size = match row.unit {
+        SizeUnit::None => return Ok(()),
+        SizeUnit::Bits => bits,
+        SizeUnit::Bytes => bits / 8,
+    };
+    // A key longer than u64 bits cannot exist; the saturated value is refused as too large.
+    let size = u64::try_from(size).unwrap_or(u64::MAX);
+    if (row.size_min..=row.size_max).contains(&size) { Ok(()) } else { Err(Reason::KeySize) }
+}
+
+/// The size of a key in bits: modulus, field or value.
+fn key_bits(key: &Object, key_type: u64) -> Result<usize> {
+    match key_type {
+        CKK_RSA => Ok(bit_length(key.bytes(CKA_MODULUS).ok_or(Reason::KeyMaterial("CKA_MODULUS is missing"))?)),
+        CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY => {
+            let params = key.bytes(CKA_EC_PARAMS).ok_or(Reason::KeyMaterial("CKA_EC_PARAMS is missing"))?;
+            Ok(match CurveName::parse_for(key_type, params)? {
+                CurveName::Weierstrass(curve) => curve.bits(),
+                CurveName::Ed25519 | CurveName::X25519 => 255,
+            })
+        }
+        _ => Ok(8 * key.bytes(CKA_VALUE).ok_or(Reason::KeyMaterial("CKA_VALUE is missing"))?.len()),
+    }
+}
+
+/// The number of bits of a big-endian integer, leading zeros not counted.
+pub(crate) fn bit_length(integer: &[u8]) -> usize {
+    match integer.iter().position(|byte| *byte != 0) {
+        // A byte has at most eight leading zeros, so the conversion to usize cannot lose anything.
+        Some(first) => 8 * (integer.len() - first) - integer[first].leading_zeros() as usize,
+        None => 0,
+    }
+}
+
+/// The parsed RSA private key of an object that passed the rules.
+pub(super) fn rsa_private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPrivateKey>> {
+    match &*key.key(env)? {
+        Key::RsaPrivate(key) => Ok(Arc::clone(key)),
+        _ => Err(Reason::KeyTypeInconsistent),
+    }
+}
+
+/// The parsed RSA public key of an object that passed the rules.
+pub(super) fn rsa_public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPublicKey>> {
+    match &*key.key(env)? {
+        Key::RsaPublic(key) => Ok(Arc::clone(key)),
+        _ => Err(Reason::KeyTypeInconsistent),
+    }
+}
+
+/// Lends the value of a secret key that passed the rules.
+pub(super) fn with_secret<T>(env: &Env<'_>, key: &Object, use_it: impl FnOnce(&SecretBytes) -> Result<T>) -> Result<T> {
+    match &*key.key(env)? {
+        Key::Secret(value) => use_it(value),
+        _ => Err(Reason::KeyTypeInconsistent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bit_length_counts_from_the_first_one() {
+        for (integer, bits) in
+            [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0x80], 8), (&[0, 0x01, 0xff], 9), (&[0xff, 0, 0], 24)]
+        {
+            assert_eq!(bit_length(integer), bits, "{integer:02x?}");
+        }
+    }
+}
