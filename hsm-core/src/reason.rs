@@ -398,7 +398,7 @@ fn crypto_rv(error: CryptoError) -> CK_RV {
         CryptoError::DecryptionFailed => CKR_ENCRYPTED_DATA_INVALID,
         CryptoError::Unsupported(_) => CKR_MECHANISM_INVALID,
         CryptoError::RandomFailed => CKR_FUNCTION_FAILED,
-        CryptoError::SelfTest(_) => CKR_DEVICE_ERROR,
+        CryptoError::SelfTest(_) | CryptoError::EngineFailed(_) => CKR_DEVICE_ERROR,
     }
 }
 

@@ -73,9 +73,7 @@ pub enum PublicForm {
 /// `InvalidKey` when a part cannot be encoded.
 pub fn encode_pkcs8(key: &PrivateForm) -> Result<SecretBytes> {
     match key {
-        PrivateForm::Rsa(parts) if rsa_parts::lacks_crt(parts) => {
-            encode_rsa_private(&rsa_parts::complete(&rsa_parts::parse(parts)?)?)
-        }
+        PrivateForm::Rsa(parts) if rsa_parts::lacks_crt(parts) => encode_rsa_private(&rsa_parts::parse(parts)?.1),
         PrivateForm::Rsa(parts) => encode_rsa_private(parts),
         PrivateForm::Ec { curve, scalar, point } => encode_ec_private(*curve, scalar, point.as_deref()),
         PrivateForm::Ed25519(seed) => encode_octets(ED25519, seed),

@@ -38,6 +38,9 @@ pub enum CryptoError {
     /// The random source answered with an error.
     #[error("the random source failed")]
     RandomFailed,
+    /// The engine's own machinery failed, for instance because memory is short; the input is not to blame.
+    #[error("the crypto engine failed: {0}")]
+    EngineFailed(&'static str),
     /// A known-answer test or the proof of a fresh key pair failed.
     #[error("self-test failed: {0}")]
     SelfTest(&'static str),

@@ -8,7 +8,12 @@
 //! crates and complete, [`preferred()`] takes the hot operations from AWS-LC when the feature
 //! `aws-lc` is on.
 
+#![deny(unsafe_code)]
+
 pub mod aead;
+#[cfg(feature = "aws-lc")]
+#[allow(unsafe_code, reason = "AWS-LC is a C library; each block says who guarantees what")]
+mod aws_lc;
 pub mod cipher;
 pub mod ec;
 pub mod encoding;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// An engine: every algorithm of this crate as a function.
 ///
 /// Parsed keys are `Arc`s, so that they can be cached with their object and shared by sessions.
+#[expect(clippy::type_complexity, reason = "the signatures are the interface; a name for each would only hide them")]
 pub struct Provider {
     /// Name for logs and documents.
     pub name: &'static str,
@@ -60,5 +61,9 @@ pub fn portable() -> &'static Provider {
 /// The engine to use: AWS-LC for the hot operations where it is built in, the portable one otherwise.
 #[must_use]
 pub fn preferred() -> &'static Provider {
-    &crate::portable::PROVIDER
+    #[cfg(feature = "aws-lc")]
+    let engine = &crate::aws_lc::PROVIDER;
+    #[cfg(not(feature = "aws-lc"))]
+    let engine = &crate::portable::PROVIDER;
+    engine
 }

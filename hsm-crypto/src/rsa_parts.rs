@@ -67,11 +67,11 @@ pub(crate) fn check_exponent(public_exponent: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Parses a private key, recovering what is missing and checking what is there.
+/// Parses a private key, recovering what is missing and checking what is there; returns it with all its numbers.
 ///
 /// # Errors
 /// `InvalidKey` with what is wrong.
-pub(crate) fn parse(parts: &RsaParts) -> Result<rsa::PrivateKey> {
+pub(crate) fn parse(parts: &RsaParts) -> Result<(rsa::PrivateKey, RsaParts)> {
     check_public(&parts.modulus, &parts.public_exponent, PRIVATE_BITS_MAX)?;
     let modulus = number(&parts.modulus)?;
     let exponent = number(&parts.public_exponent)?;
@@ -82,8 +82,9 @@ pub(crate) fn parse(parts: &RsaParts) -> Result<rsa::PrivateKey> {
         _ => return Err(CryptoError::InvalidKey("one of the two RSA primes is missing")),
     };
     let key = rsa::PrivateKey::from_components(modulus, exponent, private, primes).map_err(refusal)?;
-    check_crt(parts, &key)?;
-    Ok(key)
+    let computed = complete(&key)?;
+    check_crt(parts, &computed)?;
+    Ok((key, computed))
 }
 
 /// Writes out every number of a parsed key.
@@ -114,8 +115,7 @@ pub(crate) fn lacks_crt(parts: &RsaParts) -> bool {
 const NOT_TWO_PRIMES: CryptoError = CryptoError::InvalidKey("the RSA key does not have two primes");
 
 /// Refuses CRT numbers that were given and differ from the computed ones.
-fn check_crt(parts: &RsaParts, key: &rsa::PrivateKey) -> Result<()> {
-    let computed = complete(key)?;
+fn check_crt(parts: &RsaParts, computed: &RsaParts) -> Result<()> {
     let pairs = [
         (&parts.exponent_1, &computed.exponent_1),
         (&parts.exponent_2, &computed.exponent_2),

@@ -1,5 +1,7 @@
 //! Differential tests: what one engine makes, every engine takes, and deterministic results are the same bytes.
 
+#![allow(clippy::unwrap_used, reason = "the lint knows test functions, and not what they share")]
+
 mod common;
 
 use common::{System, engines, random_bytes};

@@ -5,7 +5,6 @@
 
 use crate::cipher::{Aead, Direction, GcmParams};
 use crate::error::{CryptoError, Result};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 /// Length of the full tag in bytes.
@@ -28,11 +27,17 @@ pub(crate) trait Galois: Send {
     /// Only what the engine itself may fail with.
     fn decrypt(&mut self, data: &mut [u8]) -> Result<()>;
 
-    /// Returns the full tag of everything that went through.
+    /// Returns the full tag of everything that was encrypted.
     ///
     /// # Errors
     /// Only what the engine itself may fail with.
     fn tag(&mut self) -> Result<[u8; TAG_BYTES]>;
+
+    /// Compares in constant time `tag`, which may be a truncation, with that of everything that was decrypted.
+    ///
+    /// # Errors
+    /// `DecryptionFailed` when it differs.
+    fn check_tag(&mut self, tag: &[u8]) -> Result<()>;
 }
 
 /// A running GCM operation.
@@ -99,14 +104,13 @@ impl<G: Galois> Aead for GaloisStream<G> {
             }
             Direction::Decrypt => {
                 let message = self.held.len().checked_sub(self.tag_bytes).ok_or(CryptoError::InputLength)?;
-                self.galois.decrypt(&mut self.held[..message])?;
-                let tag = self.galois.tag()?;
-                let matches = bool::from(tag[..self.tag_bytes].ct_eq(&self.held[message..]));
-                if matches {
-                    out.extend_from_slice(&self.held[..message]);
+                let (text, tag) = self.held.split_at_mut(message);
+                let outcome = self.galois.decrypt(text).and_then(|()| self.galois.check_tag(tag));
+                if outcome.is_ok() {
+                    out.extend_from_slice(text);
                 }
                 self.held.zeroize();
-                if matches { Ok(()) } else { Err(CryptoError::DecryptionFailed) }
+                outcome
             }
         }
     }

@@ -19,6 +19,7 @@ use aes::cipher::{
 use ctr::{Ctr32BE, Ctr128BE};
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Starts a cipher.
@@ -236,6 +237,12 @@ impl<A: Aes> Galois for Gcm<A> {
             *byte ^= mask;
         }
         Ok(tag)
+    }
+
+    fn check_tag(&mut self, tag: &[u8]) -> Result<()> {
+        let full = self.tag()?;
+        let expected = full.get(..tag.len()).ok_or(CryptoError::DecryptionFailed)?;
+        if bool::from(expected.ct_eq(tag)) { Ok(()) } else { Err(CryptoError::DecryptionFailed) }
     }
 }
 

@@ -16,15 +16,23 @@ use zeroize::Zeroizing;
 /// # Errors
 /// `RandomFailed`, or `SelfTest` when the proof fails.
 pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
-    let scalar = match curve {
-        Curve::P256 => nist_p256::generate(random),
-        Curve::P384 => nist_p384::generate(random),
-        Curve::P521 => nist_p521::generate(random),
-        Curve::K256 => secp256k1::generate(random),
-    }?;
+    let scalar = random_scalar(curve, random)?;
     let key = private(curve, scalar.expose())?;
     prove(&*key, &*public(curve, &key.public_point())?, random)?;
     Ok(scalar)
+}
+
+/// Draws a scalar from 1 to the order less one, each equally likely (FIPS 186-5, A.2.2).
+///
+/// # Errors
+/// `RandomFailed`.
+pub(crate) fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+    match curve {
+        Curve::P256 => nist_p256::random_scalar(random),
+        Curve::P384 => nist_p384::random_scalar(random),
+        Curve::P521 => nist_p521::random_scalar(random),
+        Curve::K256 => secp256k1::random_scalar(random),
+    }
 }
 
 /// Signs and verifies once with a fresh pair.
@@ -126,7 +134,7 @@ pub(crate) fn leftmost_bits(curve: Curve, digest: &[u8]) -> Result<Zeroizing<Vec
 pub(crate) fn signature_halves(curve: Curve, signature: &[u8]) -> Result<[Vec<u8>; 2]> {
     let half = signature.len() / 2;
     let field = curve.field_bytes();
-    if half == 0 || signature.len() % 2 != 0 || half > field {
+    if half == 0 || !signature.len().is_multiple_of(2) || half > field {
         return Err(CryptoError::SignatureLength);
     }
     let pad = |part: &[u8]| [vec![0; field - half].as_slice(), part].concat();
@@ -145,7 +153,7 @@ macro_rules! curve {
             use $library::elliptic_curve::Generate;
             use $library::{FieldBytes, NonZeroScalar};
 
-            pub(super) fn generate(random: &dyn Random) -> Result<SecretBytes> {
+            pub(super) fn random_scalar(random: &dyn Random) -> Result<SecretBytes> {
                 let scalar = NonZeroScalar::try_generate_from_rng(&mut Source(random))?;
                 Ok(SecretBytes::copy_of(&Zeroizing::new(FieldBytes::from(scalar))))
             }

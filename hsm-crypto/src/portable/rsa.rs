@@ -61,7 +61,7 @@ pub(crate) fn prove(private: &dyn RsaPrivateKey, public: &dyn RsaPublicKey, rand
 /// # Errors
 /// `InvalidKey` with what is wrong.
 pub(crate) fn private(parts: &RsaParts) -> Result<Arc<dyn RsaPrivateKey>> {
-    Ok(Arc::new(PrivateKey::new(rsa_parts::parse(parts)?)))
+    Ok(Arc::new(PrivateKey::new(rsa_parts::parse(parts)?.0)))
 }
 
 /// Parses and checks a public key.

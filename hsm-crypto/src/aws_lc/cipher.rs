@@ -1,0 +1,213 @@
+//! AES-ECB, CBC, CTR and GCM of AWS-LC, on `aws-lc-sys`: `aws-lc-rs` streams only with its own padding rules and knows
+//! GCM with 12-byte IVs and full tags only.
+//!
+//! Owns: one cipher context for one operation. Does not know: framing, padding, limits and lengths, which are
+//! [`crate::modes`]' for both engines. Called from `aws_lc::PROVIDER`. Rule source: SP 800-38A, SP 800-38D.
+
+use super::object::{NO_MEMORY, Owned, succeeded};
+use crate::cipher::{Aead, Cipher, Direction, GcmParams, Mode};
+use crate::error::{CryptoError, Result};
+use crate::modes::block::{BLOCK_BYTES, BlockStream, Blocks};
+use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
+use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
+use crate::portable::hash::AES_KEY_LENGTH;
+use aws_lc_sys::{
+    EVP_CIPHER, EVP_CIPHER_CTX, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_new, EVP_CIPHER_CTX_set_padding,
+    EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_IVLEN, EVP_CTRL_AEAD_SET_TAG, EVP_CipherFinal_ex, EVP_CipherInit_ex,
+    EVP_CipherUpdate, EVP_aes_128_cbc, EVP_aes_128_ctr, EVP_aes_128_ecb, EVP_aes_128_gcm, EVP_aes_192_cbc,
+    EVP_aes_192_ctr, EVP_aes_192_ecb, EVP_aes_192_gcm, EVP_aes_256_cbc, EVP_aes_256_ctr, EVP_aes_256_ecb,
+    EVP_aes_256_gcm,
+};
+use std::os::raw::c_int;
+use std::ptr;
+
+/// Starts a cipher.
+///
+/// # Errors
+/// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for a counter of impossible width.
+pub(super) fn cipher(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+    let start = |kind, iv| Context::start(kind, direction, key, iv);
+    Ok(match mode {
+        Mode::Ecb => Box::new(BlockStream::new(start(Kind::Ecb, None)?, direction, false)),
+        Mode::Cbc { iv } => Box::new(BlockStream::new(start(Kind::Cbc, Some(iv))?, direction, false)),
+        Mode::CbcPad { iv } => Box::new(BlockStream::new(start(Kind::Cbc, Some(iv))?, direction, true)),
+        Mode::Ctr { block, counter_bits } => {
+            check_counter_bits(*counter_bits)?;
+            Box::new(CounterStream::new(start(Kind::Ctr, Some(block))?, block, *counter_bits)?)
+        }
+    })
+}
+
+/// Starts AES-GCM.
+///
+/// # Errors
+/// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` as [`check_params`].
+pub(super) fn gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+    check_params(params)?;
+    let context = Context::start_gcm(params, direction, key)?;
+    Ok(Box::new(GaloisStream::new(context, direction, params.tag_bytes)))
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Ecb,
+    Cbc,
+    Ctr,
+    Gcm,
+}
+
+/// The most bytes that one call of AWS-LC is given: lengths are C `int`s there, and whole blocks here.
+const CALL_BYTES_MAX: usize = 1 << 30;
+
+const FAILED: CryptoError = CryptoError::EngineFailed("AES");
+
+/// Finds AWS-LC's description of a cipher.
+fn description(kind: Kind, key_bytes: usize) -> Result<*const EVP_CIPHER> {
+    let describe = match (kind, key_bytes) {
+        (Kind::Ecb, 16) => EVP_aes_128_ecb,
+        (Kind::Ecb, 24) => EVP_aes_192_ecb,
+        (Kind::Ecb, 32) => EVP_aes_256_ecb,
+        (Kind::Cbc, 16) => EVP_aes_128_cbc,
+        (Kind::Cbc, 24) => EVP_aes_192_cbc,
+        (Kind::Cbc, 32) => EVP_aes_256_cbc,
+        (Kind::Ctr, 16) => EVP_aes_128_ctr,
+        (Kind::Ctr, 24) => EVP_aes_192_ctr,
+        (Kind::Ctr, 32) => EVP_aes_256_ctr,
+        (Kind::Gcm, 16) => EVP_aes_128_gcm,
+        (Kind::Gcm, 24) => EVP_aes_192_gcm,
+        (Kind::Gcm, 32) => EVP_aes_256_gcm,
+        _ => return Err(CryptoError::InvalidKey(AES_KEY_LENGTH)),
+    };
+    // SAFETY: each of these functions has no preconditions and returns a constant.
+    Ok(unsafe { describe() })
+}
+
+/// A cipher context that holds the key; AWS-LC wipes it when it is freed.
+struct Context(Owned<EVP_CIPHER_CTX>);
+
+impl Context {
+    fn new() -> Result<Self> {
+        // SAFETY: has no preconditions.
+        let context = unsafe { EVP_CIPHER_CTX_new() };
+        Ok(Self(Owned::take(context, NO_MEMORY)?))
+    }
+
+    /// Starts a mode without authentication. `iv` is given for every kind but ECB.
+    fn start(kind: Kind, direction: Direction, key: &[u8], iv: Option<&[u8; BLOCK_BYTES]>) -> Result<Self> {
+        let cipher = description(kind, key.len())?;
+        let context = Self::new()?;
+        let iv = iv.map_or(ptr::null(), |iv| iv.as_ptr());
+        context.init(cipher, key.as_ptr(), iv, direction)?;
+        // SAFETY: the context is alive and initialised.
+        let answer = unsafe { EVP_CIPHER_CTX_set_padding(context.0.as_ptr(), 0) };
+        succeeded(answer, FAILED)?;
+        Ok(context)
+    }
+
+    /// Starts GCM and takes in the associated data.
+    fn start_gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Self> {
+        let cipher = description(Kind::Gcm, key.len())?;
+        let iv_bytes = c_int::try_from(params.iv.len())
+            .map_err(|_| CryptoError::InvalidParameter("a GCM IV is shorter than 2 GiB here"))?;
+        let mut context = Self::new()?;
+        context.init(cipher, ptr::null(), ptr::null(), direction)?;
+        context.control(EVP_CTRL_AEAD_SET_IVLEN, iv_bytes, ptr::null_mut())?;
+        context.init(ptr::null(), key.as_ptr(), params.iv.as_ptr(), direction)?;
+        for part in params.aad.chunks(CALL_BYTES_MAX) {
+            context.authenticate(part)?;
+        }
+        Ok(context)
+    }
+
+    /// Sets cipher, key and IV, or those of them that are not null.
+    fn init(&self, cipher: *const EVP_CIPHER, key: *const u8, iv: *const u8, direction: Direction) -> Result<()> {
+        let encrypt = c_int::from(direction == Direction::Encrypt);
+        // SAFETY: the context is alive. `cipher` is null or a constant of AWS-LC. The callers, all above, give a key of
+        // the length that they chose the cipher by, and an IV of a block or of the length set just before.
+        let answer = unsafe { EVP_CipherInit_ex(self.0.as_ptr(), cipher, ptr::null_mut(), key, iv, encrypt) };
+        succeeded(answer, FAILED)
+    }
+
+    fn control(&self, command: c_int, bytes: c_int, data: *mut u8) -> Result<()> {
+        // SAFETY: the context is alive; the callers give null where the command has no data and otherwise
+        // a buffer of `bytes` bytes, to read or to fill as the command says.
+        let answer = unsafe { EVP_CIPHER_CTX_ctrl(self.0.as_ptr(), command, bytes, data.cast()) };
+        succeeded(answer, FAILED)
+    }
+
+    /// Takes in associated data of [`CALL_BYTES_MAX`] bytes at most.
+    fn authenticate(&mut self, data: &[u8]) -> Result<()> {
+        let mut taken = 0;
+        // SAFETY: the context is alive; a null output says that `data`, readable at its length, which fits an `int`, is
+        // associated data.
+        let answer = unsafe {
+            EVP_CipherUpdate(self.0.as_ptr(), ptr::null_mut(), &raw mut taken, data.as_ptr(), data.len() as c_int)
+        };
+        succeeded(answer, FAILED)
+    }
+
+    /// Transforms `data` in place; for block modes it is a multiple of the block.
+    fn process(&mut self, data: &mut [u8]) -> Result<()> {
+        for part in data.chunks_mut(CALL_BYTES_MAX) {
+            let bytes = part.len() as c_int;
+            let place = part.as_mut_ptr();
+            let mut written = 0;
+            // SAFETY: the context is alive; `place` is readable and writable for `bytes` bytes, and AWS-LC allows input and
+            // output to be the same buffer. Without padding, and with whole blocks in block modes, exactly as many bytes
+            // are written as were read.
+            let answer = unsafe { EVP_CipherUpdate(self.0.as_ptr(), place, &raw mut written, place, bytes) };
+            succeeded(answer, FAILED)?;
+            if written != bytes {
+                return Err(FAILED);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the operation; in GCM decryption this compares the tag.
+    fn end(&mut self, failure: CryptoError) -> Result<()> {
+        // GCM ends without output; the room is what the function may ask for in general.
+        let mut room = [0; BLOCK_BYTES];
+        let mut written = 0;
+        // SAFETY: the context is alive, and `room` has the block that the function may write.
+        let answer = unsafe { EVP_CipherFinal_ex(self.0.as_ptr(), room.as_mut_ptr(), &raw mut written) };
+        succeeded(answer, failure)
+    }
+}
+
+impl Blocks for Context {
+    fn transform(&mut self, data: &mut [u8]) -> Result<()> {
+        if data.len().is_multiple_of(BLOCK_BYTES) { self.process(data) } else { Err(CryptoError::InputLength) }
+    }
+}
+
+impl Keystream for Context {
+    fn apply(&mut self, data: &mut [u8]) -> Result<()> {
+        self.process(data)
+    }
+}
+
+impl Galois for Context {
+    fn encrypt(&mut self, data: &mut [u8]) -> Result<()> {
+        self.process(data)
+    }
+
+    fn decrypt(&mut self, data: &mut [u8]) -> Result<()> {
+        self.process(data)
+    }
+
+    fn tag(&mut self) -> Result<[u8; TAG_BYTES]> {
+        self.end(FAILED)?;
+        let mut tag = [0; TAG_BYTES];
+        self.control(EVP_CTRL_AEAD_GET_TAG, TAG_BYTES as c_int, tag.as_mut_ptr())?;
+        Ok(tag)
+    }
+
+    fn check_tag(&mut self, tag: &[u8]) -> Result<()> {
+        let mut copy = [0; TAG_BYTES];
+        let room = copy.get_mut(..tag.len()).ok_or(CryptoError::DecryptionFailed)?;
+        room.copy_from_slice(tag);
+        self.control(EVP_CTRL_AEAD_SET_TAG, tag.len() as c_int, room.as_mut_ptr())?;
+        self.end(CryptoError::DecryptionFailed)
+    }
+}

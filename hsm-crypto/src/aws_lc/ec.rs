@@ -1,0 +1,226 @@
+//! ECDSA and ECDH of AWS-LC, on `aws-lc-sys`: `aws-lc-rs` signs messages with a fixed hash for each curve and has no
+//! ECDH on secp256k1.
+//!
+//! Owns: `EC_KEY`s, made once and never changed. Does not know: the lengths of digests, signatures and points, which the
+//! portable engine's checks decide for both. AWS-LC draws its nonces from its own generator, which reseeds after a
+//! fork, and mixes a hash of key and digest into them; scalars of new keys come from the caller's random source.
+//! Called from `aws_lc::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
+
+use super::object::{NO_MEMORY, Owned, forget_errors, number, succeeded};
+use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
+use crate::error::{CryptoError, Result};
+use crate::portable::ec::{
+    BAD_POINT, BAD_SCALAR, check_point_form, padded_scalar, prove, random_scalar, signature_halves,
+};
+use crate::random::Random;
+use crate::secret::SecretBytes;
+use aws_lc_sys::{
+    BIGNUM, BN_bn2bin_padded, EC_GROUP, EC_KEY, EC_KEY_new, EC_KEY_set_group, EC_KEY_set_private_key,
+    EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new, EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256,
+    EC_group_p384, EC_group_p521, EC_group_secp256k1, ECDH_compute_key, ECDSA_SIG, ECDSA_SIG_get0_r, ECDSA_SIG_get0_s,
+    ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify, point_conversion_form_t,
+};
+use std::ptr;
+use std::sync::Arc;
+
+/// Generates a scalar and proves it by one signature.
+///
+/// # Errors
+/// `RandomFailed`, or `SelfTest` when the proof fails.
+pub(super) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+    let scalar = random_scalar(curve, random)?;
+    let key = private(curve, scalar.expose())?;
+    prove(&*key, &*public(curve, &key.public_point())?, random)?;
+    Ok(scalar)
+}
+
+/// Parses a private scalar.
+///
+/// # Errors
+/// `InvalidKey` unless it is 1 to the order less one.
+pub(super) fn private(curve: Curve, scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
+    let scalar = number(padded_scalar(curve, scalar)?.expose())?;
+    let key = empty_key(curve)?;
+    // SAFETY: key and number are alive; the key copies the number.
+    let answer = unsafe { EC_KEY_set_private_key(key.as_ptr(), scalar.as_ptr()) };
+    succeeded(answer, CryptoError::InvalidKey(BAD_SCALAR))?;
+
+    let point = empty_point(curve)?;
+    // SAFETY: group, point and number are alive; the null ones ask for the generator alone and for a temporary context.
+    let answer = unsafe {
+        EC_POINT_mul(group(curve), point.as_ptr(), scalar.as_ptr(), ptr::null(), ptr::null(), ptr::null_mut())
+    };
+    succeeded(answer, FAILED)?;
+    set_point(&key, &point)?;
+    let point = point_bytes(curve, &point)?;
+    Ok(Arc::new(Private { curve, key, point }))
+}
+
+/// Parses a point.
+///
+/// # Errors
+/// `InvalidKey` unless it is a compressed or uncompressed point on the curve other than the identity.
+pub(super) fn public(curve: Curve, bytes: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
+    let point = parse_point(curve, bytes)?;
+    let key = empty_key(curve)?;
+    set_point(&key, &point)?;
+    let point = point_bytes(curve, &point)?;
+    Ok(Arc::new(Public { curve, key, point }))
+}
+
+/// Refuses the empty digest; AWS-LC itself takes the leftmost bits of a longer one.
+fn check_digest(digest: &[u8]) -> Result<()> {
+    if digest.is_empty() { Err(CryptoError::InputLength) } else { Ok(()) }
+}
+
+const FAILED: CryptoError = CryptoError::EngineFailed("EC");
+
+/// AWS-LC's constant for a curve.
+fn group(curve: Curve) -> *const EC_GROUP {
+    match curve {
+        // SAFETY: these four have no preconditions and return a constant.
+        Curve::P256 => unsafe { EC_group_p256() },
+        // SAFETY: as above.
+        Curve::P384 => unsafe { EC_group_p384() },
+        // SAFETY: as above.
+        Curve::P521 => unsafe { EC_group_p521() },
+        // SAFETY: as above.
+        Curve::K256 => unsafe { EC_group_secp256k1() },
+    }
+}
+
+fn empty_key(curve: Curve) -> Result<Owned<EC_KEY>> {
+    // SAFETY: has no preconditions.
+    let key = Owned::take(unsafe { EC_KEY_new() }, NO_MEMORY)?;
+    // SAFETY: the key is alive and the group is a constant.
+    let answer = unsafe { EC_KEY_set_group(key.as_ptr(), group(curve)) };
+    succeeded(answer, FAILED)?;
+    Ok(key)
+}
+
+fn empty_point(curve: Curve) -> Result<Owned<EC_POINT>> {
+    // SAFETY: the group is a constant.
+    let point = unsafe { EC_POINT_new(group(curve)) };
+    Owned::take(point, NO_MEMORY)
+}
+
+/// Reads a SEC1 point; AWS-LC checks that it is on the curve, and the form excludes the identity.
+fn parse_point(curve: Curve, bytes: &[u8]) -> Result<Owned<EC_POINT>> {
+    check_point_form(curve, bytes)?;
+    let point = empty_point(curve)?;
+    // SAFETY: group and point are alive, `bytes` is readable at its length, null asks for a temporary context.
+    let answer =
+        unsafe { EC_POINT_oct2point(group(curve), point.as_ptr(), bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
+    succeeded(answer, CryptoError::InvalidKey(BAD_POINT))?;
+    Ok(point)
+}
+
+/// Writes a point uncompressed.
+fn point_bytes(curve: Curve, point: &Owned<EC_POINT>) -> Result<Vec<u8>> {
+    let mut out = vec![0; 1 + 2 * curve.field_bytes()];
+    let form = point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
+    // SAFETY: group and point are alive, `out` is writable at its length, null asks for a temporary context.
+    let written =
+        unsafe { EC_POINT_point2oct(group(curve), point.as_ptr(), form, out.as_mut_ptr(), out.len(), ptr::null_mut()) };
+    if written == out.len() { Ok(out) } else { Err(forget_errors(FAILED)) }
+}
+
+fn set_point(key: &Owned<EC_KEY>, point: &Owned<EC_POINT>) -> Result<()> {
+    // SAFETY: key and point are alive and of one group; the key copies the point.
+    let answer = unsafe { EC_KEY_set_public_key(key.as_ptr(), point.as_ptr()) };
+    succeeded(answer, FAILED)
+}
+
+struct Private {
+    curve: Curve,
+    key: Owned<EC_KEY>,
+    point: Vec<u8>,
+}
+
+impl EcPrivateKey for Private {
+    fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    fn public_point(&self) -> Vec<u8> {
+        self.point.clone()
+    }
+
+    /// The nonce comes from AWS-LC's own generator, so `random` is not asked.
+    fn sign(&self, digest: &[u8], _random: &dyn Random) -> Result<Vec<u8>> {
+        check_digest(digest)?;
+        // SAFETY: `digest` is readable at its length, and the key is alive and has its private part.
+        let signature = unsafe { ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.as_ptr()) };
+        let signature = Owned::<ECDSA_SIG>::take(signature, FAILED)?;
+        let field = self.curve.field_bytes();
+        let mut out = vec![0; 2 * field];
+        let (r, s) = out.split_at_mut(field);
+        // SAFETY: the signature is alive.
+        let number = unsafe { ECDSA_SIG_get0_r(signature.as_ptr()) };
+        // SAFETY: the number belongs to the signature, which is alive.
+        unsafe { write_padded(number, r) }?;
+        // SAFETY: the signature is alive.
+        let number = unsafe { ECDSA_SIG_get0_s(signature.as_ptr()) };
+        // SAFETY: the number belongs to the signature, which is alive.
+        unsafe { write_padded(number, s) }?;
+        Ok(out)
+    }
+
+    fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {
+        let peer = parse_point(self.curve, peer).map_err(|error| match error {
+            CryptoError::InvalidKey(_) => CryptoError::InputRange,
+            other => other,
+        })?;
+        let mut shared = SecretBytes::zeroed(self.curve.field_bytes());
+        let room = shared.expose_mut();
+        // SAFETY: `room` is writable at its length; point and key are alive and of one group; no derivation function.
+        let written =
+            unsafe { ECDH_compute_key(room.as_mut_ptr().cast(), room.len(), peer.as_ptr(), self.key.as_ptr(), None) };
+        if usize::try_from(written) == Ok(shared.len()) { Ok(shared) } else { Err(forget_errors(FAILED)) }
+    }
+}
+
+/// Writes a number with leading zeros to the length of `out`.
+///
+/// # Safety
+/// `number` is a valid number that lives through the call.
+unsafe fn write_padded(number: *const BIGNUM, out: &mut [u8]) -> Result<()> {
+    // SAFETY: the number is valid as the caller promises; `out` is writable at its length.
+    let answer = unsafe { BN_bn2bin_padded(out.as_mut_ptr(), out.len(), number) };
+    succeeded(answer, FAILED)
+}
+
+struct Public {
+    curve: Curve,
+    key: Owned<EC_KEY>,
+    point: Vec<u8>,
+}
+
+impl EcPublicKey for Public {
+    fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    fn point(&self) -> Vec<u8> {
+        self.point.clone()
+    }
+
+    fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
+        check_digest(digest)?;
+        let [r, s] = signature_halves(self.curve, signature)?;
+        let signature = signature_of(&r, &s)?;
+        // SAFETY: `digest` is readable at its length; signature and key are alive, and the key has its point.
+        let answer = unsafe { ECDSA_do_verify(digest.as_ptr(), digest.len(), signature.as_ptr(), self.key.as_ptr()) };
+        succeeded(answer, CryptoError::BadSignature)
+    }
+}
+
+fn signature_of(r: &[u8], s: &[u8]) -> Result<Owned<ECDSA_SIG>> {
+    // SAFETY: has no preconditions.
+    let signature = Owned::take(unsafe { ECDSA_SIG_new() }, NO_MEMORY)?;
+    let (r, s) = (number(r)?, number(s)?);
+    // SAFETY: the signature is alive; with two numbers that are not null this cannot fail, and it takes them over.
+    let answer = unsafe { ECDSA_SIG_set0(signature.as_ptr(), r.release(), s.release()) };
+    succeeded(answer, FAILED)?;
+    Ok(signature)
+}
