@@ -36,7 +36,7 @@ impl RsaParts {
     /// # Errors
     /// `InvalidKey` with what does not fit.
     pub fn completed(&self) -> Result<RsaParts> {
-        rsa_parts::complete(&rsa_parts::parse(self)?)
+        Ok(rsa_parts::parse(self)?.1)
     }
 }
 
