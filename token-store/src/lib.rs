@@ -4,15 +4,24 @@
 //! change list, the media. Does not know: PKCS#11, sessions, what a record means.
 //! Called from `hsm-core` only; `hsm-platform` opens the medium.
 
+#![forbid(unsafe_code)]
+
 pub mod device_key;
 pub mod error;
+mod format;
+mod keys;
+mod login;
 pub mod medium;
 pub mod store;
+pub mod transaction;
+pub mod view;
 
 pub use device_key::DeviceKey;
 pub use error::{Result, StoreError};
 pub use medium::Medium;
 pub use store::{
     Change, Changes, Entry, PartitionEntry, PartitionId, PartitionKey, PreparedRole, RecordContent, RecordId, RoleId,
-    RoleState, Store, Transaction, View, Visibility,
+    RoleState, Store, Visibility,
 };
+pub use transaction::Transaction;
+pub use view::View;

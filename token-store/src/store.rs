@@ -1,9 +1,20 @@
-//! Partitions, roles and records, sealed on a medium.
+//! A store: partitions, roles and records, sealed on a medium.
+//!
+//! Owns: the types of the interface, the header, and the way into views and transactions. Does not know:
+//! what stands in a record, which medium it is on.
+//! Called from `hsm-core`. Rule source: docs/format.md.
+//!
+//! Views and transactions do not nest: `work` must not call the store again. Values are opened inside, so do
+//! little else there; deriving from PINs happens outside ([`Store::login`], [`Store::prepare_role`]).
 
 use crate::device_key::DeviceKey;
 use crate::error::{Result, StoreError};
-use crate::medium::Medium;
-use hsm_crypto::aead::SealKey;
+use crate::format::{self, ID_BYTES, Kind, Sealed};
+use crate::keys::Keys;
+use crate::medium::{Medium, Reader};
+use crate::transaction::Transaction;
+use crate::view::View;
+use hsm_crypto::aead::{KEY_BYTES, SealKey};
 use hsm_crypto::kdf::Argon2Cost;
 use hsm_crypto::{Random, SecretBytes};
 use std::sync::Arc;
@@ -31,7 +42,23 @@ pub enum Visibility {
 
 /// A partition key, out of its wrap after a login; wiped on drop.
 #[derive(Clone)]
-pub struct PartitionKey(#[allow(dead_code, reason = "contract skeleton")] Arc<SealKey>);
+pub struct PartitionKey(Arc<SealKey>);
+
+impl PartitionKey {
+    pub(crate) fn new(bytes: SecretBytes) -> Result<Self> {
+        Ok(Self(Arc::new(SealKey::new(bytes)?)))
+    }
+
+    pub(crate) fn seal_key(&self) -> &SealKey {
+        &self.0
+    }
+}
+
+impl core::fmt::Debug for PartitionKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("PartitionKey")
+    }
+}
 
 /// A partition and its descriptive bytes, which are the caller's.
 #[derive(Debug, Clone)]
@@ -40,7 +67,7 @@ pub struct PartitionEntry {
     pub id: PartitionId,
     /// What the caller stored about it (label, serial, ...); empty when damaged.
     pub meta: SecretBytes,
-    /// Whether the record opened.
+    /// Whether the record does not open.
     pub damaged: bool,
 }
 
@@ -85,8 +112,9 @@ impl RoleState {
 
 /// A role's record made ready outside a transaction, because deriving from a PIN is slow.
 pub struct PreparedRole {
-    #[allow(dead_code, reason = "contract skeleton")]
-    record: Vec<u8>,
+    pub(crate) partition: PartitionId,
+    pub(crate) role: RoleId,
+    pub(crate) record: Vec<u8>,
 }
 
 /// What changed since a generation.
@@ -111,22 +139,48 @@ pub enum Change {
 
 /// A store on a medium.
 pub struct Store {
-    #[allow(dead_code, reason = "contract skeleton")]
-    medium: Box<dyn Medium>,
+    pub(crate) medium: Box<dyn Medium>,
+    pub(crate) keys: Keys,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) cost: Argon2Cost,
 }
 
 impl Store {
     /// Opens the store, and makes its header on an empty medium.
     ///
+    /// `cost` is what new PINs are stretched with; old ones keep the cost they were made with.
+    ///
     /// # Errors
     /// `Damaged` when the header belongs to another device key, `FormatVersion`, and the medium's errors.
     pub fn open(
-        _medium: Box<dyn Medium>,
-        _device_key: &DeviceKey,
-        _random: Arc<dyn Random>,
-        _cost: Argon2Cost,
+        medium: Box<dyn Medium>,
+        device_key: &DeviceKey,
+        random: Arc<dyn Random>,
+        cost: Argon2Cost,
     ) -> Result<Self> {
-        todo!("contract skeleton")
+        let device = device_key.seal_key()?;
+        let mut header = None;
+        medium.view(&mut |reader| {
+            header = reader.get(format::HEADER_KEY)?;
+            Ok(())
+        })?;
+        if header.is_none() {
+            // Two processes may come here at once: the second one finds the header of the first.
+            medium.transact(&mut |reader, batch| {
+                header = reader.get(format::HEADER_KEY)?;
+                if header.is_none() {
+                    refuse_headless(reader)?;
+                    let mut id = [0; ID_BYTES];
+                    random.fill(&mut id)?;
+                    let made = Keys::derive(&device, id).seal_header(&*random)?;
+                    batch.changes.insert(format::HEADER_KEY.to_vec(), Some(made.clone()));
+                    header = Some(made);
+                }
+                Ok(())
+            })?;
+        }
+        let keys = open_header(&device, &header.unwrap_or_default())?;
+        Ok(Self { medium, keys, random, cost })
     }
 
     /// The number of the last change anywhere in the store.
@@ -134,46 +188,39 @@ impl Store {
     /// # Errors
     /// The medium's errors.
     pub fn generation(&self) -> Result<u64> {
-        todo!("contract skeleton")
+        self.medium.generation()
     }
 
-    /// Runs `work` on a consistent state.
+    /// Runs `work`, once, on a consistent state.
     ///
     /// # Errors
     /// The medium's errors, or what `work` answers.
-    pub fn view<T>(&self, _work: impl FnMut(&View<'_>) -> Result<T>) -> Result<T> {
-        todo!("contract skeleton")
+    pub fn view<T>(&self, mut work: impl FnMut(&View<'_>) -> Result<T>) -> Result<T> {
+        let mut answer = None;
+        self.medium.view(&mut |reader| {
+            self.check_header(reader)?;
+            answer = Some(work(&View { store: self, reader })?);
+            Ok(())
+        })?;
+        answer.ok_or_else(work_not_run)
     }
 
-    /// Runs `work` while no other process writes and commits what it did as one batch; returns also the generation.
+    /// Runs `work`, once, while no other process writes, and commits what it did as one batch; returns also the
+    /// generation. Where `work` changed nothing, nothing is committed and the generation stays as it is.
     ///
     /// # Errors
     /// The medium's errors, or what `work` answers; nothing has then changed.
-    pub fn transact<T>(&self, _work: impl FnMut(&mut Transaction<'_>) -> Result<T>) -> Result<(T, u64)> {
-        todo!("contract skeleton")
-    }
-
-    /// Opens the partition key with a role's PIN. Writes nothing, unless a failed-login counter changes.
-    ///
-    /// # Errors
-    /// `RoleNotSet`, `RoleLocked`, `PinWrong` (already counted), `NoPartition`, the medium's errors.
-    pub fn login(&self, _partition: PartitionId, _role: RoleId, _pin: &SecretBytes) -> Result<PartitionKey> {
-        todo!("contract skeleton")
-    }
-
-    /// Makes a role's record with a fresh salt: the PIN wraps `key`. Takes as long as one login.
-    ///
-    /// # Errors
-    /// `Crypto`.
-    pub fn prepare_role(
-        &self,
-        _partition: PartitionId,
-        _role: RoleId,
-        _pin: &SecretBytes,
-        _key: &PartitionKey,
-        _failed_max: u32,
-    ) -> Result<PreparedRole> {
-        todo!("contract skeleton")
+    pub fn transact<T>(&self, mut work: impl FnMut(&mut Transaction<'_>) -> Result<T>) -> Result<(T, u64)> {
+        let mut answer = None;
+        let generation = self.medium.transact(&mut |reader, batch| {
+            self.check_header(reader)?;
+            let mut transaction = Transaction::new(View { store: self, reader }, batch);
+            let answered = work(&mut transaction)?;
+            transaction.finish()?;
+            answer = Some(answered);
+            Ok(())
+        })?;
+        Ok((answer.ok_or_else(work_not_run)?, generation))
     }
 
     /// Makes a new partition key, for a token about to be initialised.
@@ -181,7 +228,9 @@ impl Store {
     /// # Errors
     /// `Crypto(RandomFailed)`.
     pub fn new_partition_key(&self) -> Result<PartitionKey> {
-        todo!("contract skeleton")
+        let mut bytes = SecretBytes::zeroed(KEY_BYTES);
+        self.random.fill(bytes.expose_mut())?;
+        PartitionKey::new(bytes)
     }
 
     /// Makes a number for a new record.
@@ -189,147 +238,76 @@ impl Store {
     /// # Errors
     /// `Crypto(RandomFailed)`.
     pub fn new_record_id(&self) -> Result<RecordId> {
-        todo!("contract skeleton")
+        Ok(RecordId(self.new_id()?))
+    }
+
+    /// Waits until no view or transaction runs in this process, and holds new ones off until `fork_release` (in the
+    /// parent) or `fork_child` (in the child). For the prepare handler of `pthread_atfork`.
+    pub fn fork_prepare(&self) {
+        self.medium.fork_prepare();
+    }
+
+    /// Ends in the parent what `fork_prepare` began.
+    pub fn fork_release(&self) {
+        self.medium.fork_release();
+    }
+
+    /// Makes the inherited store usable in the child, whatever other threads of the parent were doing.
+    pub fn fork_child(&self) {
+        self.medium.fork_child();
+    }
+
+    pub(crate) fn new_id(&self) -> Result<[u8; ID_BYTES]> {
+        let mut id = [0; ID_BYTES];
+        self.random.fill(&mut id)?;
+        Ok(id)
+    }
+
+    /// Checks that the state under `reader` still is this store's, in a version that this program may touch: the
+    /// folder may have been replaced, or upgraded by a newer program, while this one was running.
+    fn check_header(&self, reader: &dyn Reader) -> Result<()> {
+        let header = reader.get(format::HEADER_KEY)?.unwrap_or_default();
+        let sealed = parse_header(&header)?;
+        if sealed.is_some_and(|sealed| sealed.clear == self.keys.store_id && self.keys.header_opens(&sealed)) {
+            return Ok(());
+        }
+        Err(damaged("the store header (changed or replaced since this program opened the store)"))
     }
 }
 
-/// Read access to a consistent state.
-pub struct View<'a> {
-    #[allow(dead_code, reason = "contract skeleton")]
-    reader: &'a dyn crate::medium::Reader,
+/// Derives the keys that belong to a header, and checks that they open it.
+fn open_header(device: &SealKey, header: &[u8]) -> Result<Keys> {
+    let other = || damaged("the store header (made with another device key, or changed)");
+    let sealed = parse_header(header)?.ok_or_else(other)?;
+    // `parse` gave the clear part of a header the length of an id; anything else would be another kind.
+    let store_id = sealed.clear.try_into().map_err(|_| other())?;
+    let keys = Keys::derive(device, store_id);
+    if keys.header_opens(&sealed) { Ok(keys) } else { Err(other()) }
 }
 
-impl View<'_> {
-    /// The generation of the state.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        todo!("contract skeleton")
-    }
-    /// What changed after `generation`.
-    ///
-    /// # Errors
-    /// The medium's errors.
-    pub fn changes_since(&self, _generation: u64) -> Result<Changes> {
-        todo!("contract skeleton")
-    }
-    /// All partitions, oldest first.
-    ///
-    /// # Errors
-    /// The medium's errors.
-    pub fn partitions(&self) -> Result<Vec<PartitionEntry>> {
-        todo!("contract skeleton")
-    }
-    /// One partition.
-    ///
-    /// # Errors
-    /// `NoPartition`, the medium's errors.
-    pub fn partition(&self, _id: PartitionId) -> Result<PartitionEntry> {
-        todo!("contract skeleton")
-    }
-    /// The state of a role; `None` when it has no PIN yet.
-    ///
-    /// # Errors
-    /// `Damaged`, the medium's errors.
-    pub fn role(&self, _partition: PartitionId, _role: RoleId) -> Result<Option<RoleState>> {
-        todo!("contract skeleton")
-    }
-    /// All records of a partition; private ones are opened when `key` is given.
-    ///
-    /// # Errors
-    /// The medium's errors; a damaged record is an entry, not an error.
-    pub fn records(&self, _partition: PartitionId, _key: Option<&PartitionKey>) -> Result<Vec<Entry>> {
-        todo!("contract skeleton")
-    }
-    /// One record; `None` when it is not (or no longer) there.
-    ///
-    /// # Errors
-    /// The medium's errors; a damaged record is an entry, not an error.
-    pub fn record(&self, _partition: PartitionId, _id: RecordId, _key: Option<&PartitionKey>) -> Result<Option<Entry>> {
-        todo!("contract skeleton")
+fn parse_header(header: &[u8]) -> Result<Option<Sealed<'_>>> {
+    match format::version_of(header) {
+        Some(found) if found > format::VERSION => Err(StoreError::FormatVersion { found, known: format::VERSION }),
+        _ => Ok(Sealed::parse(Kind::Header, header)),
     }
 }
 
-/// Write access: reads see the state before, writes are collected and applied together.
-pub struct Transaction<'a> {
-    #[allow(dead_code, reason = "contract skeleton")]
-    view: View<'a>,
-}
-
-impl<'a> core::ops::Deref for Transaction<'a> {
-    type Target = View<'a>;
-    fn deref(&self) -> &View<'a> {
-        &self.view
-    }
-}
-
-impl Transaction<'_> {
-    /// Adds a partition with a new random number.
-    ///
-    /// # Errors
-    /// `Crypto(RandomFailed)`, `TooLarge`.
-    pub fn create_partition(&mut self, _meta: &SecretBytes) -> Result<PartitionId> {
-        todo!("contract skeleton")
-    }
-    /// Replaces a partition's descriptive bytes.
-    ///
-    /// # Errors
-    /// `NoPartition`, `TooLarge`.
-    pub fn put_partition(&mut self, _id: PartitionId, _meta: &SecretBytes) -> Result<()> {
-        todo!("contract skeleton")
-    }
-    /// Deletes all records and roles of a partition; the partition itself stays.
-    ///
-    /// # Errors
-    /// `NoPartition`, the medium's errors.
-    pub fn clear_partition(&mut self, _id: PartitionId) -> Result<()> {
-        todo!("contract skeleton")
-    }
-    /// Deletes a partition with everything in it.
-    ///
-    /// # Errors
-    /// `NoPartition`, the medium's errors.
-    pub fn delete_partition(&mut self, _id: PartitionId) -> Result<()> {
-        todo!("contract skeleton")
-    }
-    /// Stores a role's record; its failed-login counter starts at 0.
-    ///
-    /// # Errors
-    /// `NoPartition`.
-    pub fn put_role(&mut self, _role: PreparedRole) -> Result<()> {
-        todo!("contract skeleton")
-    }
-    /// Removes a role.
-    ///
-    /// # Errors
-    /// `NoPartition`.
-    pub fn delete_role(&mut self, _partition: PartitionId, _role: RoleId) -> Result<()> {
-        todo!("contract skeleton")
-    }
-    /// Writes a record (new or in place of the one with this number). `key` is needed for private records.
-    ///
-    /// # Errors
-    /// `NoPartition`, `TooLarge`, `Damaged` when a private record comes without a key.
-    pub fn put_record(
-        &mut self,
-        _partition: PartitionId,
-        _id: RecordId,
-        _visibility: Visibility,
-        _key: Option<&PartitionKey>,
-        _content: &SecretBytes,
-    ) -> Result<()> {
-        todo!("contract skeleton")
-    }
-    /// Deletes a record.
-    ///
-    /// # Errors
-    /// `NoRecord` when it is not there (another process deleted it).
-    pub fn delete_record(&mut self, _partition: PartitionId, _id: RecordId) -> Result<()> {
-        todo!("contract skeleton")
-    }
+/// Refuses a map that has content and no header: a new header would make all of it unreadable for good.
+fn refuse_headless(reader: &dyn Reader) -> Result<()> {
+    reader.scan(format::PARTITION_PREFIX, &mut |_, _| Err(damaged("the store (its header is missing)")))
 }
 
 /// Names the error for a value that is not what the format promises.
-#[allow(dead_code, reason = "contract skeleton")]
-fn damaged(what: &str) -> StoreError {
+pub(crate) fn damaged(what: &str) -> StoreError {
     StoreError::Damaged { what: what.to_owned() }
+}
+
+/// A medium answered "done" without running the work; no medium of this crate does.
+fn work_not_run() -> StoreError {
+    StoreError::Engine("the medium did not run the work".to_owned())
+}
+
+/// The first bytes of an id in hexadecimal, enough to name it in a message.
+pub(crate) fn short(id: &[u8; 16]) -> String {
+    id.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

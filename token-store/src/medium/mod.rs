@@ -4,6 +4,11 @@
 //! The store above never learns which medium it stands on. This folder is the only place in the
 //! workspace's libraries where the store's files are touched.
 
+pub(crate) mod folder;
+mod memory;
+
+pub use memory::Memory;
+
 use crate::error::Result;
 use std::collections::BTreeMap;
 
@@ -27,6 +32,15 @@ pub trait Medium: Send + Sync {
     /// # Errors
     /// `Busy`, `Io`, `Full`, `ReadOnly`, `Engine`, or what `work` answers; the state is then as before.
     fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64>;
+
+    /// Waits until no view or transaction runs in this process and holds new ones off: the prepare handler of a fork.
+    fn fork_prepare(&self) {}
+
+    /// Lets views and transactions begin again, in the parent.
+    fn fork_release(&self) {}
+
+    /// Lets views and transactions begin again, in the child, where no other thread exists any more.
+    fn fork_child(&self) {}
 }
 
 /// Read access inside a view or transaction; sees the state before the batch.

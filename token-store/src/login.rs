@@ -1,0 +1,166 @@
+//! PINs: making a role's record, opening the partition key with it, counting failures.
+//!
+//! Owns: the rule that no number of processes guessing at once gets more answers than the role allows, and
+//! that a login writes nothing unless a counter changes. Does not know: what a role may do.
+//! Called from `hsm-core`. Rule source: docs/format.md, "Role".
+//!
+//! Argon2id runs outside every lock. What it finds is then checked against the role as it is by then: whoever
+//! guesses in parallel races for the counter, not around it.
+
+use crate::error::{Result, StoreError};
+use crate::format;
+use crate::store::{PartitionId, PartitionKey, PreparedRole, RoleId, RoleState, Store};
+use crate::view::View;
+use hsm_crypto::SecretBytes;
+use hsm_crypto::aead::NONCE_BYTES;
+use hsm_crypto::kdf::argon2id;
+
+/// How often a login starts anew because the PIN was changed while it was being looked at.
+const PIN_CHANGES_FOLLOWED: u32 = 8;
+
+/// What the second look at the role, under the lock, says.
+enum Verdict {
+    /// Nothing stands against the answer found outside.
+    Stands,
+    /// The role got another PIN meanwhile: look at the PIN again.
+    PinChanged,
+    /// The failure is counted; so many tries are left.
+    Counted(u32),
+    /// The role is locked.
+    Locked,
+}
+
+impl Store {
+    /// Opens the partition key with a role's PIN. Writes nothing, unless a failed-login counter changes.
+    ///
+    /// A locked role answers without a look at the PIN.
+    ///
+    /// # Errors
+    /// `RoleNotSet`, `RoleLocked`, `PinWrong` (already counted), `NoPartition`, the medium's errors.
+    pub fn login(&self, partition: PartitionId, role: RoleId, pin: &SecretBytes) -> Result<PartitionKey> {
+        for _ in 0..PIN_CHANGES_FOLLOWED {
+            let (seen, generation) = self.view(|view| Ok((role_to_open(view, partition, role)?, view.generation())))?;
+            let key = self.unwrap(partition, role, pin, &seen)?;
+            let verdict = match &key {
+                Some(_) if seen.failed == 0 && self.generation()? == generation => Verdict::Stands,
+                Some(_) => self.confirm(partition, role, &seen)?,
+                None => self.count_failure(partition, role, &seen)?,
+            };
+            match (verdict, key) {
+                (Verdict::Stands, Some(key)) => return Ok(key),
+                (Verdict::Counted(tries_left), _) => return Err(StoreError::PinWrong { tries_left }),
+                (Verdict::Locked, _) => return Err(StoreError::RoleLocked),
+                (Verdict::PinChanged, _) | (Verdict::Stands, None) => {}
+            }
+        }
+        Err(StoreError::Engine("the PIN of the role keeps changing".to_owned()))
+    }
+
+    /// Makes a role's record with a fresh salt: the PIN wraps `key`. Takes as long as one login.
+    ///
+    /// # Errors
+    /// `Crypto`.
+    pub fn prepare_role(
+        &self,
+        partition: PartitionId,
+        role: RoleId,
+        pin: &SecretBytes,
+        key: &PartitionKey,
+        failed_max: u32,
+    ) -> Result<PreparedRole> {
+        let (mut salt, mut nonce) = ([0; 16], [0; NONCE_BYTES]);
+        self.random.fill(&mut salt)?;
+        self.random.fill(&mut nonce)?;
+        let stretched = argon2id(pin.expose(), &salt, self.cost)?;
+        let wrapped = self.keys.wrap(partition, role, &stretched)?.seal(
+            &nonce,
+            &self.keys.wrap_associated(partition, role),
+            key.seal_key().expose(),
+        )?;
+        let wrapped = wrapped.try_into().map_err(|wrapped: Vec<u8>| StoreError::TooLarge {
+            bytes: wrapped.len(),
+            bytes_max: format::WRAPPED_BYTES,
+        })?;
+        let content = format::Role { salt, cost: self.cost, failed: 0, failed_max, nonce, wrapped };
+        let record = self.keys.seal_role(partition, role, &content, &*self.random)?;
+        Ok(PreparedRole { partition, role, record })
+    }
+
+    /// Tries the PIN on the wrap; `None` when it is the wrong one.
+    fn unwrap(
+        &self,
+        partition: PartitionId,
+        role: RoleId,
+        pin: &SecretBytes,
+        content: &format::Role,
+    ) -> Result<Option<PartitionKey>> {
+        let stretched = argon2id(pin.expose(), &content.salt, content.cost)?;
+        let wrap = self.keys.wrap(partition, role, &stretched)?;
+        let associated = self.keys.wrap_associated(partition, role);
+        // The role's seal was right, so the wrap is as it was made: if it does not open, the PIN is wrong.
+        match wrap.open(&content.nonce, &associated, &content.wrapped) {
+            Ok(bytes) => PartitionKey::new(bytes).map(Some),
+            Err(hsm_crypto::CryptoError::DecryptionFailed) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Looks again, after the PIN was right, and sets the counter back where it is not 0.
+    fn confirm(&self, partition: PartitionId, role: RoleId, seen: &format::Role) -> Result<Verdict> {
+        let (verdict, failed) = self.view(|view| second_look(view, partition, role, seen))?;
+        if failed == 0 || !matches!(verdict, Verdict::Stands) {
+            return Ok(verdict);
+        }
+        let (verdict, _) = self.transact(|transaction| {
+            let (verdict, failed) = second_look(transaction, partition, role, seen)?;
+            if failed != 0 && matches!(verdict, Verdict::Stands) {
+                transaction.put_role_content(partition, role, &format::Role { failed: 0, ..seen.clone() })?;
+            }
+            Ok(verdict)
+        })?;
+        Ok(verdict)
+    }
+
+    /// Counts a wrong PIN, unless the role was locked or got another PIN meanwhile.
+    fn count_failure(&self, partition: PartitionId, role: RoleId, seen: &format::Role) -> Result<Verdict> {
+        let (verdict, _) = self.transact(|transaction| {
+            let (verdict, failed) = second_look(transaction, partition, role, seen)?;
+            if !matches!(verdict, Verdict::Stands) {
+                return Ok(verdict);
+            }
+            let failed = failed.saturating_add(1);
+            transaction.put_role_content(partition, role, &format::Role { failed, ..seen.clone() })?;
+            Ok(Verdict::Counted(seen.failed_max.saturating_sub(failed)))
+        })?;
+        Ok(verdict)
+    }
+}
+
+/// The role's record, if there is one and it is not locked.
+fn role_to_open(view: &View<'_>, partition: PartitionId, role: RoleId) -> Result<format::Role> {
+    let Some(content) = view.role_content(partition, role)? else {
+        view.partition(partition)?;
+        return Err(StoreError::RoleNotSet);
+    };
+    if locked(&content) {
+        return Err(StoreError::RoleLocked);
+    }
+    Ok(content)
+}
+
+/// Compares the role with what was seen before; answers also the present counter.
+fn second_look(view: &View<'_>, partition: PartitionId, role: RoleId, seen: &format::Role) -> Result<(Verdict, u32)> {
+    let Some(now) = view.role_content(partition, role)? else { return Err(StoreError::RoleNotSet) };
+    let verdict = if locked(&now) {
+        Verdict::Locked
+    } else if now.same_pin_as(seen) {
+        Verdict::Stands
+    } else {
+        Verdict::PinChanged
+    };
+    Ok((verdict, now.failed))
+}
+
+fn locked(content: &format::Role) -> bool {
+    RoleState { failed: content.failed, failed_max: content.failed_max }.locked()
+}
