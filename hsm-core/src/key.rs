@@ -92,6 +92,7 @@ pub(crate) fn refusal(error: CryptoError) -> Reason {
         | CryptoError::DecryptionFailed
         | CryptoError::Unsupported(_)
         | CryptoError::RandomFailed
+        | CryptoError::EngineFailed(_)
         | CryptoError::SelfTest(_) => Reason::Crypto(error),
     }
 }
