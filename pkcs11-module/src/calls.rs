@@ -134,6 +134,11 @@ pub fn random_bytes(place: Raw<'_, CK_BYTE>, length: CK_ULONG, work: impl Fn(usi
     Ok(())
 }
 
+/// The slots of C_GetSlotList as the caller's numbers.
+pub fn slot_numbers(slots: Vec<SlotId>) -> Vec<CK_SLOT_ID> {
+    slots.into_iter().map(|slot| slot.0).collect()
+}
+
 /// C_GetInfo.
 ///
 /// # Errors

@@ -50,6 +50,9 @@ macro_rules! status {
     (absent $why:expr) => {
         Status::NotSupported($why)
     };
+    (legacy $body:expr) => {
+        Status::Legacy
+    };
     ($scope:ident $body:expr) => {
         Status::Supported
     };
@@ -65,7 +68,7 @@ macro_rules! scope {
     (session) => {
         Scope::Session
     };
-    // An absent function asks for the initialised library only, then refuses.
+    // An absent or legacy function asks for the initialised library only, then refuses.
     ($other:ident) => {
         Scope::Module
     };
@@ -116,6 +119,9 @@ macro_rules! entry {
     };
     (#[$meta:meta] module $name:ident ($($argument:ident: $type:ty),*) = $body:expr) => {
         entry! { @ #[$meta] $name ($($argument: $type),*) ($($argument),*) guard::module(Function::$name, $body) }
+    };
+    (#[$meta:meta] legacy $name:ident ($($argument:ident: $type:ty),*) = $body:expr) => {
+        entry! { @ #[$meta] $name ($($argument: $type),*) () guard::module(Function::$name, $body) }
     };
     (#[$meta:meta] absent $name:ident ($($argument:ident: $type:ty),*) = $why:expr) => {
         entry! { @ #[$meta] $name ($($argument: $type),*) ()

@@ -21,7 +21,8 @@ use crate::lifecycle;
 use crate::panics;
 
 thread_local! {
-    /// The lock on the life cycle, from the first handler to the last. Without a destructor, so that exit handlers may fork, and so that the child drops nothing of its parent's.
+    /// The lock on the life cycle, from the first handler to the last. Without a destructor, so that exit
+    /// handlers may fork, and so that the child drops nothing of its parent's.
     static HELD: Cell<Option<ManuallyDrop<MutexGuard<'static, ()>>>> = const { Cell::new(None) };
 }
 

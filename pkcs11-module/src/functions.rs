@@ -25,6 +25,8 @@ pub struct Since {
 pub enum Status {
     /// It does.
     Supported,
+    /// It answers `CKR_FUNCTION_NOT_PARALLEL`, as the standard asks of every library.
+    Legacy,
     /// It answers `CKR_FUNCTION_NOT_SUPPORTED`, for this reason.
     NotSupported(&'static str),
 }
@@ -75,7 +77,7 @@ pub fn functions_document() -> String {
         "# Functions\n\n\
          Printed from the function table (`pkcs11-module/src/table.rs`); do not edit.\n\n\
          {supported} of {all} functions do their work. The others are in the function lists too and answer\n\
-         `CKR_FUNCTION_NOT_SUPPORTED` (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
+         as their line says, `CKR_FUNCTION_NOT_SUPPORTED` in general (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
          *Ends*: the operation that any error of the function ends; a request for the size and\n\
          `CKR_BUFFER_TOO_SMALL` never end one.\n\n\
          | Function | Since | Symbol | Ends | Status |\n|---|---|---|---|---|\n",
@@ -87,6 +89,7 @@ pub fn functions_document() -> String {
         let ends = row.ends.map_or(String::new(), |kind| format!("{kind:?}").to_lowercase());
         let status = match row.status {
             Status::Supported => "supported".to_owned(),
+            Status::Legacy => "`CKR_FUNCTION_NOT_PARALLEL`, as the standard asks".to_owned(),
             Status::NotSupported(why) => format!("not supported: {why}"),
         };
         // Writing to a String cannot fail.

@@ -363,6 +363,39 @@ plain!(
     *mut c_void,
 );
 
+/// Pointers to the memory of a test.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// A null pointer.
+    pub fn null<T>() -> Raw<'static, T> {
+        Raw { address: ptr::null_mut(), call: PhantomData }
+    }
+
+    /// A pointer to a value.
+    pub fn raw<T>(value: &mut T) -> Raw<'_, T> {
+        Raw { address: ptr::from_mut(value), call: PhantomData }
+    }
+
+    /// A pointer to the first of several values.
+    pub fn raw_slice<T>(values: &mut [T]) -> Raw<'_, T> {
+        Raw { address: values.as_mut_ptr(), call: PhantomData }
+    }
+
+    /// A pointer to a T somewhere in a buffer.
+    pub fn raw_inside<T>(buffer: &mut [u8], offset: usize) -> Raw<'_, T> {
+        assert!(offset + size_of::<T>() <= buffer.len());
+        raw_slice(buffer).at(offset).cast()
+    }
+
+    /// Two pointers into one buffer, as a caller who works in place has them.
+    pub fn raw_pair<T, U>(buffer: &mut [u8], first: usize, second: usize) -> (Raw<'_, T>, Raw<'_, U>) {
+        let start = raw_slice(buffer);
+        (start.at(first).cast(), start.at(second).cast())
+    }
+}
+
 #[cfg(test)]
 #[path = "tests/memory.rs"]
 mod tests;

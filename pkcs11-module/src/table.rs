@@ -1,7 +1,7 @@
 //! The function table: one row for every function of PKCS#11 2.40, 3.0 and 3.2.
 //!
-//! A row says: what the function works on (`process`, `module`, `slot`, `session`, or `absent` when
-//! it is not supported), its name, the operation that its errors end, the arguments of the C signature
+//! A row says: what the function works on (`process`, `module`, `slot`, `session`; or `absent` when it is
+//! not supported, `legacy` when the standard itself fixes a refusal), its name, the operation that its errors end, the arguments of the C signature
 //! (less the slot or session that the scope stands for), and its body, or why there is none.
 //! Everything else is derived: the C functions and [`crate::FUNCTIONS`] in `entries`, the function lists
 //! in `interface`. Order and signatures are those of the standard's headers; the compiler checks the
@@ -24,7 +24,7 @@ symbols since 2 . 40 true {
 
     // Slots and tokens.
     module C_GetSlotList(token_present: CK_BBOOL, slots: *mut CK_SLOT_ID, count: *mut CK_ULONG) =
-        |hsm| output::list(slots, count, || Ok(hsm.slots(token_present != CK_FALSE)?.into_iter().map(|slot| slot.0).collect()));
+        |hsm| output::list(slots, count, || hsm.slots(token_present != CK_FALSE).map(slot_numbers));
     slot C_GetSlotInfo(info: *mut CK_SLOT_INFO) = |hsm, slot| slot_info_of(info, || hsm.slot_info(slot));
     slot C_GetTokenInfo(info: *mut CK_TOKEN_INFO) = |hsm, slot| token_info_of(info, || hsm.token_info(slot));
     slot C_GetMechanismList(mechanisms: *mut CK_MECHANISM_TYPE, count: *mut CK_ULONG) =
@@ -36,7 +36,8 @@ symbols since 2 . 40 true {
     session C_InitPIN(pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG) =
         |hsm, session| hsm.init_pin(session, &decode::pin(pin.input(pin_length))?);
     session C_SetPIN(old: *mut CK_UTF8CHAR, old_length: CK_ULONG, new: *mut CK_UTF8CHAR, new_length: CK_ULONG) =
-        |hsm, session| hsm.set_pin(session, &decode::pin(old.input(old_length))?, &decode::pin(new.input(new_length))?);
+        |hsm, session| hsm.set_pin(session, &decode::pin(old.input(old_length))?,
+            &decode::pin(new.input(new_length))?);
 
     // Sessions.
     slot C_OpenSession(flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session: *mut CK_SESSION_HANDLE) =
@@ -65,7 +66,8 @@ symbols since 2 . 40 true {
     session C_GetObjectSize(object: CK_OBJECT_HANDLE, size: *mut CK_ULONG) =
         |hsm, session| object_size(size, || hsm.object_size(session, ObjectHandle(object)));
     session C_GetAttributeValue(object: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) =
-        |hsm, session| attributes::answer(attributes, count, |kinds| hsm.attributes(session, ObjectHandle(object), kinds));
+        |hsm, session| attributes::answer(attributes, count,
+            |kinds| hsm.attributes(session, ObjectHandle(object), kinds));
     session C_SetAttributeValue(object: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) =
         |hsm, session| hsm.set_attributes(session, ObjectHandle(object), &template::decode(attributes, count)?);
     session C_FindObjectsInit(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) =
@@ -81,7 +83,8 @@ symbols since 2 . 40 true {
         encrypted_length: *mut CK_ULONG) = |hsm, session|
         transform(data.input(data_length), encrypted, encrypted_length, |data, room| hsm.encrypt(session, data, room));
     session C_EncryptUpdate ends Encrypt(part: *mut CK_BYTE, part_length: CK_ULONG, encrypted: *mut CK_BYTE,
-        encrypted_length: *mut CK_ULONG) = |hsm, session| transform(part.input(part_length), encrypted, encrypted_length,
+        encrypted_length: *mut CK_ULONG) = |hsm, session|
+        transform(part.input(part_length), encrypted, encrypted_length,
             |part, room| hsm.encrypt_update(session, part, room));
     session C_EncryptFinal ends Encrypt(last: *mut CK_BYTE, last_length: *mut CK_ULONG) =
         |hsm, session| output::produce(last, last_length, |room| hsm.encrypt_final(session, room));
@@ -90,10 +93,12 @@ symbols since 2 . 40 true {
     session C_DecryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
         |hsm, session| hsm.decrypt_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
     session C_Decrypt ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, data: *mut CK_BYTE,
-        data_length: *mut CK_ULONG) = |hsm, session| transform_secret(encrypted.input(encrypted_length), data, data_length,
+        data_length: *mut CK_ULONG) = |hsm, session|
+        transform_secret(encrypted.input(encrypted_length), data, data_length,
             |encrypted, room| hsm.decrypt(session, encrypted, room));
     session C_DecryptUpdate ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, part: *mut CK_BYTE,
-        part_length: *mut CK_ULONG) = |hsm, session| transform_secret(encrypted.input(encrypted_length), part, part_length,
+        part_length: *mut CK_ULONG) = |hsm, session|
+        transform_secret(encrypted.input(encrypted_length), part, part_length,
             |encrypted, room| hsm.decrypt_update(session, encrypted, room));
     session C_DecryptFinal ends Decrypt(last: *mut CK_BYTE, last_length: *mut CK_ULONG) =
         |hsm, session| output::produce_secret(last, last_length, |room| hsm.decrypt_final(session, room));
@@ -131,7 +136,8 @@ symbols since 2 . 40 true {
         |hsm, session| hsm.verify_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
     session C_Verify ends Verify(data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
         signature_length: CK_ULONG) = |hsm, session|
-        hsm.verify(session, decode::data(data.input(data_length))?, decode::signature(signature.input(signature_length))?);
+        hsm.verify(session, decode::data(data.input(data_length))?,
+            decode::signature(signature.input(signature_length))?);
     session C_VerifyUpdate ends Verify(part: *mut CK_BYTE, part_length: CK_ULONG) =
         |hsm, session| hsm.verify_update(session, decode::data(part.input(part_length))?);
     session C_VerifyFinal ends Verify(signature: *mut CK_BYTE, signature_length: CK_ULONG) =
@@ -155,18 +161,21 @@ symbols since 2 . 40 true {
     session C_GenerateKey(mechanism: *mut CK_MECHANISM, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG,
         key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, ||
             hsm.generate_key(session, &mechanism::decode(mechanism)?, &template::decode(attributes, count)?));
-    session C_GenerateKeyPair(mechanism: *mut CK_MECHANISM, public_attributes: *mut CK_ATTRIBUTE, public_count: CK_ULONG,
-        private_attributes: *mut CK_ATTRIBUTE, private_count: CK_ULONG, public_key: *mut CK_OBJECT_HANDLE,
+    session C_GenerateKeyPair(mechanism: *mut CK_MECHANISM, public_attributes: *mut CK_ATTRIBUTE,
+        public_count: CK_ULONG, private_attributes: *mut CK_ATTRIBUTE, private_count: CK_ULONG, public_key: *mut CK_OBJECT_HANDLE,
         private_key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_pair(public_key, private_key, ||
             hsm.generate_key_pair(session, &mechanism::decode(mechanism)?,
-                &template::decode(public_attributes, public_count)?, &template::decode(private_attributes, private_count)?));
+                &template::decode(public_attributes, public_count)?,
+                &template::decode(private_attributes, private_count)?));
     session C_WrapKey(mechanism: *mut CK_MECHANISM, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
-        wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = |hsm, session| output::produce(wrapped, wrapped_length, |room|
+        wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = |hsm, session|
+        output::produce(wrapped, wrapped_length, |room|
             hsm.wrap_key(session, &mechanism::decode(mechanism)?, ObjectHandle(wrapping_key), ObjectHandle(key), room));
     session C_UnwrapKey(mechanism: *mut CK_MECHANISM, unwrapping_key: CK_OBJECT_HANDLE, wrapped: *mut CK_BYTE,
         wrapped_length: CK_ULONG, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
         |hsm, session| new_object(key, || hsm.unwrap_key(session, &mechanism::decode(mechanism)?,
-            ObjectHandle(unwrapping_key), decode::wrapped(wrapped.input(wrapped_length))?, &template::decode(attributes, count)?));
+            ObjectHandle(unwrapping_key), decode::wrapped(wrapped.input(wrapped_length))?,
+            &template::decode(attributes, count)?));
     session C_DeriveKey(mechanism: *mut CK_MECHANISM, base_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
         count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, || hsm.derive_key(session,
             &mechanism::decode(mechanism)?, ObjectHandle(base_key), &template::decode(attributes, count)?));
@@ -178,8 +187,8 @@ symbols since 2 . 40 true {
         |hsm, session| random_bytes(random, length, |bytes| hsm.random(session, bytes));
 
     // Parallel functions of version 1; the standard fixes their answer.
-    module C_GetFunctionStatus(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
-    module C_CancelFunction(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
+    legacy C_GetFunctionStatus(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
+    legacy C_CancelFunction(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
     absent C_WaitForSlotEvent(flags: CK_FLAGS, slot: *mut CK_SLOT_ID, reserved: *mut c_void) =
         "tokens are not inserted or removed";
 }

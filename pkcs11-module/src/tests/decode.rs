@@ -1,1 +1,28 @@
+//! PINs and labels at their limits.
+
 use super::*;
+use crate::memory::testing::*;
+
+#[test]
+fn a_pin_that_no_pin_can_be_is_never_read() {
+    let mut one = 1;
+    for length in [256, 1 << 63, CK_ULONG::MAX] {
+        assert!(matches!(pin(raw(&mut one).input(length)), Err(Reason::PinLength { .. })), "length {length}");
+        assert!(matches!(pin(null().input(length)), Err(Reason::PinLength { .. })), "null, length {length}");
+    }
+}
+
+#[test]
+fn a_null_pin_is_empty_but_for_login_it_asks_for_a_pin_pad() {
+    assert!(pin(null().input(0)).unwrap().is_empty());
+    assert!(matches!(pin(null().input(4)), Err(Reason::ArgumentsBad(_))));
+    assert!(matches!(login_pin(null().input(0)), Err(Reason::ArgumentsBad(_))));
+    assert_eq!(login_pin(raw_slice(&mut *b"1234".to_owned().as_mut_slice()).input(4)).unwrap().expose(), b"1234");
+}
+
+#[test]
+fn a_label_is_32_bytes_whatever_they_are() {
+    let mut label = [0xFF; 32];
+    assert_eq!(token_label(raw_slice(&mut label)).unwrap(), [0xFF; 32]);
+    assert!(matches!(token_label(null()), Err(Reason::ArgumentsBad(_))));
+}

@@ -1,1 +1,177 @@
+//! Parameters by shape: exact lengths, null pointers, both forms of CK_GCM_PARAMS.
+
+use core::mem::size_of;
+use core::ptr;
+
 use super::*;
+use crate::memory::testing::*;
+
+/// Decodes a parameter of `length` bytes at `parameter` for a shape.
+fn decoded<T>(shape: ParamShape, parameter: &mut T, length: usize) -> Result<Params> {
+    at_address(shape, ptr::from_mut(parameter).cast(), length as CK_ULONG)
+}
+
+fn at_address(shape: ParamShape, address: *mut core::ffi::c_void, length: CK_ULONG) -> Result<Params> {
+    let mut mechanism = CK_MECHANISM { mechanism: 0, pParameter: address, ulParameterLen: length };
+    let value = mechanism;
+    let place = raw(&mut mechanism);
+    Reader { place, parameter: place.parameter(&value) }.params(shape)
+}
+
+#[test]
+fn each_structure_is_taken_at_its_own_length_only() {
+    let shapes = [
+        (ParamShape::Iv16, &[16][..]),
+        (ParamShape::OptionalIv(8), &[0, 8]),
+        (ParamShape::OptionalIv(4), &[0, 4]),
+        (ParamShape::None, &[0]),
+        (ParamShape::Ctr, &[24]),
+        (ParamShape::Gcm, &[40, 48]),
+        (ParamShape::Pss, &[24]),
+        (ParamShape::Oaep, &[40]),
+        (ParamShape::Ecdh1, &[40]),
+        (ParamShape::MacLength, &[8]),
+        (ParamShape::OptionalEddsa, &[0, 24]),
+    ];
+    for (shape, lengths) in shapes {
+        for length in 0..=64 {
+            let mut zeros = [0_u64; 8];
+            let outcome = decoded(shape, &mut zeros, length);
+            let expected = lengths.contains(&length);
+            assert_eq!(outcome.is_ok(), expected, "{shape:?} with {length} bytes");
+            assert!(expected || matches!(outcome, Err(Reason::MechanismParam(_))), "{shape:?} with {length} bytes");
+        }
+        for length in [u64::MAX, 1 << 63, isize::MAX as u64] {
+            let mut zeros = [0_u64; 8];
+            let huge = at_address(shape, zeros.as_mut_ptr().cast(), length);
+            assert!(matches!(huge, Err(Reason::MechanismParam(_))), "{shape:?} with {length} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_null_parameter_with_a_length_is_refused() {
+    for (shape, length) in [
+        (ParamShape::Iv16, 16),
+        (ParamShape::OptionalIv(8), 8),
+        (ParamShape::Ctr, 24),
+        (ParamShape::Gcm, 40),
+        (ParamShape::Gcm, 48),
+        (ParamShape::Pss, 24),
+        (ParamShape::Oaep, 40),
+        (ParamShape::Ecdh1, 40),
+        (ParamShape::MacLength, 8),
+        (ParamShape::OptionalEddsa, 24),
+        (ParamShape::None, 1),
+    ] {
+        let outcome = at_address(shape, ptr::null_mut(), length);
+        assert!(matches!(outcome, Err(Reason::MechanismParam(_))), "{shape:?}");
+    }
+}
+
+#[test]
+fn a_pointer_without_a_length_is_no_parameter() {
+    let mut byte = 1_u8;
+    assert_eq!(decoded(ParamShape::None, &mut byte, 0).unwrap(), Params::None);
+    assert_eq!(decoded(ParamShape::OptionalEddsa, &mut byte, 0).unwrap(), Params::None);
+}
+
+#[test]
+fn gcm_parameters_with_and_without_iv_bits_say_the_same() {
+    let (mut iv, mut aad) = ([1_u8, 2, 3], [4_u8, 5]);
+    let mut short = GcmParamsWithoutIvBits {
+        p_iv: iv.as_mut_ptr(),
+        iv_length: 3,
+        p_aad: aad.as_mut_ptr(),
+        aad_length: 2,
+        tag_bits: 96,
+    };
+    let mut long = CK_GCM_PARAMS {
+        pIv: iv.as_mut_ptr(),
+        ulIvLen: 3,
+        ulIvBits: 0xFFFF,
+        pAAD: aad.as_mut_ptr(),
+        ulAADLen: 2,
+        ulTagBits: 96,
+    };
+    let expected = Params::Gcm { iv: vec![1, 2, 3], aad: vec![4, 5], tag_bits: 96 };
+    assert_eq!(decoded(ParamShape::Gcm, &mut short, 40).unwrap(), expected);
+    assert_eq!(decoded(ParamShape::Gcm, &mut long, 48).unwrap(), expected);
+}
+
+#[test]
+fn a_pointer_inside_the_parameter_may_be_null_only_without_a_length() {
+    let mut params = CK_GCM_PARAMS::default();
+    let empty = Params::Gcm { iv: vec![], aad: vec![], tag_bits: 0 };
+    assert_eq!(decoded(ParamShape::Gcm, &mut params, 48).unwrap(), empty);
+    params.ulIvLen = 12;
+    assert!(matches!(decoded(ParamShape::Gcm, &mut params, 48), Err(Reason::MechanismParam("pIv"))));
+    params.ulIvLen = 0;
+    params.ulAADLen = 1;
+    assert!(matches!(decoded(ParamShape::Gcm, &mut params, 48), Err(Reason::MechanismParam("pAAD"))));
+
+    let mut byte = 1_u8;
+    params.pAAD = &raw mut byte;
+    params.ulAADLen = CK_ULONG::MAX;
+    assert!(matches!(decoded(ParamShape::Gcm, &mut params, 48), Err(Reason::MechanismParam("pAAD"))));
+}
+
+#[test]
+fn oaep_with_source_zero_and_no_data_is_passed_on() {
+    let mut params = CK_RSA_PKCS_OAEP_PARAMS { hashAlg: CKM_SHA256, mgf: CKG_MGF1_SHA256, ..Default::default() };
+    let expected = Params::Oaep { hash: CKM_SHA256, mgf: CKG_MGF1_SHA256, source: 0, label: vec![] };
+    assert_eq!(decoded(ParamShape::Oaep, &mut params, 40).unwrap(), expected);
+    params.ulSourceDataLen = 1;
+    assert!(matches!(decoded(ParamShape::Oaep, &mut params, 40), Err(Reason::MechanismParam("pSourceData"))));
+}
+
+#[test]
+fn an_agreement_has_both_its_fields() {
+    let (mut shared, mut public) = ([1_u8], [4_u8, 9]);
+    let mut params = CK_ECDH1_DERIVE_PARAMS {
+        kdf: CKD_NULL,
+        ulSharedDataLen: 1,
+        pSharedData: shared.as_mut_ptr(),
+        ulPublicDataLen: 2,
+        pPublicData: public.as_mut_ptr(),
+    };
+    let expected = Params::Ecdh1 { kdf: CKD_NULL, shared: vec![1], public: vec![4, 9] };
+    assert_eq!(decoded(ParamShape::Ecdh1, &mut params, 40).unwrap(), expected);
+}
+
+#[test]
+fn a_flag_of_eddsa_is_true_or_false() {
+    let mut params = CK_EDDSA_PARAMS::default();
+    for (flag, expected) in [(0, Some(false)), (1, Some(true)), (2, None), (255, None)] {
+        params.phFlag = flag;
+        let prehash = match decoded(ParamShape::OptionalEddsa, &mut params, size_of::<CK_EDDSA_PARAMS>()) {
+            Ok(Params::Eddsa { prehash, .. }) => Some(prehash),
+            Err(Reason::MechanismParam(_)) => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(prehash, expected, "flag {flag}");
+    }
+}
+
+#[test]
+fn everything_may_stand_at_odd_addresses() {
+    let mut parameter = [0; 25];
+    parameter[1..9].copy_from_slice(&128_u64.to_ne_bytes());
+    parameter[9..].copy_from_slice(b"0123456789abcdef");
+    let odd = parameter[1..].as_mut_ptr().cast();
+    let expected = Params::Ctr { counter_bits: 128, block: *b"0123456789abcdef" };
+    assert_eq!(at_address(ParamShape::Ctr, odd, 24).unwrap(), expected);
+}
+
+#[test]
+fn a_null_mechanism_is_refused() {
+    assert!(matches!(decode(null()), Err(Reason::ArgumentsBad(_))));
+}
+
+#[test]
+fn an_unknown_mechanism_is_refused_before_its_parameter_is_looked_at() {
+    // The parameter's address is in no memory: reading it would end the test.
+    let nowhere = ptr::without_provenance_mut(16);
+    let mut mechanism = CK_MECHANISM { mechanism: 0x7FFF_FFFF, pParameter: nowhere, ulParameterLen: 48 };
+    assert!(matches!(decode(raw(&mut mechanism)), Err(Reason::MechanismUnknown(0x7FFF_FFFF))));
+}
