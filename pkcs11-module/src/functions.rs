@@ -77,7 +77,8 @@ pub fn functions_document() -> String {
         "# Functions\n\n\
          Printed from the function table (`pkcs11-module/src/table.rs`); do not edit.\n\n\
          {supported} of {all} functions do their work. The others are in the function lists too and answer\n\
-         as their line says, `CKR_FUNCTION_NOT_SUPPORTED` in general (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
+         as their line says, `CKR_FUNCTION_NOT_SUPPORTED` in general\n\
+         (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
          *Ends*: the operation that any error of the function ends; a request for the size and\n\
          `CKR_BUFFER_TOO_SMALL` never end one.\n\n\
          | Function | Since | Symbol | Ends | Status |\n|---|---|---|---|---|\n",

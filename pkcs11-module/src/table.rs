@@ -1,8 +1,9 @@
 //! The function table: one row for every function of PKCS#11 2.40, 3.0 and 3.2.
 //!
 //! A row says: what the function works on (`process`, `module`, `slot`, `session`; or `absent` when it is
-//! not supported, `legacy` when the standard itself fixes a refusal), its name, the operation that its errors end, the arguments of the C signature
-//! (less the slot or session that the scope stands for), and its body, or why there is none.
+//! not supported, `legacy` when the standard itself fixes a refusal), its name, the operation that its
+//! errors end, the arguments of the C signature (less the slot or session that the scope stands for), and
+//! its body, or why there is none.
 //! Everything else is derived: the C functions and [`crate::FUNCTIONS`] in `entries`, the function lists
 //! in `interface`. Order and signatures are those of the standard's headers; the compiler checks the
 //! signatures where the lists are filled. `symbols` groups are exported from the library.
@@ -162,8 +163,9 @@ symbols since 2 . 40 true {
         key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, ||
             hsm.generate_key(session, &mechanism::decode(mechanism)?, &template::decode(attributes, count)?));
     session C_GenerateKeyPair(mechanism: *mut CK_MECHANISM, public_attributes: *mut CK_ATTRIBUTE,
-        public_count: CK_ULONG, private_attributes: *mut CK_ATTRIBUTE, private_count: CK_ULONG, public_key: *mut CK_OBJECT_HANDLE,
-        private_key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_pair(public_key, private_key, ||
+        public_count: CK_ULONG, private_attributes: *mut CK_ATTRIBUTE, private_count: CK_ULONG,
+        public_key: *mut CK_OBJECT_HANDLE, private_key: *mut CK_OBJECT_HANDLE) = |hsm, session|
+        new_pair(public_key, private_key, ||
             hsm.generate_key_pair(session, &mechanism::decode(mechanism)?,
                 &template::decode(public_attributes, public_count)?,
                 &template::decode(private_attributes, private_count)?));
