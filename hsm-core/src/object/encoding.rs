@@ -274,7 +274,7 @@ mod tests {
     fn the_documented_bytes_are_written_and_read() {
         assert_eq!(encode(&sample()).expose(), documented());
         assert_eq!(decode(&documented()).unwrap(), sample());
-        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/format-object.md"));
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/format.md"));
         for line in DOCUMENTED.lines().map(str::trim).filter(|line| !line.is_empty()) {
             assert!(page.contains(line), "docs/format.md lacks {line}");
         }
