@@ -13,7 +13,7 @@ use hsm_crypto::SecretBytes;
 /// The version that is written.
 const VERSION: u8 = 1;
 /// Most bytes of one number: ten groups of seven bits.
-const NUMBER_BYTES_MAX: usize = 10;
+const LONGEST_NUMBER_BYTES: usize = 10;
 
 const TAG_FALSE: u8 = 0;
 const TAG_TRUE: u8 = 1;
@@ -25,7 +25,7 @@ const TAG_TEMPLATE: u8 = 5;
 /// Encodes attributes.
 pub(super) fn encode(attributes: &Attributes) -> SecretBytes {
     // Room is made once, so that no half-grown copy of a secret is left behind in freed memory.
-    let room = attributes.values().map(room_for).sum::<usize>() + 1 + NUMBER_BYTES_MAX;
+    let room = attributes.values().map(room_for).sum::<usize>() + 1 + LONGEST_NUMBER_BYTES;
     let mut out = Vec::with_capacity(room);
     out.push(VERSION);
     put_number(&mut out, attributes.len() as u64);
@@ -64,24 +64,24 @@ pub(super) fn decode(content: &[u8]) -> Result<Attributes> {
 fn room_for(value: &Value) -> usize {
     let payload = match value {
         Value::Flag(_) => 0,
-        Value::Number(_) => NUMBER_BYTES_MAX,
-        Value::Bytes(bytes) => NUMBER_BYTES_MAX + bytes.len(),
-        Value::Mechanisms(list) => NUMBER_BYTES_MAX * (1 + list.len()),
+        Value::Number(_) => LONGEST_NUMBER_BYTES,
+        Value::Bytes(bytes) => LONGEST_NUMBER_BYTES + bytes.len(),
+        Value::Mechanisms(list) => LONGEST_NUMBER_BYTES * (1 + list.len()),
         Value::Template(template) => room_for_template(template),
     };
-    NUMBER_BYTES_MAX + 1 + payload
+    LONGEST_NUMBER_BYTES + 1 + payload
 }
 
 fn room_for_template(template: &Template) -> usize {
     let entries = template.entries.iter().map(|entry| {
-        NUMBER_BYTES_MAX
+        LONGEST_NUMBER_BYTES
             + 1
             + match &entry.value {
-                Given::Bytes(bytes) => NUMBER_BYTES_MAX + bytes.len(),
+                Given::Bytes(bytes) => LONGEST_NUMBER_BYTES + bytes.len(),
                 Given::Template(template) => room_for_template(template),
             }
     });
-    NUMBER_BYTES_MAX + entries.sum::<usize>()
+    LONGEST_NUMBER_BYTES + entries.sum::<usize>()
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {
@@ -148,7 +148,7 @@ impl<'a> Input<'a> {
 
     fn number(&mut self) -> Result<u64> {
         let mut number = 0_u64;
-        for group in 0..NUMBER_BYTES_MAX {
+        for group in 0..LONGEST_NUMBER_BYTES {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             let shifted = bits << (7 * group);
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn the_room_for_secrets_is_made_once() {
         let content = encode(&sample());
-        let counted: usize = sample().values().map(room_for).sum::<usize>() + 1 + NUMBER_BYTES_MAX;
+        let counted: usize = sample().values().map(room_for).sum::<usize>() + 1 + LONGEST_NUMBER_BYTES;
         assert!(content.len() <= counted);
     }
 }
