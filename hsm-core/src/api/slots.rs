@@ -156,6 +156,14 @@ impl Hsm {
         Ok(self.token(slot)?.damaged())
     }
 
+    /// How many tries a role has had and may have; `None` when it has no PIN yet. C_GetTokenInfo tells it in three flags.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, the store's.
+    pub fn role_state(&self, slot: SlotId, role: Role) -> Result<Option<RoleState>> {
+        Ok(self.token(slot)?.state().role_state(role))
+    }
+
     /// The token in a slot, up to date.
     pub(crate) fn token(&self, slot: SlotId) -> Result<Arc<Token>> {
         self.catalogue.refresh()?;
