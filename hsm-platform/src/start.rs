@@ -1,14 +1,61 @@
 //! From settings to a running HSM.
 //!
-//! Owns: the order in which folder, device key and store are opened. Does not know: what is in them.
+//! Owns: the order in which medium, device key and store are opened, and that no new device key is made
+//! beside a store that was sealed with another. Does not know: what is in them.
 
-use crate::{Settings, StartError};
-use hsm_core::Hsm;
+use crate::settings::DeviceKeyPlace;
+use crate::{OsRandom, Settings, StartError, SystemClock};
+use hsm_core::{Hsm, Platform, Reason};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use token_store::{DeviceKey, Medium, Store, StoreError};
 
 /// Opens the store and starts an HSM on it.
 ///
 /// # Errors
 /// `DeviceKey`, and the store's and the core's.
-pub fn start(_settings: &Settings) -> Result<Hsm, StartError> {
-    todo!("contract skeleton")
+pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
+    let medium = medium(settings).map_err(Reason::from)?;
+    let in_use = medium.generation().map_err(Reason::from)? > 0;
+    let device_key = device_key(&settings.device_key, in_use)?;
+    let random = Arc::new(OsRandom);
+    let store = Store::open(medium, &device_key, random.clone(), settings.kdf).map_err(Reason::from)?;
+    let platform =
+        Platform { engine: hsm_crypto::preferred(), random, clock: Arc::new(SystemClock), store: Arc::new(store) };
+    Ok(Hsm::new(platform, settings.hsm.clone())?)
+}
+
+/// Opens the medium.
+fn medium(_settings: &Settings) -> token_store::Result<Box<dyn Medium>> {
+    // In memory until the medium on the disk is there.
+    Ok(Box::new(token_store::medium::Memory::new()))
+}
+
+/// Reads the device key; makes one only for a store in which nothing has been written yet.
+fn device_key(place: &DeviceKeyPlace, store_in_use: bool) -> Result<DeviceKey, StartError> {
+    let problem = |problem: String| StartError::DeviceKey { place: place.clone(), problem };
+    let key = match place {
+        DeviceKeyPlace::File(path) if store_in_use => {
+            DeviceKey::load(path).map_err(Reason::from)?.ok_or_else(|| {
+                problem(
+                    "is not there, and the store was sealed with it; without it nothing can be read: put it back"
+                        .to_owned(),
+                )
+            })?
+        }
+        DeviceKeyPlace::File(path) => DeviceKey::load_or_create(path, &OsRandom).map_err(Reason::from)?,
+        DeviceKeyPlace::Descriptor(number) => {
+            let mut file = File::open(format!("/dev/fd/{number}")).map_err(|error| {
+                problem(format!("cannot be read ({error}); start the program with `{number}< KEYFILE`"))
+            })?;
+            DeviceKey::read_from(&mut file, Path::new(&place.to_string())).map_err(|error| match error {
+                StoreError::Unsafe { .. } => {
+                    problem("does not give exactly 32 bytes; a pipe gives them only once".to_owned())
+                }
+                other => StartError::Core(other.into()),
+            })?
+        }
+    };
+    Ok(key)
 }
