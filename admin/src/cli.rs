@@ -1,0 +1,301 @@
+//! The command line: every command and option, with the text that help and manual page print.
+//!
+//! Owns: words and their meaning to clap. Does not know: what the commands do. The manual page and
+//! the shell completions are made from these types, so they cannot disagree with what is accepted.
+
+use crate::objects::Class;
+use crate::secret::{FilePassword, NewPin, SoPin, UserPin};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Sets up and looks after Perilune tokens.
+///
+/// A token holds keys that programs use through the PKCS#11 module libperilune_pkcs11.so. This
+/// command makes tokens, shows and imports what is in them, changes PINs, and checks the installation.
+#[derive(Debug, Parser)]
+#[command(name = "perilune", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(Init),
+    Slots(Slots),
+    Objects(Objects),
+    Import(Import),
+    Delete(Delete),
+    #[command(subcommand)]
+    Pin(Pin),
+    Doctor(Doctor),
+    Completions(Completions),
+    /// Print the manual page in roff form, for `man -l -` or a package
+    Man,
+}
+
+/// Make a token: label, Security Officer's PIN, user's PIN
+///
+/// Takes the first slot without a token, or the one that --slot names. PINs are asked for on the
+/// terminal, twice each, unless they come from a file, a variable or a descriptor.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Label of the token, 1 to 32 bytes; applications find the token by it
+    #[arg(long)]
+    pub label: String,
+    /// Slot to use instead of the first one without a token
+    #[arg(long, value_name = "N")]
+    pub slot: Option<u64>,
+    /// Erase the token that is in the slot of --slot; its Security Officer's PIN must be given
+    #[arg(long, requires = "slot")]
+    pub overwrite: bool,
+    #[command(flatten)]
+    pub so_pin: SoPin,
+    #[command(flatten)]
+    pub pin: UserPin,
+    /// Leave the user's PIN unset; `perilune pin reset` sets it later
+    #[arg(long, conflicts_with_all = ["pin-file", "pin-env", "pin-fd"])]
+    pub without_user: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List slots and their tokens
+#[derive(Debug, Args)]
+pub struct Slots {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List the objects in a token
+///
+/// Public objects need no PIN. Private ones are listed when a PIN is given, or asked for with --login.
+#[derive(Debug, Args)]
+pub struct Objects {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    #[command(flatten)]
+    pub pin: UserPin,
+    /// Ask for the user's PIN and list private objects, too
+    #[arg(long)]
+    pub login: bool,
+    #[command(flatten)]
+    pub which: Criteria,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Import keys and certificates from a file
+///
+/// Takes PKCS#8 (also encrypted), PKCS#12 and X.509 certificates, as DER or PEM; a PEM file may hold
+/// several. A private key gets its public key beside it, and a certificate of the same key gets the
+/// same ID, which is how applications find one from the other. All is imported, or nothing.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// File to import
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub token: TokenChoice,
+    #[command(flatten)]
+    pub pin: UserPin,
+    #[command(flatten)]
+    pub password: FilePassword,
+    /// Label of the objects; default is the name in the file, or the file's name
+    #[arg(long)]
+    pub label: Option<String>,
+    /// ID in hexadecimal; default is the SHA-1 hash of the public key, as in a subject key identifier
+    #[arg(long, value_name = "HEX", value_parser = id)]
+    pub id: Option<Id>,
+    /// What the private key may be used for, separated by commas; default is all that its type can do
+    #[arg(long, value_delimiter = ',', value_name = "USAGE")]
+    pub usage: Vec<KeyUsage>,
+    /// Allow that the private key is wrapped and leaves the token encrypted
+    #[arg(long)]
+    pub extractable: bool,
+    /// Whether the private key's value is hidden from applications
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub sensitive: bool,
+    /// Print what was imported as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Delete objects, or a whole token
+///
+/// Objects that fit all of --label, --id and --class are deleted. With --whole-token the token and
+/// everything in it is erased, and its slot is free for a new one.
+#[derive(Debug, Args)]
+pub struct Delete {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    #[command(flatten)]
+    pub pin: UserPin,
+    #[command(flatten)]
+    pub which: Criteria,
+    /// Erase the token that --token or --slot names, with all its keys
+    #[arg(long, conflicts_with_all = ["label", "id", "class"])]
+    pub whole_token: bool,
+    /// Do not ask: needed for a whole token, and for objects without --label and --id
+    #[arg(long)]
+    pub yes: bool,
+    /// Print what was deleted as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Change, reset or look at PINs
+#[derive(Debug, Subcommand)]
+pub enum Pin {
+    /// Change a PIN, knowing the present one
+    Change(PinChange),
+    /// Set a new user's PIN as Security Officer; also unlocks the user
+    Reset(PinReset),
+    /// Show which PINs are set and how many tries are left
+    Status(PinStatus),
+}
+
+/// Arguments of `pin change`.
+#[derive(Debug, Args)]
+pub struct PinChange {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    /// Change the Security Officer's PIN instead of the user's
+    #[arg(long)]
+    pub so: bool,
+    #[command(flatten)]
+    pub pin: UserPin,
+    #[command(flatten)]
+    pub so_pin: SoPin,
+    #[command(flatten)]
+    pub new_pin: NewPin,
+}
+
+/// Arguments of `pin reset`.
+#[derive(Debug, Args)]
+pub struct PinReset {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    #[command(flatten)]
+    pub so_pin: SoPin,
+    #[command(flatten)]
+    pub new_pin: NewPin,
+}
+
+/// Arguments of `pin status`.
+#[derive(Debug, Args)]
+pub struct PinStatus {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Check configuration, store, module and tokens, and say what each client needs to be told
+///
+/// Changes nothing. The exit code is 1 when a problem is found. Private objects are sealed, so damage to
+/// them is found only in the token whose user's PIN is given.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    #[command(flatten)]
+    pub pin: UserPin,
+    /// The module to check and to name to the clients, instead of the one that is found
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print shell completions
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Which token; needed when there is more than one.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct TokenChoice {
+    /// Label of the token; not needed when there is one token only
+    #[arg(long, value_name = "LABEL")]
+    pub token: Option<String>,
+    /// Slot of the token, instead of its label
+    #[arg(long, value_name = "N")]
+    pub slot: Option<u64>,
+}
+
+/// Which objects.
+#[derive(Debug, Args)]
+pub struct Criteria {
+    /// Only objects with this label
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Only objects with this ID, in hexadecimal
+    #[arg(long, value_name = "HEX", value_parser = id)]
+    pub id: Option<Id>,
+    /// Only objects of this class
+    #[arg(long)]
+    pub class: Option<Class>,
+}
+
+/// What a private key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyUsage {
+    Sign,
+    Decrypt,
+    Unwrap,
+    Derive,
+}
+
+/// An object's ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id(pub Vec<u8>);
+
+/// Reads an ID: hexadecimal digits, with or without colons between bytes.
+fn id(text: &str) -> Result<Id, String> {
+    let digits: Vec<u32> = text
+        .chars()
+        .filter(|character| *character != ':')
+        .map(|character| character.to_digit(16).ok_or(format!("`{character}` is not a hexadecimal digit")))
+        .collect::<Result<_, _>>()?;
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
+        return Err("an ID has an even number of hexadecimal digits, two a byte".to_owned());
+    }
+    // Two hexadecimal digits are below 256.
+    Ok(Id(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()))
+}
+
+/// The end of the help text.
+pub const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed, or doctor found a problem; 2 wrong usage; 3 a PIN is wrong, locked or of impossible length.
+
+Environment: PERILUNE_CONF names the configuration file, PERILUNE_LOG turns on the log (debug, or debug:FILE).";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_in_itself() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_id_is_whole_bytes_of_hexadecimal_digits() {
+        assert_eq!(id("01aF"), Ok(Id(vec![1, 0xAF])));
+        assert_eq!(id("01:af:00"), Ok(Id(vec![1, 0xAF, 0])));
+        for text in ["", "1", "0x01", "zz", "é1"] {
+            assert!(id(text).is_err(), "{text:?}");
+        }
+    }
+}
