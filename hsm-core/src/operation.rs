@@ -545,5 +545,4 @@ impl Active<Box<dyn Crypter>> {
 }
 
 #[cfg(test)]
-#[path = "operation_tests.rs"]
 mod tests;
