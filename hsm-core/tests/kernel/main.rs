@@ -1,0 +1,16 @@
+//! The HSM as a value, from C_Initialize's neighbour to C_Sign, on a medium in memory.
+//!
+//! Each module tests a chapter of the rules; `bench` is the workbench they share. Two `Hsm` values on one
+//! medium stand for two processes on one store.
+
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+
+mod bench;
+mod keys;
+mod login;
+mod objects;
+mod operations;
+mod processes;
+mod sessions;
+mod slots;
+mod threads;
