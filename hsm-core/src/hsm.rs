@@ -35,6 +35,22 @@ impl Hsm {
         Ok(Self { platform, config, sessions: SessionTable::default(), catalogue })
     }
 
+    /// Waits until this process is in no transaction and holds new ones off, for the handler before a `fork`.
+    pub fn fork_prepare(&self) {
+        self.platform.store.fork_prepare();
+    }
+
+    /// Ends in the parent what `fork_prepare` began.
+    pub fn fork_release(&self) {
+        self.platform.store.fork_release();
+    }
+
+    /// Makes the inherited store harmless in the child. The child uses a new `Hsm`: of this one, any lock may be held
+    /// by a thread that the child does not have.
+    pub fn fork_child(&self) {
+        self.platform.store.fork_child();
+    }
+
     /// Runs `work` on a session, under its lock.
     pub(crate) fn with_session<T>(
         &self,
