@@ -31,3 +31,5 @@ pub const SLOTS_MAX: usize = 1024;
 pub const BIG_INTEGER_BYTES_MAX: usize = 2048;
 /// Longest generic secret or HMAC key, bytes.
 pub const SECRET_BYTES_MAX: usize = 1 << 16;
+/// Largest certificate category, and largest MIDP security domain, that the standard names.
+pub const CERTIFICATE_CATEGORY_MAX: u64 = 3;

@@ -6,12 +6,13 @@
 
 use super::row::{Change, Fill, Form, Give, Row};
 use super::tables::{GROUPS, Group, TABLES, Table};
+use crate::reason::Reason;
 use ffi_headers::names;
 
 /// Renders `docs/attributes.md`.
 #[must_use]
 pub fn document() -> String {
-    let mut out = String::from(HEAD);
+    let mut out = head();
     for group in GROUPS {
         out += &render_group(group);
     }
@@ -23,6 +24,20 @@ pub fn document() -> String {
         out += &render_table(table);
     }
     out
+}
+
+/// The head, with the return values that the reasons stand for.
+fn head() -> String {
+    let (kind, rule, problem) = (0, "", "");
+    let reasons = [
+        ("{read_only}", Reason::AttributeReadOnly { kind, rule }),
+        ("{inconsistent}", Reason::TemplateInconsistent { kind, problem }),
+        ("{unknown}", Reason::AttributeUnknown(kind)),
+        ("{value}", Reason::AttributeValue { kind, problem }),
+    ];
+    reasons.iter().fold(HEAD.to_owned(), |head, (place, reason)| {
+        head.replace(place, &format!("`{}`", name(names::return_value, reason.rv())))
+    })
 }
 
 fn render_group(group: &Group) -> String {
@@ -120,16 +135,16 @@ Printed from the tables in `hsm-core/src/attributes`; do not edit. `UPDATE_GOLDE
 
 - *Create*, *Generate*, *Unwrap*, *Derive*: what the template of the call may do with the attribute. **must**: it is missing
   otherwise; **may**; **repeat**: the operation makes the value, and the template may say the same and nothing else;
-  **no**: the call is refused with `CKR_ATTRIBUTE_READ_ONLY`.
+  **no**: the call is refused with {read_only}.
 - *Copy*, *Set*: how `C_CopyObject` and `C_SetAttributeValue` may change it.
 - *sensitive*: not revealed while `CKA_SENSITIVE` is true or `CKA_EXTRACTABLE` is false, and never found by a search.
-- A template that has an attribute twice is refused with `CKR_TEMPLATE_INCONSISTENT`, one with an attribute that the object has
-  not with `CKR_ATTRIBUTE_TYPE_INVALID`.
+- A template that has an attribute twice is refused with {inconsistent}, one with an attribute that the object has
+  not with {unknown}.
 - An empty `CKA_ALLOWED_MECHANISMS` and an empty template restrict nothing and are kept as absent; asked for, they are empty.
 - `CKA_EC_PARAMS` is taken as object identifier or as printable curve name. EC keys keep the identifier; Edwards and
   Montgomery keys keep the form that was given. `CKA_EC_POINT` is taken raw, compressed, or as DER OCTET STRING, which is kept.
 - `CKA_CHECK_VALUE` that is given must be right; given empty, there is none.
-- Domain parameters, and classes and key types that are not in the last table, are refused with `CKR_ATTRIBUTE_VALUE_INVALID`.
+- Domain parameters, and classes and key types that are not in the last table, are refused with {value}.
 
 ";
 

@@ -7,6 +7,7 @@
 //! 6.10 (AES), 6.20 and on (HMAC keys).
 
 use super::row::{Change, Fill, Form, Give, Row, flag, label, material, origin, row, usage};
+use crate::limits::CERTIFICATE_CATEGORY_MAX;
 use ffi_headers::*;
 
 /// Attributes that go together.
@@ -72,8 +73,6 @@ pub fn key_row(kind: u64) -> Option<&'static Row> {
 
 /// The widest number.
 const ANY: u64 = u64::MAX;
-/// Certificate categories and security domains of the standard go up to this.
-const CATEGORY_MAX: u64 = 3;
 
 /// Attributes of every object.
 pub static STORAGE: Group = Group {
@@ -106,7 +105,7 @@ pub static CERTIFICATE: Group = Group {
     rows: &[
         row(CKA_CERTIFICATE_TYPE, Form::Number(ANY)).fill(Fill::Number(CKC_X_509)).created(),
         flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes).created(),
-        row(CKA_CERTIFICATE_CATEGORY, Form::Number(CATEGORY_MAX))
+        row(CKA_CERTIFICATE_CATEGORY, Form::Number(CERTIFICATE_CATEGORY_MAX))
             .fill(Fill::Number(CK_CERTIFICATE_CATEGORY_UNSPECIFIED))
             .changes(Change::Yes, Change::Yes)
             .created(),
@@ -123,7 +122,7 @@ pub static CERTIFICATE: Group = Group {
         row(CKA_URL, Form::Text).fill(Fill::Empty).created(),
         row(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created(),
         row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created(),
-        row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Form::Number(CATEGORY_MAX)).fill(Fill::Number(0)).created(),
+        row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Form::Number(CERTIFICATE_CATEGORY_MAX)).fill(Fill::Number(0)).created(),
         row(CKA_NAME_HASH_ALGORITHM, Form::Number(ANY)).fill(Fill::Number(CKM_SHA_1)).created(),
     ],
 };

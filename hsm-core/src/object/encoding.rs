@@ -13,7 +13,7 @@ use hsm_crypto::SecretBytes;
 /// The version that is written.
 const VERSION: u8 = 1;
 /// Most bytes of one number: ten groups of seven bits.
-const NUMBER_BYTES_MAX: usize = 10;
+const LONGEST_NUMBER_BYTES: usize = 10;
 
 const TAG_FALSE: u8 = 0;
 const TAG_TRUE: u8 = 1;
@@ -25,7 +25,7 @@ const TAG_TEMPLATE: u8 = 5;
 /// Encodes attributes.
 pub(super) fn encode(attributes: &Attributes) -> SecretBytes {
     // Room is made once, so that no half-grown copy of a secret is left behind in freed memory.
-    let room = attributes.values().map(room_for).sum::<usize>() + 1 + NUMBER_BYTES_MAX;
+    let room = attributes.values().map(room_for).sum::<usize>() + 1 + LONGEST_NUMBER_BYTES;
     let mut out = Vec::with_capacity(room);
     out.push(VERSION);
     put_number(&mut out, attributes.len() as u64);
@@ -64,24 +64,24 @@ pub(super) fn decode(content: &[u8]) -> Result<Attributes> {
 fn room_for(value: &Value) -> usize {
     let payload = match value {
         Value::Flag(_) => 0,
-        Value::Number(_) => NUMBER_BYTES_MAX,
-        Value::Bytes(bytes) => NUMBER_BYTES_MAX + bytes.len(),
-        Value::Mechanisms(list) => NUMBER_BYTES_MAX * (1 + list.len()),
+        Value::Number(_) => LONGEST_NUMBER_BYTES,
+        Value::Bytes(bytes) => LONGEST_NUMBER_BYTES + bytes.len(),
+        Value::Mechanisms(list) => LONGEST_NUMBER_BYTES * (1 + list.len()),
         Value::Template(template) => room_for_template(template),
     };
-    NUMBER_BYTES_MAX + 1 + payload
+    LONGEST_NUMBER_BYTES + 1 + payload
 }
 
 fn room_for_template(template: &Template) -> usize {
     let entries = template.entries.iter().map(|entry| {
-        NUMBER_BYTES_MAX
+        LONGEST_NUMBER_BYTES
             + 1
             + match &entry.value {
-                Given::Bytes(bytes) => NUMBER_BYTES_MAX + bytes.len(),
+                Given::Bytes(bytes) => LONGEST_NUMBER_BYTES + bytes.len(),
                 Given::Template(template) => room_for_template(template),
             }
     });
-    NUMBER_BYTES_MAX + entries.sum::<usize>()
+    LONGEST_NUMBER_BYTES + entries.sum::<usize>()
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {
@@ -148,7 +148,7 @@ impl<'a> Input<'a> {
 
     fn number(&mut self) -> Result<u64> {
         let mut number = 0_u64;
-        for group in 0..NUMBER_BYTES_MAX {
+        for group in 0..LONGEST_NUMBER_BYTES {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             let shifted = bits << (7 * group);
@@ -222,5 +222,152 @@ impl<'a> Input<'a> {
             template.entries.push(Entry { kind, value });
         }
         Ok(template)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ffi_headers::*;
+
+    fn bytes(value: &[u8]) -> Value {
+        Value::Bytes(SecretBytes::copy_of(value))
+    }
+
+    /// An object with a value of every kind.
+    fn sample() -> Attributes {
+        let inner = Template::default().with_flag(CKA_EXTRACTABLE, false);
+        let mut outer = Template::default().with(CKA_LABEL, b"in");
+        outer.entries.push(Entry { kind: CKA_UNWRAP_TEMPLATE, value: Given::Template(inner) });
+        Attributes::from([
+            (CKA_CLASS, Value::Number(CKO_SECRET_KEY)),
+            (CKA_TOKEN, Value::Flag(true)),
+            (CKA_PRIVATE, Value::Flag(false)),
+            (CKA_LABEL, bytes(b"key")),
+            (CKA_VALUE_LEN, Value::Number(300)),
+            (CKA_KEY_GEN_MECHANISM, Value::Number(u64::MAX)),
+            (CKA_UNWRAP_TEMPLATE, Value::Template(outer)),
+            (CKA_ALLOWED_MECHANISMS, Value::Mechanisms(vec![CKM_RSA_PKCS, CKM_AES_GCM])),
+        ])
+    }
+
+    /// The bytes that docs/format.md shows for `sample`.
+    const DOCUMENTED: &str = "
+        01 08
+        00 02 04
+        01 01
+        02 00
+        03 03 03 6b 65 79
+        e1 02 02 ac 02
+        e6 02 02 ff ff ff ff ff ff ff ff ff 01
+        92 84 80 80 04 05 02
+            03 03 02 69 6e
+            92 84 80 80 04 05 01
+                e2 02 03 01 00
+        80 8c 80 80 04 04 02 01 87 21";
+
+    fn documented() -> Vec<u8> {
+        DOCUMENTED.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_documented_bytes_are_written_and_read() {
+        assert_eq!(encode(&sample()).expose(), documented());
+        assert_eq!(decode(&documented()).unwrap(), sample());
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/format.md"));
+        for line in DOCUMENTED.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            assert!(page.contains(line), "docs/format.md lacks {line}");
+        }
+    }
+
+    #[test]
+    fn an_object_without_attributes_is_two_bytes() {
+        assert_eq!(encode(&Attributes::new()).expose(), [1, 0]);
+        assert_eq!(decode(&[1, 0]).unwrap(), Attributes::new());
+    }
+
+    #[test]
+    fn numbers_of_every_size_come_back() {
+        for shift in 0..64 {
+            for number in [1_u64 << shift, (1_u64 << shift) - 1, u64::MAX >> shift] {
+                let attributes = Attributes::from([(number, Value::Number(number))]);
+                assert_eq!(decode(encode(&attributes).expose()).unwrap(), attributes);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_one_encoding_is_damaged() {
+        let cases: &[(&str, &[u8])] = &[
+            ("nothing", &[]),
+            ("newer version", &[2, 0]),
+            ("no count", &[1]),
+            ("count above the rest", &[1, 5, 0, 0]),
+            ("count without bound", &[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            ("unknown tag", &[1, 1, 0, 6]),
+            ("padded number", &[1, 1, 0x80, 0x00, 0]),
+            ("number above 64 bits", &[1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0]),
+            ("endless number", &[1, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01]),
+            ("same attribute twice", &[1, 2, 1, 0, 1, 0]),
+            ("out of order", &[1, 2, 2, 0, 1, 0]),
+            ("length above the rest", &[1, 1, 3, 3, 9, 0]),
+            ("length without bound", &[1, 1, 3, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            ("trailing byte", &[1, 0, 0]),
+            ("flag in a template", &[1, 1, 3, 5, 1, 1, 0]),
+        ];
+        for (name, content) in cases {
+            assert!(matches!(decode(content), Err(Reason::Damaged(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn templates_too_deep_are_damaged() {
+        let nested = |depth: usize| [&[1, 1, 3][..], &[5, 1, 3].repeat(depth), &[5, 0]].concat();
+        assert!(decode(&nested(TEMPLATE_DEPTH_MAX - 1)).is_ok());
+        assert!(matches!(decode(&nested(TEMPLATE_DEPTH_MAX)), Err(Reason::Damaged(_))));
+        assert!(matches!(decode(&nested(100_000)), Err(Reason::Damaged(_))));
+    }
+
+    /// Whatever decodes encodes to the same bytes: there is one encoding of each object.
+    fn check_any(content: &[u8]) {
+        if let Ok(attributes) = decode(content) {
+            assert_eq!(encode(&attributes).expose(), content);
+        }
+    }
+
+    #[test]
+    fn any_bytes_decode_to_an_answer_and_to_one_encoding() {
+        for _ in 0..20_000 {
+            let mut noise = [0; 48];
+            getrandom::fill(&mut noise).unwrap();
+            let length = usize::from(noise[0]) % noise.len();
+            // Small values reach further into the decoder than noise does.
+            for byte in &mut noise[2..length.max(2)] {
+                *byte = if *byte & 0x40 == 0 { *byte & 7 } else { *byte };
+            }
+            check_any(&[&[1], &noise[2..length.max(2)]].concat());
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_of_a_record_is_an_answer() {
+        let content = documented();
+        for length in 0..content.len() {
+            assert!(decode(&content[..length]).is_err(), "cut at {length}");
+        }
+        for place in 0..content.len() {
+            for value in 0..=255 {
+                let mut changed = content.clone();
+                changed[place] = value;
+                check_any(&changed);
+            }
+        }
+    }
+
+    #[test]
+    fn the_room_for_secrets_is_made_once() {
+        let content = encode(&sample());
+        let counted: usize = sample().values().map(room_for).sum::<usize>() + 1 + LONGEST_NUMBER_BYTES;
+        assert!(content.len() <= counted);
     }
 }

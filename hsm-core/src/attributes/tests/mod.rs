@@ -1,7 +1,15 @@
 //! Tests of the attribute rules; here is what they share: an engine, keys, and short ways to say things.
 
+mod certificates;
+mod changes;
+mod creation;
+mod key_material;
+mod origins;
+mod reading;
+
 use super::*;
 use crate::object::{self, Value};
+use crate::reason::Reason;
 use ffi_headers::*;
 use hsm_crypto::encoding::PrivateForm;
 use hsm_crypto::rsa::RsaParts;
