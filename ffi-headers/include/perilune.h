@@ -46,7 +46,7 @@
 /* Mechanisms */
 #define CKM_RSA_FIPS_186_3_AUX_PRIME_KEY_PAIR_GEN 0x80000142UL /* RSA key pair by FIPS 186-3 with auxiliary primes. */
 #define CKM_RSA_FIPS_186_3_PRIME_KEY_PAIR_GEN 0x80000143UL /* RSA key pair by FIPS 186-3 with probable primes. */
-#define CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD 0x80000160UL /* CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS before 3.0 gave it a number. */
+#define CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD 0x80000160UL /* EC key pairs with extra random bits before 3.0 gave them a number. */
 #define CKM_AES_KW 0x80000170UL /* AES key wrap (SP 800-38F KW) under Luna's number. */
 #define CKM_AES_KWP 0x80000171UL /* AES key wrap with padding (SP 800-38F KWP) under Luna's number. */
 #define CKM_AES_CBC_CMAC_WRAP 0x80000174UL /* AES-CBC with AES-CMAC as a key wrap. */
@@ -54,9 +54,9 @@
 #define CKM_NIST_PRF_KDF 0x80000A02UL /* Key derivation of SP 800-108. */
 #define CKM_PRF_KDF 0x80000A03UL /* Key derivation of SP 800-108 with a free counter. */
 #define CKM_AES_XTS_OLD 0x80000A04UL /* CKM_AES_XTS before 3.0 gave it a number. */
-#define CKM_EC_EDWARDS_KEY_PAIR_GEN_OLD 0x80000C01UL /* CKM_EC_EDWARDS_KEY_PAIR_GEN before 3.0 gave it a number. */
+#define CKM_EC_EDWARDS_KEY_PAIR_GEN_OLD 0x80000C01UL /* Ed25519 and Ed448 key pairs before 3.0 gave them a number. */
 #define CKM_EDDSA_OLD 0x80000C03UL /* CKM_EDDSA before 3.0 gave it a number. */
-#define CKM_EC_MONTGOMERY_KEY_PAIR_GEN_OLD 0x80000D01UL /* CKM_EC_MONTGOMERY_KEY_PAIR_GEN before 3.0 gave it a number. */
+#define CKM_EC_MONTGOMERY_KEY_PAIR_GEN_OLD 0x80000D01UL /* X25519 and X448 key pairs before 3.0 gave them a number. */
 #define CKM_BIP32_MASTER_DERIVE 0x80000E00UL /* BIP32 master key from a seed. */
 #define CKM_BIP32_CHILD_DERIVE 0x80000E01UL /* BIP32 key along a path. */
 

@@ -84,7 +84,7 @@ vendor! {
     "Mechanisms" {
         CKM_RSA_FIPS_186_3_AUX_PRIME_KEY_PAIR_GEN = 0x8000_0142, "RSA key pair by FIPS 186-3 with auxiliary primes.";
         CKM_RSA_FIPS_186_3_PRIME_KEY_PAIR_GEN = 0x8000_0143, "RSA key pair by FIPS 186-3 with probable primes.";
-        CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD = 0x8000_0160, "CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS before 3.0 gave it a number.";
+        CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD = 0x8000_0160, "EC key pairs with extra random bits before 3.0 gave them a number.";
         CKM_AES_KW = 0x8000_0170, "AES key wrap (SP 800-38F KW) under Luna's number.";
         CKM_AES_KWP = 0x8000_0171, "AES key wrap with padding (SP 800-38F KWP) under Luna's number.";
         CKM_AES_CBC_CMAC_WRAP = 0x8000_0174, "AES-CBC with AES-CMAC as a key wrap.";
@@ -92,9 +92,9 @@ vendor! {
         CKM_NIST_PRF_KDF = 0x8000_0A02, "Key derivation of SP 800-108.";
         CKM_PRF_KDF = 0x8000_0A03, "Key derivation of SP 800-108 with a free counter.";
         CKM_AES_XTS_OLD = 0x8000_0A04, "CKM_AES_XTS before 3.0 gave it a number.";
-        CKM_EC_EDWARDS_KEY_PAIR_GEN_OLD = 0x8000_0C01, "CKM_EC_EDWARDS_KEY_PAIR_GEN before 3.0 gave it a number.";
+        CKM_EC_EDWARDS_KEY_PAIR_GEN_OLD = 0x8000_0C01, "Ed25519 and Ed448 key pairs before 3.0 gave them a number.";
         CKM_EDDSA_OLD = 0x8000_0C03, "CKM_EDDSA before 3.0 gave it a number.";
-        CKM_EC_MONTGOMERY_KEY_PAIR_GEN_OLD = 0x8000_0D01, "CKM_EC_MONTGOMERY_KEY_PAIR_GEN before 3.0 gave it a number.";
+        CKM_EC_MONTGOMERY_KEY_PAIR_GEN_OLD = 0x8000_0D01, "X25519 and X448 key pairs before 3.0 gave them a number.";
         CKM_BIP32_MASTER_DERIVE = 0x8000_0E00, "BIP32 master key from a seed.";
         CKM_BIP32_CHILD_DERIVE = 0x8000_0E01, "BIP32 key along a path.";
     }

@@ -51,8 +51,11 @@ fn c_and_rust_agree_on_every_structure() {
 fn no_structure_of_the_header_is_forgotten() {
     let header = include_str!("../include/pkcs11.h");
     let known: Vec<_> = layouts().iter().map(|layout| layout.name).collect();
-    // A definition begins in the first column; declarations of its typedef end with a semicolon.
-    let begun = header.lines().filter_map(|line| line.strip_prefix("struct ")).filter(|rest| !rest.ends_with(';'));
+    // A definition begins in the first column; the macro that declares the typedefs does too.
+    let begun = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("struct "))
+        .filter(|rest| rest.starts_with("CK_") && !rest.ends_with(';'));
     let defined: Vec<_> = begun.map(|rest| rest.trim_end_matches(['{', ' '])).collect();
     assert!(defined.len() > 90, "the header is not read as expected");
     let forgotten: Vec<_> = defined.into_iter().filter(|name| !known.contains(name)).collect();

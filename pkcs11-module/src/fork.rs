@@ -49,12 +49,19 @@ extern "C" fn prepare() {
     let _ = panics::contain(|| {
         let Some(process) = lifecycle::current_process() else { return };
         HELD.set(Some(ManuallyDrop::new(process.changes.lock())));
+        if let Some(hsm) = process.instance.load().as_deref() {
+            hsm.fork_prepare();
+        }
     });
 }
 
 extern "C" fn parent() {
     let _ = panics::contain(|| {
         let Some(changes) = HELD.take().map(ManuallyDrop::into_inner) else { return };
+        // The instance is the one that was prepared: it changes only under the lock that is still held.
+        if let Some(hsm) = lifecycle::current_process().and_then(|process| process.instance.load_full()) {
+            hsm.fork_release();
+        }
         drop(changes);
     });
 }

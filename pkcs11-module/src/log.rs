@@ -5,7 +5,7 @@
 //! Does not know: where the log goes (`hsm-platform` starts it when the settings ask for it).
 //! Called from the guard after each call; costs one load of a static number while the log is off.
 
-use ffi_headers::{CK_RV, CKR_BUFFER_TOO_SMALL, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR, CKR_OK, names};
+use ffi_headers::{CK_RV, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR, names};
 use hsm_core::Reason;
 use tracing::level_filters::LevelFilter;
 
@@ -23,7 +23,7 @@ pub enum Subject {
     Session(u64),
 }
 
-/// Logs a finished call: failures of the module as errors, refusals as information, the rest for debugging.
+/// Logs a finished call: failures of the module itself as errors, all others for debugging.
 pub fn call(row: &Row, subject: Subject, rv: CK_RV, reason: Option<&Reason>) {
     if LevelFilter::current() == LevelFilter::OFF {
         return;
@@ -41,13 +41,10 @@ fn line(row: &Row, subject: Subject, rv: CK_RV, reason: Option<&Reason>) {
         Subject::Slot(slot) => (Some(slot), None),
         Subject::Session(session) => (None, Some(session)),
     };
-    match rv {
-        CKR_OK | CKR_BUFFER_TOO_SMALL => {
-            tracing::debug!(target: "perilune", function, slot, session, answer, reason);
-        }
-        CKR_GENERAL_ERROR | CKR_DEVICE_ERROR => {
-            tracing::error!(target: "perilune", function, slot, session, answer, reason);
-        }
-        _ => tracing::info!(target: "perilune", function, slot, session, answer, reason),
+    // The engine room failed, or the call was merely refused or served.
+    if matches!(rv, CKR_GENERAL_ERROR | CKR_DEVICE_ERROR) {
+        tracing::error!(target: "perilune", function, slot, session, answer, reason);
+    } else {
+        tracing::debug!(target: "perilune", function, slot, session, answer, reason);
     }
 }

@@ -1,5 +1,7 @@
 //! Compiles and runs C programs against the installed headers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside of test functions")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -4,6 +4,7 @@
 //! `CKR_*`. Called from `pkcs11-module` and `admin`.
 
 mod crypto;
+mod fork;
 mod keys;
 mod objects;
 mod sessions;
