@@ -4,7 +4,6 @@
 //! `CKR_*`. Called from `pkcs11-module` and `admin`.
 
 mod crypto;
-mod fork;
 mod keys;
 mod objects;
 mod sessions;
