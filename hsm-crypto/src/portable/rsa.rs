@@ -8,7 +8,7 @@
 use crate::error::{CryptoError, Result};
 use crate::portable::hash::with_hash;
 use crate::portable::random::Source;
-use crate::portable::rsa_padding::{check_pss, pss_encode, pss_verify};
+use crate::portable::rsa_padding::{check_pss, oaep_decode, pss_encode, pss_verify};
 use crate::random::Random;
 use crate::rsa::{OaepParams, PssParams, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::rsa_parts;
@@ -144,11 +144,9 @@ impl RsaPrivateKey for PrivateKey {
 
     fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
         check_block(ciphertext, &self.modulus)?;
-        let plaintext = with_hash!(params.hash, D => with_hash!(params.mgf_hash, M => {
-            let scheme = Oaep::<D, M>::new_with_mgf_hash_and_label(params.label.as_slice());
-            self.key.decrypt_blinded(&mut Source(random), scheme, ciphertext)
-        }));
-        plaintext.map(SecretBytes::new).map_err(translate)
+        // The crate's own decryption accepts a first octet that the standard refuses; see `rsa_padding`.
+        let mut encoded = Zeroizing::new(fixed_width(&*self.raise(ciphertext, random)?, self.modulus.len()));
+        oaep_decode(params, &mut encoded)
     }
 
     fn raw(&self, block: &[u8], random: &dyn Random) -> Result<SecretBytes> {

@@ -1,14 +1,20 @@
-//! EMSA-PSS with two different hashes (RFC 8017, 9.1), which the `rsa` crate does not offer.
+//! Two paddings of RFC 8017 that the `rsa` crate does not offer in full.
 //!
-//! Owns: the encoding and its check for `hash != mgf_hash`; with one hash the crate does the work, and the tests hold
-//! both against each other. Does not know: keys; the private and public operation are the caller's. PSS works on a
-//! digest and a salt that become public with the signature, so the check may stop early; it is kept in one pass anyway.
+//! - EMSA-PSS with two different hashes (9.1): with one hash the crate does the work, and the tests hold both against
+//!   each other. PSS works on a digest and a salt that become public with the signature.
+//! - The decoding of EME-OAEP (7.1.2, step 3): the crate ignores the first octet, which the standard wants to be zero and
+//!   Project Wycheproof tests. Nothing here may tell which check failed (Manger's attack), so every check is made, in
+//!   constant time, and there is one answer. Encoding is the crate's.
+//!
+//! Does not know: keys; the private and public operations are the caller's.
 
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use crate::portable::hash::digest;
-use crate::rsa::PssParams;
-use subtle::ConstantTimeEq;
+use crate::rsa::{OaepParams, PssParams};
+use crate::secret::SecretBytes;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use zeroize::Zeroize;
 
 /// The byte that ends every encoded message.
 const TRAILER: u8 = 0xBC;
@@ -87,6 +93,43 @@ pub(crate) fn pss_verify(
     if wrong == 0 && bool::from(expected.ct_eq(seed)) { Ok(()) } else { Err(CryptoError::BadSignature) }
 }
 
+/// Decodes what the private operation made of an OAEP ciphertext, working in place; `encoded` has the modulus' length.
+///
+/// # Errors
+/// `DecryptionFailed`, whatever is wrong.
+pub(crate) fn oaep_decode(params: &OaepParams, encoded: &mut [u8]) -> Result<SecretBytes> {
+    let hash_bytes = params.hash.output_bytes();
+    // Lengths are public: this depends on key and parameters only.
+    if encoded.len() < 2 * hash_bytes + 2 {
+        return Err(CryptoError::DecryptionFailed);
+    }
+    let (first, rest) = encoded.split_at_mut(1);
+    let (seed, block) = rest.split_at_mut(hash_bytes);
+    mask(params.mgf_hash, block, seed);
+    mask(params.mgf_hash, seed, block);
+
+    let mut label = digest(params.hash);
+    label.update(&params.label);
+    let (label_digest, message) = block.split_at(hash_bytes);
+    let mut good = first[0].ct_eq(&0) & label_digest.ct_eq(&label.finish());
+
+    // After zeros comes a one, and after that the plaintext. Every byte is looked at.
+    let mut start = 0_u32;
+    let mut searching = Choice::from(1);
+    for (place, byte) in (1_u32..).zip(message) {
+        let found = byte.ct_eq(&1);
+        start.conditional_assign(&place, searching & found);
+        good &= !searching | found | byte.ct_eq(&0);
+        searching &= !found;
+    }
+    good &= !searching;
+    if bool::from(good) {
+        Ok(SecretBytes::copy_of(&message[start as usize..]))
+    } else {
+        Err(CryptoError::DecryptionFailed)
+    }
+}
+
 /// Hashes eight zeros, the digest and the salt.
 fn salted_digest(hash: Hash, message_digest: &[u8], salt: &[u8]) -> Vec<u8> {
     let mut running = digest(hash);
@@ -102,9 +145,11 @@ fn mask(hash: Hash, seed: &[u8], data: &mut [u8]) {
     for (counter, chunk) in (0_u32..).zip(data.chunks_mut(hash.output_bytes())) {
         running.update(seed);
         running.update(&counter.to_be_bytes());
-        for (byte, part) in chunk.iter_mut().zip(running.finish()) {
+        let mut block = running.finish();
+        for (byte, part) in chunk.iter_mut().zip(&block) {
             *byte ^= part;
         }
+        block.zeroize();
     }
 }
 
