@@ -1,7 +1,7 @@
 //! What the function table turns into: the C functions, the enum and slice of rows.
 //!
 //! Owns: how a row becomes an `extern "C"` function that enters the guard. Does not know: any single
-//! function; those are rows in `table`. Every argument is taken in by type ([`FromCaller`]), so a body
+//! function; those are rows in `table`. Every argument is taken in by type ([`Received`]), so a body
 //! never sees a bare pointer, and a body is reachable through the guard only.
 #![allow(unsafe_code, reason = "the C functions are unsafe to call, and taking in their arguments is what they do")]
 #![allow(non_snake_case, non_camel_case_types, reason = "the functions have the standard's names")]
@@ -13,7 +13,7 @@ use hsm_core::{ObjectHandle, OperationKind, Reason};
 
 use crate::calls::*;
 use crate::functions::{Row, Scope, Since, Status};
-use crate::memory::FromCaller;
+use crate::memory::Received;
 use crate::table::function_table;
 use crate::{attributes, decode, guard, interface, lifecycle, mechanism, output, template};
 
@@ -137,7 +137,7 @@ macro_rules! entry {
         pub unsafe extern "C" fn $name($($parameter: $type),*) -> CK_RV {
             $(
                 // SAFETY: the caller's promise above is the promise that taking in asks for.
-                let $argument = unsafe { FromCaller::from_caller($argument) };
+                let $argument = unsafe { Received::received($argument) };
             )*
             $call
         }

@@ -27,4 +27,4 @@ mod panics;
 mod table;
 mod template;
 
-pub use functions::{FUNCTIONS, Function, Row, Scope, Status, functions_document};
+pub use functions::{FUNCTIONS, Function, Row, Scope, Since, Status, functions_document};

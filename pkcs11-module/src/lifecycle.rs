@@ -5,14 +5,15 @@
 //! Rule source: PKCS#11 v2.40, 5.4 (C_Initialize, C_Finalize) and 6.6.1 (applications and threads); DESIGN 7.
 //!
 //! The state is leaked, never freed: a child of `fork` leaves the parent's state alone, with its locks as they
-//! happened to be, and begins a new one. A running call holds the instance it found, so C_Finalize does not wait
-//! for it: new calls are refused at once, and the instance goes when the last running call returns.
+//! happened to be, and begins a new one. A running call holds the instance it found: C_Finalize refuses new calls
+//! at once, waits a moment for the running ones, and leaves a longer one to end by itself.
 
 use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
-use std::process;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use arc_swap::ArcSwapOption;
 use hsm_core::{Hsm, Reason, Result};
@@ -62,7 +63,18 @@ pub fn finalize(reserved: Raw<'_, c_void>) -> Result<()> {
     }
     let process = current_process().ok_or(Reason::NotInitialized)?;
     let _changes = process.changes.lock();
-    process.instance.swap(None).map(drop).ok_or(Reason::NotInitialized)
+    let instance = process.instance.swap(None).ok_or(Reason::NotInitialized)?;
+    await_running_calls(&instance);
+    Ok(())
+}
+
+/// Waits until no other call holds the instance, but not for ever: this may be an exit handler, and the call that
+/// runs may be the making of a large key.
+fn await_running_calls(instance: &Arc<Hsm>) {
+    let end = Instant::now() + RUNNING_CALLS_WAIT;
+    while Arc::strong_count(instance) > 1 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Runs a body with the instance of this process.
@@ -152,6 +164,9 @@ fn reason_of(error: StartError) -> Reason {
         }
     }
 }
+
+/// How long C_Finalize waits for running calls.
+const RUNNING_CALLS_WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 #[path = "tests/lifecycle.rs"]

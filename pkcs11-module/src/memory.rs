@@ -1,7 +1,7 @@
 //! The caller's memory: the only place where raw pointers are read and written.
 //!
 //! Owns: null checks, unaligned access, lengths that no honest buffer can have. Does not know: what
-//! the bytes mean. A [`Raw`] is made once per pointer, where a call enters ([`FromCaller`]) or where
+//! the bytes mean. A [`Raw`] is made once per pointer, where a call enters ([`Received`]) or where
 //! a caller's structure holds a further pointer; all other code of the crate is safe.
 //! Rule source: PKCS#11 v2.40, 5.2 (output lengths); DESIGN section 3 (the edge).
 #![allow(unsafe_code, reason = "this module is where pointers are followed")]
@@ -26,7 +26,7 @@ pub struct Raw<'call, T> {
 }
 
 /// What an argument of a C function becomes when the call enters.
-pub trait FromCaller<'call> {
+pub trait Received<'call> {
     /// The form that the rest of the crate works with.
     type Value;
 
@@ -34,7 +34,7 @@ pub trait FromCaller<'call> {
     ///
     /// # Safety
     /// A pointer must keep the promise of [`Raw`] for `'call`.
-    unsafe fn from_caller(self) -> Self::Value;
+    unsafe fn received(self) -> Self::Value;
 }
 
 /// Types of which every pattern of bits is a valid value, so that they can be read from anywhere.
@@ -299,36 +299,36 @@ fn checked_length(address: usize, count: CK_ULONG, most: usize, size: usize) -> 
     (count == 0 || address != 0).then_some(count)
 }
 
-impl<'call, T: 'call> FromCaller<'call> for *mut T {
+impl<'call, T: 'call> Received<'call> for *mut T {
     type Value = Raw<'call, T>;
 
-    unsafe fn from_caller(self) -> Self::Value {
+    unsafe fn received(self) -> Self::Value {
         // SAFETY: the promise is passed on from the caller of this function.
         unsafe { Raw::new(self) }
     }
 }
 
-impl FromCaller<'_> for CK_ULONG {
+impl Received<'_> for CK_ULONG {
     type Value = Self;
 
-    unsafe fn from_caller(self) -> Self::Value {
+    unsafe fn received(self) -> Self::Value {
         self
     }
 }
 
-impl FromCaller<'_> for CK_BBOOL {
+impl Received<'_> for CK_BBOOL {
     type Value = Self;
 
-    unsafe fn from_caller(self) -> Self::Value {
+    unsafe fn received(self) -> Self::Value {
         self
     }
 }
 
-impl FromCaller<'_> for CK_NOTIFY {
+impl Received<'_> for CK_NOTIFY {
     // Nothing is ever notified: the token cannot be removed, and no function runs for long without the caller.
     type Value = ();
 
-    unsafe fn from_caller(self) -> Self::Value {}
+    unsafe fn received(self) -> Self::Value {}
 }
 
 macro_rules! plain {

@@ -228,9 +228,13 @@ static void late_calls(void)
     CK_INFO info;
     CK_SLOT_ID slots[64];
     CK_ULONG count = 64;
+    CK_UTF8CHAR label[32];
 
     EXPECT(CKR_OK, functions->C_GetInfo(&info));
     EXPECT(CKR_OK, functions->C_GetSlotList(CK_FALSE, slots, &count));
+    /* A transaction on the store, which has threads of its own while it runs. */
+    memset(label, ' ', sizeof(label));
+    EXPECT(CKR_OK, functions->C_InitToken(slots[0], (CK_UTF8CHAR *)"12345678", 8, label));
     EXPECT(CKR_SESSION_HANDLE_INVALID, functions->C_CloseSession(4711));
     EXPECT(CKR_OK, functions->C_Finalize(NULL));
     EXPECT(CKR_CRYPTOKI_NOT_INITIALIZED, functions->C_GetInfo(&info));
