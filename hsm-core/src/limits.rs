@@ -33,3 +33,5 @@ pub const BIG_INTEGER_BYTES_MAX: usize = 2048;
 pub const SECRET_BYTES_MAX: usize = 1 << 16;
 /// Largest certificate category, and largest MIDP security domain, that the standard names.
 pub const CERTIFICATE_CATEGORY_MAX: u64 = 3;
+/// Most handles that one C_FindObjects returns; the next call goes on.
+pub const FOUND_PER_CALL_MAX: usize = 1 << 20;

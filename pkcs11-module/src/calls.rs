@@ -102,8 +102,8 @@ pub fn find_objects(
 ) -> Result<()> {
     let count = count.out("pulObjectCount is null")?;
     // More handles than a process can have objects are never written, so a larger array is as good as this one.
-    let most = most.min(OBJECTS_PER_CALL_MAX);
-    let array = objects.array(most, OBJECTS_PER_CALL_MAX as usize, "phObject is null with a count")?;
+    let most = most.min(limits::FOUND_PER_CALL_MAX as CK_ULONG);
+    let array = objects.array(most, limits::FOUND_PER_CALL_MAX, "phObject is null with a count")?;
     let found: Vec<CK_OBJECT_HANDLE> = work(array.count())?.into_iter().map(|object| object.0).collect();
     if found.len() > array.count() {
         return Err(Reason::Internal("more objects than asked for"));
@@ -189,8 +189,6 @@ fn place_result<T: Plain>(place: Raw<'_, T>, what: &'static str, work: impl FnOn
     Ok(())
 }
 
-/// Most handles that one C_FindObjects returns; the next call goes on.
-const OBJECTS_PER_CALL_MAX: CK_ULONG = 1 << 20;
 /// Bytes of randomness fetched at once.
 const RANDOM_PIECE_BYTES: usize = 1 << 16;
 
