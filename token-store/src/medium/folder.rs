@@ -5,7 +5,7 @@
 //! Rule source: docs/format.md, "Files in the folder".
 
 use crate::error::{Result, StoreError};
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, open, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, accessat, fstat, open, openat};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -16,6 +16,13 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Access {
     Read,
     ReadWrite,
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Folder,
 }
 
 /// Turns the system's answer into the error that says what to do.
@@ -44,7 +51,7 @@ pub(crate) fn open_private_file(path: &Path, access: Access) -> Result<Option<Fi
         Err(Errno::LOOP) => return Err(symbolic_link(path)),
         Err(errno) => return Err(io_error("open", path, errno.into())),
     };
-    check_private(&file, path, FileType::RegularFile)?;
+    check(&file, path, Kind::File, ModeRule::Private)?;
     Ok(Some(file))
 }
 
@@ -97,7 +104,30 @@ pub(crate) fn check_private_folder(path: &Path) -> Result<()> {
     // PATH: the check itself needs no right to read the folder.
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path, errno.into()))?;
-    check_private(&File::from(folder), path, FileType::Directory)
+    check(&File::from(folder), path, Kind::Folder, ModeRule::Private)
+}
+
+/// Checks that a file or folder inside a private folder is ours and not a symbolic link; its mode does not matter there.
+pub(crate) fn check_owned(path: &Path, kind: Kind) -> Result<()> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path, errno.into()))?;
+    check(&File::from(file), path, kind, ModeRule::Any)
+}
+
+/// Whether this process may write in a folder: its user may, and the medium is not read-only.
+pub(crate) fn is_writable(path: &Path) -> Result<bool> {
+    let asked = accessat(CWD, path, rustix::fs::Access::WRITE_OK, AtFlags::EACCESS);
+    // Some containers answer PERM to system calls that they do not know; the older call asks for the real user, who
+    // is the effective one except in set-user-id programs.
+    let answered = match asked {
+        Err(Errno::PERM) => accessat(CWD, path, rustix::fs::Access::WRITE_OK, AtFlags::empty()),
+        other => other,
+    };
+    match answered {
+        Ok(()) => Ok(true),
+        Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => Ok(false),
+        Err(errno) => Err(io_error("look at", path, errno.into())),
+    }
 }
 
 /// Makes the folders above `path` that are missing, with mode 0700. Those that exist are the system's or the user's
@@ -131,20 +161,27 @@ pub(crate) fn names_in(path: &Path) -> Result<Vec<PathBuf>> {
     names.collect::<std::io::Result<_>>().map_err(|error| io_error("list", path, error))
 }
 
-fn check_private(file: &File, path: &Path, wanted: FileType) -> Result<()> {
+/// Whether the mode of a file or folder counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ModeRule {
+    Private,
+    Any,
+}
+
+fn check(file: &File, path: &Path, kind: Kind, rule: ModeRule) -> Result<()> {
     let stat = fstat(file).map_err(|errno| io_error("stat", path, errno.into()))?;
-    match problem_of(&stat, wanted, rustix::process::geteuid().as_raw()) {
+    match problem_of(&stat, kind, rule, rustix::process::geteuid().as_raw()) {
         None => Ok(()),
         Some(problem) => Err(StoreError::Unsafe { path: path.to_owned(), problem }),
     }
 }
 
 /// What is wrong with a file or folder, and what would be right.
-fn problem_of(stat: &Stat, wanted: FileType, user: u32) -> Option<String> {
+fn problem_of(stat: &Stat, kind: Kind, rule: ModeRule, user: u32) -> Option<String> {
     let found = FileType::from_raw_mode(stat.st_mode);
-    let (noun, mode_max) = match wanted {
-        FileType::Directory => ("folder", 0o700),
-        _ => ("file", 0o600),
+    let (noun, wanted, mode_max) = match kind {
+        Kind::Folder => ("folder", FileType::Directory, 0o700),
+        Kind::File => ("file", FileType::RegularFile, 0o600),
     };
     if found == FileType::Symlink {
         return Some(LINK_PROBLEM.to_owned());
@@ -160,7 +197,7 @@ fn problem_of(stat: &Stat, wanted: FileType, user: u32) -> Option<String> {
         ));
     }
     let mode = stat.st_mode & 0o7777;
-    if mode & 0o777 & !mode_max != 0 {
+    if rule == ModeRule::Private && mode & 0o777 & !mode_max != 0 {
         return Some(format!(
             "has mode {mode:04o}, which lets others in; it must not be wider than {mode_max:04o} (chmod {mode_max:o})"
         ));

@@ -4,10 +4,16 @@
 //! The store above never learns which medium it stands on. This folder is the only place in the
 //! workspace's libraries where the store's files are touched.
 
+mod copy;
+mod engine;
 pub(crate) mod folder;
+mod generation;
+mod lock;
 mod memory;
+mod sled;
 
-pub use memory::Memory;
+pub use self::memory::Memory;
+pub use self::sled::{SledMedium, WAIT_MAX};
 
 use crate::error::Result;
 use std::collections::BTreeMap;

@@ -4,8 +4,11 @@
 
 use hsm_crypto::kdf::Argon2Cost;
 use hsm_crypto::{CryptoError, Random, SecretBytes};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
-use token_store::medium::Memory;
+use token_store::medium::{Memory, SledMedium};
 use token_store::{DeviceKey, Medium, PartitionId, PartitionKey, RoleId, Store, Visibility};
 
 pub const CHEAP: Argon2Cost = Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 };
@@ -66,3 +69,44 @@ pub fn put_public(store: &Store, partition: PartitionId, content: &[u8]) -> toke
     store.transact(|t| t.put_record(partition, id, Visibility::Public, None, &secret(content))).unwrap();
     id
 }
+
+/// An empty folder that a store may lie in.
+pub fn private_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    folder
+}
+
+/// Opens the store in `folder` with the key of the tests.
+pub fn open_in(folder: &Path) -> Store {
+    open_on(SledMedium::open(folder).unwrap())
+}
+
+/// Runs the test `name` of this program in another process, with `args` in the environment.
+pub fn child(name: &str, args: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, args);
+    command
+}
+
+/// The arguments of a child; `None` in the parent, where the tests named in `child` do nothing.
+pub fn child_args() -> Option<Vec<String>> {
+    let args = std::env::var(CHILD).ok()?;
+    Some(args.split('|').map(str::to_owned).collect())
+}
+
+/// The lines a child printed that begin with `mark`, without it.
+pub fn marked<'a>(output: &'a [u8], mark: &str) -> Vec<&'a str> {
+    let text = std::str::from_utf8(output).unwrap();
+    text.lines().filter_map(|line| Some(line.split_once(mark)?.1)).collect()
+}
+
+pub fn id_from(hex: &str) -> [u8; 16] {
+    u128::from_str_radix(hex, 16).unwrap().to_be_bytes()
+}
+
+pub fn hex(id: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
+}
+
+const CHILD: &str = "TOKEN_STORE_TEST_CHILD";

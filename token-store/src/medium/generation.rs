@@ -1,0 +1,178 @@
+//! The generation file: 17 bytes that every process may read at any time and only the lock's holder writes.
+//!
+//! Owns: its layout and the retry that a torn read needs. Does not know: the map.
+//! Called from the sled medium. Rule source: docs/format.md, "Generation file".
+
+use crate::error::Result;
+use crate::medium::folder::{self, Access, io_error};
+use arc_swap::ArcSwapOption;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How often a number that does not match its inverse is read again before the file counts as broken.
+const READS_MAX: u32 = 20;
+/// Where the state byte stands.
+const STATE_AT: u64 = 16;
+
+/// The file as a reader sees it, without the lock.
+pub(crate) struct GenerationFile {
+    path: PathBuf,
+    // Swapped when the file was replaced by another one (a store put back from a copy); lock-free, so that a
+    // fork in between leaves the child nothing to wait for.
+    open: ArcSwapOption<File>,
+}
+
+/// The file in the hands of the lock's holder.
+pub(crate) struct Writer {
+    file: File,
+    path: PathBuf,
+    /// The number that the file had, 0 when it had none.
+    pub number: u64,
+    /// Whether the last user of the map closed it in order.
+    pub clean: bool,
+}
+
+impl GenerationFile {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { path: folder.join("generation"), open: ArcSwapOption::empty() }
+    }
+
+    /// Reads the number; `None` when there is no file yet or it does not say a number.
+    pub(crate) fn read(&self) -> Result<Option<u64>> {
+        if self.open.load().is_none() {
+            self.reopen()?;
+        }
+        let open = self.open.load();
+        let Some(file) = open.as_ref() else { return Ok(None) };
+        for _ in 0..READS_MAX {
+            if let Some((number, _)) = parse(file, &self.path)? {
+                return Ok(Some(number));
+            }
+            std::thread::yield_now();
+        }
+        Ok(None)
+    }
+
+    /// Opens the file for writing, and makes it where there is none; only under the lock.
+    pub(crate) fn writer(&self) -> Result<Writer> {
+        let (file, made) = folder::open_or_create_private_file(&self.path)?;
+        if made {
+            file.sync_all().map_err(|error| io_error("fsync", &self.path, error))?;
+            folder::sync_folder(folder::parent_of(&self.path))?;
+        }
+        self.follow(&file)?;
+        let (number, clean) = parse(&file, &self.path)?.unwrap_or((0, false));
+        Ok(Writer { file, path: self.path.clone(), number, clean })
+    }
+
+    /// Lets readers use the file that stands there now, in case it is another one than before.
+    fn follow(&self, present: &File) -> Result<()> {
+        let identity = |file: &File| -> Result<(u64, u64)> {
+            let found = file.metadata().map_err(|error| io_error("stat", &self.path, error))?;
+            Ok((found.dev(), found.ino()))
+        };
+        let same = match self.open.load().as_ref() {
+            Some(open) => identity(open)? == identity(present)?,
+            None => false,
+        };
+        if same { Ok(()) } else { self.reopen() }
+    }
+
+    fn reopen(&self) -> Result<()> {
+        self.open.store(folder::open_private_file(&self.path, Access::Read)?.map(Arc::new));
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Writes the number; readers see it at once.
+    pub(crate) fn set_number(&mut self, number: u64) -> Result<()> {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        bytes[8..].copy_from_slice(&(!number).to_be_bytes());
+        self.write(&bytes, 0)?;
+        self.number = number;
+        Ok(())
+    }
+
+    /// Marks the map as in use, or as closed in order.
+    pub(crate) fn set_clean(&mut self, clean: bool) -> Result<()> {
+        self.write(&[u8::from(!clean)], STATE_AT)
+    }
+
+    fn write(&self, bytes: &[u8], at: u64) -> Result<()> {
+        self.file.write_all_at(bytes, at).map_err(|error| io_error("write", &self.path, error))
+    }
+}
+
+/// The number and whether the map was closed in order; `None` when the number does not match its inverse.
+fn parse(file: &File, path: &Path) -> Result<Option<(u64, bool)>> {
+    let mut bytes = [0; 17];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io_error("read", path, error)),
+        }
+    }
+    let [number @ .., _] = bytes;
+    let (number, inverse) = number.split_at(8);
+    let matches = filled >= 16 && number.iter().zip(inverse).all(|(a, b)| *a == !*b);
+    let number = number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Ok(matches.then_some((number, filled == 17 && bytes[16] == 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_bytes_are_written_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let generation = GenerationFile::new(folder.path());
+        assert_eq!(generation.read().unwrap(), None);
+        let mut writer = generation.writer().unwrap();
+        writer.set_clean(false).unwrap();
+        writer.set_number(0x0102).unwrap();
+        let expected = [0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 255, 255, 254, 253, 1];
+        assert_eq!(std::fs::read(folder.path().join("generation")).unwrap(), expected);
+        assert_eq!(generation.read().unwrap(), Some(0x0102));
+        assert!(!generation.writer().unwrap().clean);
+        writer.set_clean(true).unwrap();
+        assert!(generation.writer().unwrap().clean);
+    }
+
+    #[test]
+    fn torn_or_short_bytes_are_no_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("generation");
+        let generation = GenerationFile::new(folder.path());
+        generation.writer().unwrap().set_number(300).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        for at in 0..16 {
+            let mut bad = good.clone();
+            bad[at] ^= 4;
+            std::fs::write(&path, bad).unwrap();
+            assert_eq!(generation.read().unwrap(), None, "byte {at}");
+        }
+        std::fs::write(&path, &good[..12]).unwrap();
+        assert_eq!(generation.read().unwrap(), None);
+        assert_eq!(generation.writer().unwrap().number, 0);
+    }
+
+    #[test]
+    fn a_replaced_file_is_followed_at_the_next_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("generation");
+        let generation = GenerationFile::new(folder.path());
+        generation.writer().unwrap().set_number(7).unwrap();
+        assert_eq!(generation.read().unwrap(), Some(7));
+        std::fs::remove_file(&path).unwrap();
+        generation.writer().unwrap().set_number(3).unwrap();
+        assert_eq!(generation.read().unwrap(), Some(3));
+    }
+}

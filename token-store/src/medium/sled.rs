@@ -1,0 +1,220 @@
+//! The medium on the disk: a folder with a map that several processes share.
+//!
+//! Owns: the order of steps that keeps map, generation file and lock in agreement. Does not know: what
+//! keys and values mean. Called from `hsm-platform` (to open it) and from the store above.
+//! Rule source: docs/format.md, "Generation file".
+//!
+//! The engine is open for the length of one view or transaction; no thread runs and no handle is open in between.
+//! A lease (keeping it open while nobody waits) would live in `hold_engine`: the engine there would stay in
+//! a field, `fork_prepare` would close it, and `Lock` would tell from `queue` that somebody waits.
+
+use crate::error::{Result, StoreError};
+use crate::medium::copy::Copied;
+use crate::medium::engine::{self, Engine, Files, Settle};
+use crate::medium::folder;
+use crate::medium::generation::{GenerationFile, Writer};
+use crate::medium::lock::{Held, Lock};
+use crate::medium::{Batch, Medium, Reader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a call waits for other processes unless told otherwise.
+pub const WAIT_MAX: Duration = Duration::from_secs(10);
+/// The map's key of the generation; keys of the store never begin with a zero byte.
+const GENERATION_KEY: &[u8] = &[0];
+
+/// A folder with a map, shared by processes.
+pub struct SledMedium {
+    folder: PathBuf,
+    map: PathBuf,
+    lock: Lock,
+    generation: GenerationFile,
+}
+
+impl SledMedium {
+    /// Opens the folder, and makes it (and missing folders above it) with mode 0700 where there is none.
+    ///
+    /// The map itself is opened later, for each view and transaction.
+    ///
+    /// # Errors
+    /// `Unsafe` for a symbolic link, a foreign owner or too wide a mode; `ReadOnly` when there is no store yet and none can be
+    /// made; `Io`.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_with(folder, WAIT_MAX)
+    }
+
+    /// As [`SledMedium::open`], with a limit for how long a call waits while other processes use the store.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with(folder: &Path, wait_max: Duration) -> Result<Self> {
+        // The host may change its current folder later. `absolute` only joins names, it does not ask the system.
+        let folder = std::path::absolute(folder).map_err(|error| folder::io_error("name", folder, error))?;
+        folder::open_or_create_private_folder(&folder)?;
+        let map = folder.join("map");
+        let medium = Self { lock: Lock::new(&folder, wait_max), generation: GenerationFile::new(&folder), map, folder };
+        if folder::is_writable(&medium.folder)? {
+            medium.lock.create_files()?;
+            folder::open_or_create_private_folder(&medium.map)?;
+        } else if std::fs::symlink_metadata(&medium.map).is_err() {
+            return Err(StoreError::ReadOnly { path: medium.folder });
+        }
+        Ok(medium)
+    }
+
+    /// Opens the engine under the lock, in the state that the last complete transaction left.
+    fn hold_engine(&self) -> Result<Session<'_>> {
+        let held = self.lock.hold()?;
+        folder::check_private_folder(&self.folder)?;
+        folder::check_private_folder(&self.map)?;
+        let mut writer = self.generation.writer()?;
+        let files = engine::tidy(&self.map)?;
+        if !writer.clean {
+            // Its last user died: what it wrote may be in the page cache only. See docs/format.md.
+            engine::settle(&self.map, &files, Settle::Everything)?;
+        }
+        writer.set_clean(false)?;
+        let engine = Engine::open(&self.map)?;
+        let generation = generation_of(&engine)?.max(writer.number);
+        if writer.number != generation {
+            writer.set_number(generation)?;
+        }
+        let open = Open { engine, generation };
+        Ok(Session { open, files, writer, map: &self.map, committed: false, _held: held })
+    }
+
+    /// Runs `work` on a copy of the map: the engine cannot open a map without writing.
+    fn view_copy(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        let copied = {
+            let _held = self.lock.hold()?;
+            Copied::of(&self.map)?
+        };
+        let engine = Engine::open(copied.path())?;
+        let generation = generation_of(&engine)?.max(self.generation.read()?.unwrap_or(0));
+        let open = Open { engine, generation };
+        let answer = work(&open);
+        let closed = open.engine.close();
+        answer.and(closed)
+    }
+
+    fn is_writable(&self) -> Result<bool> {
+        Ok(folder::is_writable(&self.folder)? && folder::is_writable(&self.map)?)
+    }
+}
+
+impl Medium for SledMedium {
+    fn generation(&self) -> Result<u64> {
+        if let Some(number) = self.generation.read()? {
+            return Ok(number);
+        }
+        // New, or torn by a power cut: the map knows, and opening it repairs the file.
+        let mut number = 0;
+        self.view(&mut |reader| {
+            number = reader.generation();
+            Ok(())
+        })?;
+        Ok(number)
+    }
+
+    fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        if !self.is_writable()? {
+            return self.view_copy(work);
+        }
+        let session = self.hold_engine()?;
+        let answer = work(&session.open);
+        let closed = session.close();
+        answer.and(closed)
+    }
+
+    fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64> {
+        if !self.is_writable()? {
+            return Err(StoreError::ReadOnly { path: self.folder.clone() });
+        }
+        let mut session = self.hold_engine()?;
+        let mut batch = Batch::default();
+        let answer = work(&session.open, &mut batch);
+        if answer.is_err() {
+            let closed = session.close();
+            return answer.and(closed).map(|()| 0);
+        }
+        let mut generation = session.open.generation;
+        if !batch.changes.is_empty() {
+            generation += 1;
+            session.commit(batch, generation)?;
+        }
+        session.close()?;
+        Ok(generation)
+    }
+
+    fn fork_prepare(&self) {
+        self.lock.gate().close_for_fork();
+    }
+
+    fn fork_release(&self) {
+        self.lock.gate().open_after_fork();
+    }
+
+    fn fork_child(&self) {
+        self.lock.gate().reset_in_child();
+    }
+}
+
+/// The engine, open under the lock. Dropped without `close` (after an error) it leaves the map marked as in use,
+/// which is what the next user has to know.
+struct Session<'a> {
+    // Fields are dropped in this order: the engine is closed before the lock is given up.
+    open: Open,
+    files: Files,
+    writer: Writer,
+    map: &'a Path,
+    committed: bool,
+    _held: Held<'a>,
+}
+
+impl Session<'_> {
+    /// Commits a batch as generation `generation`; durable after `close`.
+    fn commit(&mut self, mut batch: Batch, generation: u64) -> Result<()> {
+        // The number rises before the commit and not after it: should this process die in between, everybody looks
+        // once too often; the other way round, they would miss a change.
+        self.writer.set_number(generation)?;
+        self.committed = true;
+        batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
+        self.open.engine.apply(batch)
+    }
+
+    fn close(self) -> Result<()> {
+        let Self { open, files, mut writer, map, committed, _held } = self;
+        open.engine.close()?;
+        // A view only leaves another snapshot, which is as good as the one before: its name may become durable later.
+        engine::settle(map, &files, if committed { Settle::New } else { Settle::Modes })?;
+        writer.set_clean(true)
+    }
+}
+
+/// What views and transactions read from.
+struct Open {
+    engine: Engine,
+    generation: u64,
+}
+
+impl Reader for Open {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.engine.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        self.engine.scan(prefix, each)
+    }
+}
+
+/// The generation that the map holds; 0 for an empty one.
+fn generation_of(engine: &Engine) -> Result<u64> {
+    let Some(value) = engine.get(GENERATION_KEY)? else { return Ok(0) };
+    // The engine has checksums of its own, so this is a program's mistake and no damage.
+    let wrong = |_| StoreError::Damaged { what: "the generation in the map".to_owned() };
+    value.as_slice().try_into().map(u64::from_be_bytes).map_err(wrong)
+}

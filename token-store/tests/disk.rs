@@ -1,0 +1,384 @@
+//! The medium on the disk: files and modes, leftovers, broken and full and read-only disks.
+
+mod common;
+
+use common::*;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use token_store::medium::SledMedium;
+use token_store::{Changes, Medium, PartitionId, RecordContent, Result, Store, StoreError, Visibility};
+
+const NOBODY: u32 = 65534;
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+fn contents(store: &Store, partition: PartitionId) -> Vec<Vec<u8>> {
+    let entries = store.view(|v| v.records(partition, None)).unwrap();
+    let open = entries.into_iter().map(|entry| match entry.content {
+        RecordContent::Open(content) => content.expose().to_vec(),
+        other => panic!("{other:?}"),
+    });
+    let mut open: Vec<_> = open.collect();
+    open.sort_unstable();
+    open
+}
+
+fn problem<T>(answer: Result<T>) -> String {
+    match answer.err() {
+        Some(StoreError::Unsafe { path, problem }) => {
+            format!("{} {problem}", path.file_name().unwrap().to_string_lossy())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn files_and_folders_are_for_their_owner_only() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("new").join("store");
+    let store = open_in(&folder);
+    let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, &vec![1; 1 << 20]);
+    for path in files_below(&parent.path().join("new")) {
+        let found = fs::symlink_metadata(&path).unwrap();
+        let wanted = if found.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(found.mode() & 0o7777, wanted, "{}", path.display());
+    }
+    assert!(!files_below(&folder.join("map/blobs")).is_empty(), "a large record lies in a file of its own");
+}
+
+#[test]
+fn large_records_come_back() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    let sizes = [0, 1, 5000, 200_000, 600_000, 3 << 20];
+    for size in sizes {
+        put_public(&store, partition, &vec![7; size]);
+    }
+    drop(store);
+    let found: Vec<_> = contents(&open_in(folder.path()), partition).iter().map(Vec::len).collect();
+    assert_eq!(found, sizes);
+}
+
+#[test]
+fn wider_modes_are_refused_with_the_remedy() {
+    let folder = private_folder();
+    drop(open_in(folder.path()));
+    let cases = [
+        ("", 0o750, "which lets others in; it must not be wider than 0700 (chmod 700)"),
+        ("", 0o777, "has mode 0777"),
+        ("map", 0o701, "map has mode 0701"),
+        ("generation", 0o640, "generation has mode 0640"),
+        ("lock", 0o604, "lock has mode 0604, which lets others in; it must not be wider than 0600 (chmod 600)"),
+        ("queue", 0o666, "queue has mode 0666"),
+    ];
+    for (name, bad, expected) in cases {
+        let path = folder.path().join(name);
+        let good = fs::metadata(&path).unwrap().mode() & 0o777;
+        mode(&path, bad);
+        let found = problem(SledMedium::open(folder.path()).and_then(|medium| medium.view(&mut |_| Ok(()))));
+        assert!(found.contains(expected), "{name}: {found}");
+        mode(&path, good);
+    }
+    drop(open_in(folder.path()));
+}
+
+#[test]
+fn symbolic_links_are_refused() {
+    for name in ["", "map", "map/db", "map/conf", "map/blobs", "generation", "lock", "queue"] {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("store");
+        drop(open_in(&folder));
+        let path = folder.join(name);
+        let path = path.components().as_path();
+        fs::rename(path, parent.path().join("elsewhere")).unwrap();
+        symlink(parent.path().join("elsewhere"), path).unwrap();
+        let found = problem(SledMedium::open(&folder).and_then(|medium| medium.view(&mut |_| Ok(()))));
+        assert!(found.contains("is a symbolic link"), "{name}: {found}");
+    }
+}
+
+#[test]
+fn a_folder_may_be_reached_through_links_above_it() {
+    let parent = tempfile::tempdir().unwrap();
+    fs::create_dir(parent.path().join("real")).unwrap();
+    symlink(parent.path().join("real"), parent.path().join("link")).unwrap();
+    drop(open_in(&parent.path().join("link/store")));
+}
+
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    let folder = private_folder();
+    drop(open_in(folder.path()));
+    if chown(folder.path().join("generation"), Some(NOBODY), None).is_err() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    for name in ["generation", "map/db", "map", "lock", ""] {
+        let path = folder.path().join(name);
+        chown(&path, Some(NOBODY), None).unwrap();
+        let found = problem(SledMedium::open(folder.path()).and_then(|medium| medium.view(&mut |_| Ok(()))));
+        assert!(found.contains("belongs to user 65534 and this program runs as user 0"), "{name}: {found}");
+        chown(&path, Some(0), None).unwrap();
+    }
+    drop(open_in(folder.path()));
+}
+
+#[test]
+fn snapshots_that_a_killed_process_left_unfinished_are_removed() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, b"kept");
+    let leftover = folder.path().join("map/snap.00000000FFFFFFFF.generating");
+    fs::write(&leftover, b"half").unwrap();
+    assert_eq!(contents(&store, partition), [b"kept"]);
+    assert!(!leftover.exists());
+}
+
+#[test]
+fn a_generation_file_that_is_torn_behind_or_gone_is_repaired_from_the_map() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    let path = folder.path().join("generation");
+    let good = fs::read(&path).unwrap();
+    let number = store.generation().unwrap();
+    let behind = [&(number - 1).to_be_bytes()[..], &(!(number - 1)).to_be_bytes(), &[0]].concat();
+    for bad in [vec![], vec![0; 17], good[..9].to_vec(), behind] {
+        fs::write(&path, &bad).unwrap();
+        store.view(|_| Ok(())).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), good, "{bad:?}");
+    }
+    fs::write(&path, b"torn").unwrap();
+    assert_eq!(store.generation().unwrap(), number, "asked without a view before");
+    fs::remove_file(&path).unwrap();
+    store.view(|_| Ok(())).unwrap();
+    assert_eq!(store.generation().unwrap(), number);
+    assert_eq!(store.view(|v| v.partitions()).unwrap()[0].id, partition);
+}
+
+#[test]
+fn a_generation_that_was_begun_and_not_committed_is_never_used_again() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    let number = store.generation().unwrap();
+    // What a process leaves that was killed between raising the number and committing.
+    let ahead = [&(number + 1).to_be_bytes()[..], &(!(number + 1)).to_be_bytes(), &[1]].concat();
+    fs::write(folder.path().join("generation"), ahead).unwrap();
+    assert_eq!(store.view(|v| v.changes_since(number)).unwrap(), Changes::Everything);
+    put_public(&store, partition, b"x");
+    assert_eq!(store.generation().unwrap(), number + 2);
+    let Changes::Only(changes) = store.view(|v| v.changes_since(number + 1)).unwrap() else { panic!("everything") };
+    assert_eq!(changes.len(), 1);
+}
+
+#[test]
+fn no_thread_is_started() {
+    let folder = private_folder();
+    // In a process of its own: the other tests here are threads.
+    let output = child("child_counts_threads", &folder.path().display().to_string()).output().unwrap();
+    let found = marked(&output.stdout, "THREADS ");
+    assert_eq!(found.len(), 3, "{output:?}");
+    assert!(found.iter().all(|count| *count == found[0]), "{found:?}");
+}
+
+#[test]
+fn child_counts_threads() {
+    let Some(args) = child_args() else { return };
+    let count = || println!("\nTHREADS {}", fs::read_dir("/proc/self/task").unwrap().count());
+    count();
+    let store = open_in(Path::new(&args[0]));
+    let (partition, _) = add_partition(&store, 10);
+    for _ in 0..20 {
+        put_public(&store, partition, &[0; 100_000]);
+    }
+    store
+        .view(|_| {
+            count();
+            Ok(())
+        })
+        .unwrap();
+    count();
+}
+
+#[test]
+fn a_full_disk_is_named_and_costs_nothing_that_was_acknowledged() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    let args = format!("{}|{}", folder.path().display(), hex(partition.0));
+    let program = child("child_fills_the_disk", &args);
+    // A limit on file sizes stands for the full disk; the shell is there to set it and to ignore its signal.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2500; exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .output()
+        .unwrap();
+    let written = marked(&output.stdout, "WRITTEN ");
+    let errors = marked(&output.stdout, "ERROR ");
+    assert!(output.status.success(), "{output:?}");
+    assert!(written.len() > 5, "{} written, {errors:?}", written.len());
+    assert_eq!(errors.len(), 3);
+    assert!(errors.iter().all(|text| text.contains("no space left while writing")), "{errors:?}");
+    let found = contents(&store, partition);
+    for name in &written {
+        assert!(found.iter().any(|content| content.starts_with(name.as_bytes())), "{name} is gone");
+    }
+    put_public(&store, partition, b"room again");
+    assert!(contents(&store, partition).len() > written.len());
+}
+
+#[test]
+fn child_fills_the_disk() {
+    let Some(args) = child_args() else { return };
+    let store = open_in(Path::new(&args[0]));
+    let mut failed = 0;
+    for n in 0..1000 {
+        let content = [format!("record {n:>05} ").as_bytes(), &[0x5A; 40_000]].concat();
+        let id = store.new_record_id().unwrap();
+        let partition = PartitionId(id_from(&args[1]));
+        match store.transact(|t| t.put_record(partition, id, Visibility::Public, None, &secret(&content))) {
+            Ok(_) => println!("\nWRITTEN record {n:>05} "),
+            Err(error) => {
+                println!("\nERROR {error}");
+                failed += 1;
+            }
+        }
+        if failed == 3 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_read_only_store_can_be_read_and_says_so_when_written() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let store = open_in(&folder);
+    let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, b"seen");
+    let everything = [files_below(&folder), vec![folder.clone()]].concat();
+    let root = chown(&folder, Some(NOBODY), None).is_ok();
+    for path in &everything {
+        if root {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        mode(path, if path.is_dir() { 0o500 } else { 0o400 });
+    }
+    mode(parent.path(), 0o755);
+    let mut command = child("child_reads_only", &format!("{}|{}", folder.display(), hex(partition.0)));
+    if root {
+        // Modes do not bind root.
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let expected = ["seen", "in", "read-only", "read-only", "closed"];
+    assert_eq!(marked(&output.stdout, "SAYS "), expected);
+    for path in &everything {
+        mode(path, 0o700);
+    }
+}
+
+#[test]
+fn child_reads_only() {
+    let Some(args) = child_args() else { return };
+    let folder = Path::new(&args[0]);
+    let store = open_in(folder);
+    let partition = PartitionId(id_from(&args[1]));
+    println!("\nSAYS {}", String::from_utf8(contents(&store, partition).remove(0)).unwrap());
+    println!("\nSAYS {}", store.login(partition, USER, &secret(b"1234")).map_or("out", |_| "in"));
+    let read_only = |answer| match answer {
+        Err(StoreError::ReadOnly { path }) if path == folder => "read-only",
+        _ => "something else",
+    };
+    println!("\nSAYS {}", read_only(store.transact(|t| t.put_partition(partition, &secret(b"x"))).map(drop)));
+    println!("\nSAYS {}", read_only(store.login(partition, USER, &secret(b"0000")).map(drop)));
+    let made = SledMedium::open(&folder.join("another"));
+    println!("\nSAYS {}", if made.is_err() { "closed" } else { "made" });
+}
+
+#[test]
+fn a_damaged_map_is_an_error_and_never_a_panic() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let store = open_in(&folder);
+    let (partition, _) = add_partition(&store, 10);
+    for n in 0..30_u8 {
+        put_public(&store, partition, &[n; 700]);
+    }
+    drop(store);
+    let db = folder.join("map/db");
+    let good: Vec<(PathBuf, Vec<u8>)> = files_below(&folder)
+        .into_iter()
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect();
+    let length = fs::read(&db).unwrap().len();
+    let mut refused = 0;
+    for at in (0..40).map(|n| n * n * 20).filter(|at| *at < length) {
+        for path in files_below(&folder.join("map")).iter().filter(|path| path.is_file()) {
+            fs::remove_file(path).unwrap();
+        }
+        for (path, bytes) in &good {
+            fs::write(path, bytes).unwrap();
+        }
+        let mut bad = fs::read(&db).unwrap();
+        bad[at..(at + 16).min(length)].iter_mut().for_each(|byte| *byte ^= 0x55);
+        fs::write(&db, bad).unwrap();
+        let opened = SledMedium::open(&folder)
+            .and_then(|medium| Store::open(Box::new(medium), &device_key(7), std::sync::Arc::new(System), CHEAP));
+        let answer = opened.and_then(|store| store.view(|v| v.records(partition, None)));
+        refused += u32::from(answer.is_err());
+    }
+    assert!(refused > 0, "no damage was noticed at all");
+}
+
+#[test]
+fn a_folder_that_disappeared_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let store = open_in(&folder);
+    fs::remove_dir_all(&folder).unwrap();
+    let text = store.view(|v| v.partitions()).err().map(|error| error.to_string()).unwrap();
+    assert!(text.contains("store") && text.contains("No such file"), "{text}");
+}
+
+#[test]
+fn a_fork_waits_until_nothing_is_under_way() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    store.fork_prepare();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| store.view(|v| v.partitions()));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        assert!(!other.is_finished());
+        store.fork_release();
+        other.join().unwrap().unwrap();
+    });
+    store.fork_prepare();
+    store.fork_child();
+    store.view(|v| v.partitions()).unwrap();
+}
