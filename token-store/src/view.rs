@@ -10,7 +10,6 @@ use crate::medium::Reader;
 use crate::store::{
     Changes, Entry, PartitionEntry, PartitionId, PartitionKey, RecordId, RoleId, RoleState, Store, damaged, short,
 };
-use hsm_crypto::SecretBytes;
 use std::collections::BTreeSet;
 
 /// Read access to a consistent state.
@@ -120,7 +119,7 @@ impl View<'_> {
 
     fn partition_entry(&self, id: PartitionId, value: &[u8]) -> PartitionEntry {
         let meta = self.store.keys.open_partition(id, value);
-        PartitionEntry { id, damaged: meta.is_none(), meta: meta.unwrap_or_else(SecretBytes::default) }
+        PartitionEntry { id, damaged: meta.is_none(), meta: meta.unwrap_or_default() }
     }
 }
 

@@ -1,5 +1,14 @@
 //! The device key's file: made once, whole, private.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and a child process reports by printing"
+)]
+
 mod common;
 
 use common::*;

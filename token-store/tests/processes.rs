@@ -2,6 +2,15 @@
 //!
 //! The tests named `child_*` are the other processes; run on their own they do nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and a child process reports by printing"
+)]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,14 @@
 //! Partitions and records on the medium in memory: what comes back, what is refused, what is bound to its place.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and a child process reports by printing"
+)]
+
 mod common;
 
 use common::*;

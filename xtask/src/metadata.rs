@@ -35,7 +35,9 @@ pub fn packages(root: &Path) -> Result<Vec<Package>, String> {
     }
     let all: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
     let list = all["packages"].as_array().ok_or("cargo metadata: no packages")?;
-    Ok(list.iter().map(package).collect())
+    // A vendored crate comes from a path as the rooms do; only the rooms are members.
+    let members = all["workspace_members"].as_array().ok_or("cargo metadata: no members")?;
+    Ok(list.iter().map(|one| package(one, members.contains(&one["id"]))).collect())
 }
 
 /// The cargo that runs us, else the one on the path.
@@ -43,13 +45,13 @@ pub fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_absent| "cargo".into())
 }
 
-fn package(value: &Value) -> Package {
+fn package(value: &Value, local: bool) -> Package {
     let dependencies = value["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
     Package {
         name: text(&value["name"]),
         version: text(&value["version"]),
         rust_version: value["rust_version"].as_str().map(String::from),
-        local: value["source"].is_null(),
+        local,
         dependencies: dependencies.iter().filter(|one| one["kind"].is_null()).map(|one| text(&one["name"])).collect(),
     }
 }

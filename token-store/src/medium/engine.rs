@@ -8,8 +8,8 @@
 //! [`guarded`], so that the host only sees an error.
 
 use crate::error::{Result, StoreError};
-use crate::medium::Batch;
 use crate::medium::folder::{self, io_error};
+use crate::medium::{Batch, Each};
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::io::ErrorKind;
@@ -57,7 +57,7 @@ impl Engine {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    pub(crate) fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
         let mut pairs = self.db()?.scan_prefix(prefix);
         while let Some((key, value)) = guarded("read", &self.folder, || pairs.next().transpose())? {
             each(&key, &value)?;

@@ -4,7 +4,7 @@
 //! Clones share one state, so that a test can "reopen" it, or use it from several stores at once.
 
 use crate::error::{Result, StoreError};
-use crate::medium::{Batch, Medium, Reader};
+use crate::medium::{Batch, Each, Medium, Reader};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ impl Reader for State {
         Ok(self.map.get(key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
         let below = self.map.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
         for (key, value) in below {
             each(key, value)?;

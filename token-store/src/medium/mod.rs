@@ -49,6 +49,9 @@ pub trait Medium: Send + Sync {
     fn fork_child(&self) {}
 }
 
+/// What `scan` calls with each key and value.
+pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// Read access inside a view or transaction; sees the state before the batch.
 pub trait Reader {
     /// The generation of the state.
@@ -62,7 +65,7 @@ pub trait Reader {
     ///
     /// # Errors
     /// `Engine`, or what `each` answers.
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()>;
+    fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()>;
 }
 
 /// Changes to apply together: a value to put, or `None` to delete.

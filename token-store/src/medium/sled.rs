@@ -14,7 +14,7 @@ use crate::medium::engine::{self, Engine, Files, Settle};
 use crate::medium::folder;
 use crate::medium::generation::{GenerationFile, Writer};
 use crate::medium::lock::{Held, Lock};
-use crate::medium::{Batch, Medium, Reader};
+use crate::medium::{Batch, Each, Medium, Reader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -206,7 +206,7 @@ impl Reader for Open {
         self.engine.get(key)
     }
 
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
         self.engine.scan(prefix, each)
     }
 }
