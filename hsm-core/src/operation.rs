@@ -27,6 +27,8 @@ pub struct Operations {
     verify: Option<Active<Box<dyn Verifier>>>,
     encrypt: Option<Active<Box<dyn Crypter>>>,
     decrypt: Option<Active<Box<dyn Crypter>>>,
+    /// How many signatures and decryptions were started, so that a context-specific login cannot free a later one.
+    started: u64,
 }
 
 /// What ties an operation to the login under which it began.
@@ -218,25 +220,28 @@ impl Operations {
         sweep(&mut self.decrypt, now);
     }
 
-    /// Whether an operation is active whose key asks for a context-specific login.
+    /// Names the active operations whose keys ask for a context-specific login; `None` when there are none.
     #[must_use]
-    pub fn asks_context(&self, now: Standing) -> bool {
-        self.ties().any(|tie| tie.holds(now) && tie.context != Context::Free)
+    pub fn asks_context(&self, now: Standing) -> Option<u64> {
+        let ties = [self.sign.as_ref().map(|active| active.tie), self.decrypt.as_ref().map(|active| active.tie)];
+        let asks = ties.into_iter().flatten().any(|tie| tie.holds(now) && tie.context != Context::Free);
+        asks.then_some(self.started)
     }
 
-    /// Notes that the context-specific login has happened.
-    pub fn grant_context(&mut self) {
-        let ties =
-            [self.sign.as_mut().map(|active| &mut active.tie), self.decrypt.as_mut().map(|active| &mut active.tie)];
-        for tie in ties.into_iter().flatten().filter(|tie| tie.context == Context::Needed) {
+    /// Notes that the context-specific login has happened for the operations that `asks_context` named.
+    ///
+    /// # Errors
+    /// `OperationNotInitialized` when another one was started meanwhile.
+    pub fn grant_context(&mut self, named: u64) -> Result<()> {
+        if named != self.started {
+            return Err(Reason::OperationNotInitialized);
+        }
+        let sign = self.sign.as_mut().map(|active| &mut active.tie);
+        let decrypt = self.decrypt.as_mut().map(|active| &mut active.tie);
+        for tie in [sign, decrypt].into_iter().flatten().filter(|tie| tie.context == Context::Needed) {
             tie.context = Context::Given;
         }
-    }
-
-    fn ties(&self) -> impl Iterator<Item = Tie> {
-        [self.sign.as_ref().map(|active| active.tie), self.decrypt.as_ref().map(|active| active.tie)]
-            .into_iter()
-            .flatten()
+        Ok(())
     }
 
     // --- find ---
@@ -316,6 +321,7 @@ impl Operations {
 
     /// Starts a signature.
     pub fn start_sign(&mut self, signer: Box<dyn Signer>, tie: Tie) {
+        self.started += 1;
         self.sign = Some(Active::new(signer, tie));
     }
 
@@ -414,6 +420,7 @@ impl Operations {
 
     /// Starts a decryption.
     pub fn start_decrypt(&mut self, crypter: Box<dyn Crypter>, tie: Tie) {
+        self.started += 1;
         self.decrypt = Some(Active::new(crypter, tie));
     }
 

@@ -44,17 +44,28 @@ pub struct Standing {
 #[repr(align(128))]
 struct StandingCell(AtomicU64);
 
-/// What is known of a token.
-#[derive(Clone)]
-pub struct State {
+/// What a token tells about itself.
+#[derive(Debug, Clone)]
+pub struct Facts {
     /// Number, serial, label, epoch.
     pub description: Description,
     /// The roles that have a PIN, by their place in the store.
     pub roles: BTreeMap<RoleId, RoleState>,
-    /// The login.
-    pub login: Option<Login>,
+    /// Open sessions of this process.
+    pub sessions: usize,
+    /// Those of them that are read-write.
+    pub sessions_read_write: usize,
+}
+
+/// What is known of a token.
+struct State {
+    description: Description,
+    /// The roles that have a PIN, by their place in the store.
+    roles: BTreeMap<RoleId, RoleState>,
+    login: Option<Login>,
     /// Open sessions and whether each is read-write.
-    pub sessions: BTreeMap<SessionHandle, bool>,
+    sessions: BTreeMap<SessionHandle, bool>,
+    sessions_read_write: usize,
 }
 
 /// A login.
@@ -70,7 +81,8 @@ impl Token {
     /// Makes a token of what the store says.
     #[must_use]
     pub fn new(partition: PartitionId, description: Description, handles: Arc<Handles>) -> Self {
-        let state = State { description, roles: BTreeMap::new(), login: None, sessions: BTreeMap::new() };
+        let (roles, sessions) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { description, roles, login: None, sessions, sessions_read_write: 0 };
         Self {
             partition,
             slot: state.description.slot,
@@ -89,10 +101,16 @@ impl Token {
         Standing { role: place.checked_sub(1).and_then(|place| ROLES.get(place)).map(|row| row.role), ended: word >> 8 }
     }
 
-    /// A copy of what is known of the token, without the lock.
+    /// What the token tells about itself at this moment.
     #[must_use]
-    pub fn state(&self) -> State {
-        self.state.lock().clone()
+    pub fn facts(&self) -> Facts {
+        let state = self.state.lock();
+        Facts {
+            description: state.description.clone(),
+            roles: state.roles.clone(),
+            sessions: state.sessions.len(),
+            sessions_read_write: state.sessions_read_write,
+        }
     }
 
     /// The epoch; a new one means another token in the same slot.
@@ -138,13 +156,16 @@ impl Token {
         }
         let session = make()?;
         state.sessions.insert(session, read_write);
+        state.sessions_read_write += usize::from(read_write);
         Ok(session)
     }
 
     /// Takes leave of a closed session: its objects die, and with the last session the login ends.
     pub fn leave(&self, session: SessionHandle) {
         let mut state = self.state.lock();
-        state.sessions.remove(&session);
+        if state.sessions.remove(&session) == Some(true) {
+            state.sessions_read_write -= 1;
+        }
         self.index.write().remove_session(session);
         if state.sessions.is_empty() && state.login.is_some() {
             self.end_login(&mut state);
@@ -318,17 +339,17 @@ impl Token {
     }
 }
 
-impl State {
-    /// Who is logged in.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        self.login.as_ref().map(|login| login.role)
-    }
-
+impl Facts {
     /// The state of a role; `None` when it has no PIN.
     #[must_use]
-    pub fn role_state(&self, role: Role) -> Option<RoleState> {
+    pub fn role(&self, role: Role) -> Option<RoleState> {
         self.roles.get(&role.row().store_id).copied()
+    }
+}
+
+impl State {
+    fn role(&self) -> Option<Role> {
+        self.login.as_ref().map(|login| login.role)
     }
 
     fn admits(&self, role: Role) -> Result<()> {
@@ -340,10 +361,10 @@ impl State {
             Some(_) => return Err(Reason::AnotherLoggedIn),
             None => {}
         }
-        if role == Role::SecurityOfficer && self.sessions.values().any(|read_write| !read_write) {
+        if role == Role::SecurityOfficer && self.sessions.len() > self.sessions_read_write {
             return Err(Reason::SessionReadOnlyExists);
         }
-        if role.is_user() && self.role_state(role).is_none() {
+        if role.is_user() && !self.roles.contains_key(&role.row().store_id) {
             return Err(Reason::UserPinNotInitialized);
         }
         Ok(())

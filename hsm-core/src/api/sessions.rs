@@ -98,19 +98,14 @@ impl Hsm {
 
     /// Verifies the PIN of whoever is logged in, for the operation of this session that asks for it.
     fn context_login(&self, session: SessionHandle, pin: &SecretBytes) -> Result<()> {
-        let (token, role) = self.with_session(session, |session| {
+        let (token, role, named) = self.with_session(session, |session| {
             let now = session.standing();
-            if !session.operations.asks_context(now) {
-                return Err(Reason::OperationNotInitialized);
-            }
-            Ok((session.token.clone(), now.role.ok_or(Reason::NotLoggedIn)?))
+            let named = session.operations.asks_context(now).ok_or(Reason::OperationNotInitialized)?;
+            Ok((session.token.clone(), now.role.ok_or(Reason::NotLoggedIn)?, named))
         })?;
         self.judge_pin_length(pin, PIN_BYTES_MIN)?;
         self.platform.store.login(token.partition, role.row().store_id, pin).map_err(pin_reason)?;
-        self.with_session(session, |session| {
-            session.operations.grant_context();
-            Ok(())
-        })
+        self.with_session(session, |session| session.operations.grant_context(named))
     }
 
     /// C_Logout: private objects vanish, private session objects are destroyed, and the operations of all the

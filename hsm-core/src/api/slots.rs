@@ -12,7 +12,7 @@ use crate::platform::utc_time;
 use crate::reason::{Reason, Result};
 use crate::role::Role;
 use crate::slot::Description;
-use crate::token::{State, Token};
+use crate::token::{Facts, Token};
 use crate::types::{Info, MechanismInfo, SlotId, SlotInfo, TokenInfo};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
@@ -60,18 +60,17 @@ impl Hsm {
     /// # Errors
     /// `SlotUnknown`, the store's.
     pub fn token_info(&self, slot: SlotId) -> Result<TokenInfo> {
-        let state = self.token(slot)?.state();
-        let read_write = state.sessions.values().filter(|read_write| **read_write).count();
+        let facts = self.token(slot)?.facts();
         Ok(TokenInfo {
-            label: state.description.label,
+            label: facts.description.label,
             manufacturer: MANUFACTURER.to_owned(),
             model: MODEL.to_owned(),
-            serial: state.description.serial,
-            flags: token_flags(&state),
+            serial: facts.description.serial,
+            flags: token_flags(&facts),
             sessions_max: CK_EFFECTIVELY_INFINITE,
-            sessions: state.sessions.len() as u64,
+            sessions: facts.sessions as u64,
             rw_sessions_max: CK_EFFECTIVELY_INFINITE,
-            rw_sessions: read_write as u64,
+            rw_sessions: facts.sessions_read_write as u64,
             pin_bytes_max: PIN_BYTES_MAX as u64,
             pin_bytes_min: self.pin_bytes_min() as u64,
             hardware: VERSION,
@@ -106,10 +105,10 @@ impl Hsm {
     /// store's. A token whose SO is locked can only be emptied by the operator ([`Hsm::remove_token`]).
     pub fn init_token(&self, slot: SlotId, so_pin: &SecretBytes, label: &[u8; 32]) -> Result<()> {
         let token = self.idle_token(slot)?;
-        let state = token.state();
+        let facts = token.facts();
         let so = Role::SecurityOfficer.row().store_id;
         let store = &self.platform.store;
-        if state.description.initialised {
+        if facts.description.initialised {
             // The SO's PIN may be shorter than a minimum that was raised since.
             self.judge_pin_length(so_pin, PIN_BYTES_MIN)?;
             store.login(token.partition, so, so_pin).map_err(pin_reason)?;
@@ -119,9 +118,9 @@ impl Hsm {
         let key = store.new_partition_key()?;
         let tries = self.config.so_tries_max;
         let mut role = Some(store.prepare_role(token.partition, so, so_pin, &key, tries)?);
-        let next = state.description.initialised(label, &*self.platform.random)?;
+        let next = facts.description.initialised(label, &*self.platform.random)?;
         let blank = Description::new(slot, &*self.platform.random)?;
-        self.catalogue.write(&token, state.description.epoch, |tx, _| {
+        self.catalogue.write(&token, facts.description.epoch, |tx, _| {
             let Some(role) = role.take() else { return Ok(Err(RAN_TWICE)) };
             tx.clear_partition(token.partition)?;
             tx.put_partition(token.partition, &next.encode())?;
@@ -138,7 +137,7 @@ impl Hsm {
     /// `SlotUnknown`, `SessionExists`, `TokenChanged`, the store's.
     pub fn remove_token(&self, slot: SlotId) -> Result<()> {
         let token = self.idle_token(slot)?;
-        let description = token.state().description;
+        let description = token.facts().description;
         let next = description.emptied(&*self.platform.random)?;
         self.catalogue.write(&token, description.epoch, |tx, _| {
             tx.clear_partition(token.partition)?;
@@ -161,7 +160,7 @@ impl Hsm {
     /// # Errors
     /// `SlotUnknown`, the store's.
     pub fn role_state(&self, slot: SlotId, role: Role) -> Result<Option<RoleState>> {
-        Ok(self.token(slot)?.state().role_state(role))
+        Ok(self.token(slot)?.facts().role(role))
     }
 
     /// The token in a slot, up to date.
@@ -180,15 +179,15 @@ impl Hsm {
 /// The store promises to run a transaction once; were it to try again, the role's record would be gone.
 pub(super) const RAN_TWICE: Reason = Reason::Internal("the store ran a transaction twice");
 
-fn token_flags(state: &State) -> u64 {
+fn token_flags(facts: &Facts) -> u64 {
     let mut flags = CKF_RNG | CKF_CLOCK_ON_TOKEN;
-    if state.description.initialised {
+    if facts.description.initialised {
         flags |= CKF_TOKEN_INITIALIZED | CKF_LOGIN_REQUIRED;
     }
-    if let Some(so) = state.role_state(Role::SecurityOfficer) {
+    if let Some(so) = facts.role(Role::SecurityOfficer) {
         flags |= try_flags(so, CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED);
     }
-    if let Some(user) = state.role_state(Role::CryptoOfficer) {
+    if let Some(user) = facts.role(Role::CryptoOfficer) {
         flags |= CKF_USER_PIN_INITIALIZED;
         flags |= try_flags(user, CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED);
     }

@@ -387,24 +387,34 @@ fn a_key_that_asks_for_a_context_login_signs_only_after_it_and_once() {
     let start = |operations: &mut Operations| {
         operations.start_sign(Box::new(Summing { parts: true, sum: 0 }), Tie::to_login(user(0), true));
     };
-    assert!(!operations.asks_context(user(0)), "nothing is active");
+    assert!(operations.asks_context(user(0)).is_none(), "nothing is active");
     start(&mut operations);
-    assert!(operations.asks_context(user(0)));
+    assert!(operations.asks_context(user(0)).is_some());
     assert_eq!(word(operations.sign(&env(), user(0), &[1], Ask)), "Size(4)", "a size is no secret");
     assert_eq!(word(operations.sign(&env(), user(0), &[1], Bytes(4))), "context login");
     assert_eq!(word(operations.sign(&env(), user(0), &[1], Bytes(4))), "none");
     start(&mut operations);
     assert_eq!(word(operations.sign_update(user(0), &[1])), "context login");
     start(&mut operations);
-    operations.grant_context();
+    let named = operations.asks_context(user(0)).unwrap();
+    operations.grant_context(named).unwrap();
     assert_eq!(word(operations.sign(&env(), user(0), &[1], Bytes(4))), "Data([1, 1, 1, 1])");
     start(&mut operations);
     assert_eq!(word(operations.sign(&env(), user(0), &[1], Bytes(4))), "context login", "each start asks anew");
 }
 
 #[test]
+fn a_context_login_frees_no_operation_that_was_started_while_the_pin_was_looked_at() {
+    let mut operations = Operations::default();
+    operations.start_sign(Box::new(Summing { parts: true, sum: 0 }), Tie::to_login(user(0), true));
+    let named = operations.asks_context(user(0)).unwrap();
+    operations.cancel(OperationKind::Sign);
+    operations.start_sign(Box::new(Summing { parts: true, sum: 0 }), Tie::to_login(user(0), true));
+    assert_eq!(word(operations.grant_context(named)), "none");
+    assert_eq!(word(operations.sign(&env(), user(0), &[1], Bytes(4))), "context login");
+}
+
+#[test]
 fn an_operation_that_asks_for_no_context_login_gives_no_ground_for_one() {
-    let mut operations = signing(true);
-    operations.grant_context();
-    assert!(!operations.asks_context(NOW));
+    assert!(signing(true).asks_context(NOW).is_none());
 }
