@@ -404,3 +404,71 @@ pub fn add_slot(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hsm::Hsm;
+    use crate::platform::Clock;
+    use crate::template::Template;
+    use crate::types::SlotId;
+    use ffi_headers::*;
+    use hsm_crypto::kdf::Argon2Cost;
+    use hsm_crypto::{CryptoError, Random, SecretBytes};
+    use token_store::DeviceKey;
+    use token_store::medium::Memory;
+
+    struct Bench;
+
+    impl Random for Bench {
+        fn fill(&self, out: &mut [u8]) -> hsm_crypto::Result<()> {
+            getrandom::fill(out).map_err(|_| CryptoError::RandomFailed)
+        }
+    }
+
+    impl Clock for Bench {
+        fn unix_seconds(&self) -> i64 {
+            0
+        }
+    }
+
+    fn start(medium: &Memory) -> Hsm {
+        let cost = Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 };
+        let device_key = DeviceKey::new(SecretBytes::new(vec![7; 32])).unwrap();
+        let store = Store::open(Box::new(medium.clone()), &device_key, Arc::new(Bench), cost).unwrap();
+        let engine = hsm_crypto::portable();
+        let store = Arc::new(store);
+        Hsm::new(Platform { engine, random: Arc::new(Bench), clock: Arc::new(Bench), store }, Config::default())
+            .unwrap()
+    }
+
+    /// What a long call sees when another process initialises the token while it computes: it read the old
+    /// epoch, and comes to the store with it.
+    #[test]
+    fn what_was_begun_on_the_old_token_is_not_written_to_the_new_one() {
+        let pin = SecretBytes::copy_of(b"1234");
+        let medium = Memory::new();
+        let (here, there) = (start(&medium), start(&medium));
+        there.init_token(SlotId(0), &pin, &[b'a'; 32]).unwrap();
+        let token = here.token(SlotId(0)).unwrap();
+        let session = here.open_session(SlotId(0), true).unwrap();
+        let (old, commits) = (token.epoch(), {
+            there.init_token(SlotId(0), &pin, &[b'b'; 32]).unwrap();
+            medium.commits()
+        });
+        let record = here.platform.store.new_record_id().unwrap();
+        let content = SecretBytes::copy_of(b"old");
+        let written = here.catalogue.write_records(&token, old, |tx| {
+            tx.put_record(token.partition, record, Visibility::Public, None, &content)?;
+            Ok(Ok(Vec::new()))
+        });
+        assert!(matches!(written, Err(Reason::TokenChanged)));
+        let done = here.catalogue.write(&token, old, |tx, _| Ok(Ok(tx.clear_partition(token.partition)?)));
+        assert!(matches!(done, Err(Reason::TokenChanged)));
+        assert_eq!(medium.commits(), commits, "nothing was written");
+        assert_ne!(token.epoch(), old, "and the new token is known at once");
+
+        let data = Template::default().with_number(CKA_CLASS, CKO_DATA).with_flag(CKA_TOKEN, true);
+        here.create_object(session, &data.with_flag(CKA_PRIVATE, false)).unwrap();
+    }
+}

@@ -5,7 +5,8 @@ use hsm_core::*;
 use hsm_crypto::kdf::Argon2Cost;
 use hsm_crypto::{CryptoError, Random, SecretBytes};
 use std::sync::Arc;
-use token_store::medium::Memory;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use token_store::medium::{Batch, Medium, Memory, Reader};
 use token_store::{DeviceKey, Store};
 
 pub use ffi_headers::*;
@@ -31,11 +32,43 @@ impl Clock for Noon {
     }
 }
 
-/// Starts an HSM ("a process") on a medium.
+/// A medium in memory that counts how often its content is looked at.
+pub struct Counting(Memory, Arc<AtomicUsize>);
+
+pub fn counting() -> (Counting, Arc<AtomicUsize>) {
+    let reads = Arc::new(AtomicUsize::new(0));
+    (Counting(Memory::new(), reads.clone()), reads)
+}
+
+impl Medium for Counting {
+    fn generation(&self) -> token_store::Result<u64> {
+        self.0.generation()
+    }
+
+    fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> token_store::Result<()>) -> token_store::Result<()> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.view(work)
+    }
+
+    fn transact(
+        &self,
+        work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> token_store::Result<()>,
+    ) -> token_store::Result<u64> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.transact(work)
+    }
+}
+
+/// Starts an HSM ("a process") on a medium in memory.
 pub fn start(medium: &Memory, config: Config) -> Result<Hsm> {
+    start_on(Box::new(medium.clone()), config)
+}
+
+/// Starts an HSM on any medium.
+pub fn start_on(medium: Box<dyn Medium>, config: Config) -> Result<Hsm> {
     let cost = Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 };
     let device_key = DeviceKey::new(SecretBytes::new(vec![7; 32])).unwrap();
-    let store = Store::open(Box::new(medium.clone()), &device_key, Arc::new(OsRandom), cost)?;
+    let store = Store::open(medium, &device_key, Arc::new(OsRandom), cost)?;
     let platform = Platform {
         engine: hsm_crypto::portable(),
         random: Arc::new(OsRandom),

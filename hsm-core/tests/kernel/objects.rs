@@ -84,6 +84,7 @@ fn a_read_only_session_makes_session_objects_only() {
     let stored = hsm.create_object(writer, &data("d", true, true)).unwrap();
     check(hsm.set_attributes(reader, stored, &labelled("e")), no);
     check(hsm.destroy_object(reader, stored), no);
+    check(hsm.copy_object(reader, stored, &Template::default()), no);
     assert_eq!(label(&hsm, writer, stored), text("d"));
     hsm.destroy_object(reader, mine).unwrap();
 }
