@@ -471,4 +471,29 @@ mod tests {
         let data = Template::default().with_number(CKA_CLASS, CKO_DATA).with_flag(CKA_TOKEN, true);
         here.create_object(session, &data.with_flag(CKA_PRIVATE, false)).unwrap();
     }
+
+    /// A write that was decided before another process's write was seen must not make that one look seen.
+    #[test]
+    fn a_write_beside_an_unseen_one_leaves_it_to_be_seen() {
+        let pin = SecretBytes::copy_of(b"1234");
+        let medium = Memory::new();
+        let (here, there) = (start(&medium), start(&medium));
+        there.init_token(SlotId(0), &pin, &[b'a'; 32]).unwrap();
+        let data = Template::default().with_number(CKA_CLASS, CKO_DATA).with_flag(CKA_PRIVATE, false);
+        let stored = data.with_flag(CKA_TOKEN, true);
+        let (mine, theirs) =
+            (here.open_session(SlotId(0), true).unwrap(), there.open_session(SlotId(0), true).unwrap());
+        there.create_object(theirs, &stored).unwrap();
+
+        let token = here.catalogue.token(SlotId(0)).unwrap();
+        let record = here.platform.store.new_record_id().unwrap();
+        let object = Arc::new(Object::new([(CKA_TOKEN, crate::object::Value::Flag(true))].into()));
+        let written = here.catalogue.write_records(&token, token.epoch(), |tx| {
+            tx.put_record(token.partition, record, Visibility::Public, None, &object.encode())?;
+            Ok(Ok(vec![(record, Some(object.clone()))]))
+        });
+        assert_eq!(written.unwrap().len(), 1);
+        here.find_init(mine, &Template::default()).unwrap();
+        assert_eq!(here.find(mine, 10).unwrap().len(), 2, "theirs and mine");
+    }
 }
