@@ -9,6 +9,7 @@ use hsm_core::{Hsm, Platform, Reason};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use token_store::medium::SledMedium;
 use token_store::{DeviceKey, Medium, Store, StoreError};
 
 /// Opens the store and starts an HSM on it.
@@ -26,10 +27,9 @@ pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
     Ok(Hsm::new(platform, settings.hsm.clone())?)
 }
 
-/// Opens the medium.
-fn medium(_settings: &Settings) -> token_store::Result<Box<dyn Medium>> {
-    // In memory until the medium on the disk is there.
-    Ok(Box::new(token_store::medium::Memory::new()))
+/// Opens the medium, and makes the folder where there is none.
+fn medium(settings: &Settings) -> token_store::Result<Box<dyn Medium>> {
+    Ok(Box::new(SledMedium::open_with(&settings.store, settings.lock_wait)?))
 }
 
 /// Reads the device key; makes one only for a store in which nothing has been written yet.

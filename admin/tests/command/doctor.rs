@@ -4,6 +4,8 @@ use crate::world::{World, below};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use token_store::Medium;
+use token_store::medium::{Batch, Reader, SledMedium};
 
 /// A file that passes for the module.
 fn module(world: &World) -> String {
@@ -132,6 +134,42 @@ fn locked_roles_and_failed_tries_are_reported() {
         world.run(&["objects", "--pin-env", "WRONG_PIN"]).fails(3, &[]);
     }
     assert!(text("problem").contains("the user is locked"), "{}", text("problem"));
+}
+
+/// Turns one bit in the record of every public, or every private, object.
+fn damage(world: &World, visibility: u8) {
+    let medium = SledMedium::open(&world.at("store")).unwrap();
+    let mut work = |reader: &dyn Reader, batch: &mut Batch| {
+        reader.scan(b"o", &mut |key, value| {
+            if value[VISIBILITY_AT] == visibility {
+                let mut damaged = value.to_vec();
+                *damaged.last_mut().unwrap() ^= 1;
+                batch.changes.insert(key.to_vec(), Some(damaged));
+            }
+            Ok(())
+        })
+    };
+    medium.transact(&mut work).unwrap();
+}
+
+/// Where a stored record says who can open it (docs/format.md, "Values").
+const VISIBILITY_AT: usize = 3;
+
+#[test]
+fn damaged_records_are_found_private_ones_with_the_pin_only() {
+    let world = World::with_token("t");
+    world.openssl(&["genpkey", "-algorithm", "ED25519", "-out", "k.pem"]);
+    world.import(&["k.pem"]).ok();
+    let login = ["--pin-env", "USER_PIN"];
+    assert_eq!(problems(&doctor(&world, &login)), [""; 0]);
+    damage(&world, 1);
+    assert_eq!(problems(&doctor(&world, &[])), [""; 0]);
+    let found = problems(&doctor(&world, &login));
+    assert!(found.len() == 1 && found[0].contains("does not open"), "{found:?}");
+    damage(&world, 0);
+    assert_eq!(problems(&doctor(&world, &[])).len(), 1);
+    assert_eq!(problems(&doctor(&world, &login)).len(), 2);
+    assert_eq!(world.objects().len(), 0);
 }
 
 #[test]
