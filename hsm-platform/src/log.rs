@@ -206,7 +206,7 @@ fn line(event: &Event<'_>, now: SystemTime) -> String {
     event.record(&mut fields);
     let level = event.metadata().level();
     let target = event.metadata().target();
-    let text = format!("{} {level:5} [{}] {target}: {}{}", stamp(now), std::process::id(), fields.message, fields.rest);
+    let text = format!("{} {level:5} [{}] {target}:{}{}", stamp(now), std::process::id(), fields.message, fields.rest);
     let mut line = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         if character.is_control() {
@@ -230,7 +230,7 @@ impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // Writing to a String fails only when a Debug implementation does; what it wrote so far is kept.
         let _ = if field.name() == "message" {
-            write!(self.message, "{value:?}")
+            write!(self.message, " {value:?}")
         } else {
             write!(self.rest, " {}={value:?}", field.name())
         };

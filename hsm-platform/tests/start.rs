@@ -1,5 +1,7 @@
 //! From settings to an HSM on a store of its own: what is made, what is refused.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
+
 use hsm_platform::{DeviceKeyPlace, Environment, Settings, StartError, start};
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsRawFd;

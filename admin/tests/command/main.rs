@@ -1,5 +1,7 @@
 //! The built command, run as a person or a script runs it, on stores of its own.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
+
 mod delete;
 mod doctor;
 mod generated;
