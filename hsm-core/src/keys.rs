@@ -13,7 +13,7 @@ pub(crate) mod material;
 use crate::attributes::{self, Actor, Origin};
 use crate::mechanisms::rules::{self, Usage};
 use crate::mechanisms::{Row, Wraps, column};
-use crate::object::{Attributes, Object, Value};
+use crate::object::{self, Attributes, Object, Value};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Given, Template};
@@ -46,11 +46,10 @@ pub fn generate_key_pair(
     let (row, generate) = column(mechanism.kind, |row| row.generate_pair)?;
     rules::judge_params(row, &mechanism.params)?;
     let (public_material, private_material) = generate(env, &mechanism.params, public, private)?;
-    // The mechanism has judged these inputs in all their forms (a curve by name, an exponent with leading
-    // zeros); the material has the one form that objects keep.
-    let inputs = [CKA_EC_PARAMS, CKA_MODULUS_BITS, CKA_PUBLIC_EXPONENT];
+    // The mechanism has read the curve from either template and in any form; the material has the form that
+    // objects keep.
     let origin = Origin::Generate(mechanism.kind);
-    let public = attributes::build(env, actor, origin, &without(public, &inputs), public_material)?;
+    let public = attributes::build(env, actor, origin, &without(public, &[CKA_EC_PARAMS]), public_material)?;
     let private = attributes::build(env, actor, origin, &without(private, &[CKA_EC_PARAMS]), private_material)?;
     Ok((public, private))
 }
@@ -68,7 +67,7 @@ pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &O
         other => other,
     })?;
     judge_wrappable(row, wrapping, key)?;
-    wrap(env, &mechanism.params, wrapping, &material::wrappable(env, key)?).map_err(|reason| match reason {
+    wrap(env, &mechanism.params, wrapping, &material::wrappable(key)?).map_err(|reason| match reason {
         // The data is the key, so a fault in the data is one in the key.
         Reason::DataLength | Reason::DataInvalid => Reason::WrappedKeySize,
         other => other,
@@ -184,7 +183,7 @@ impl Target {
                 if key_type.is_some_and(|wanted| wanted != material::key_type(&form)) {
                     return Err(Reason::WrappedKeyInvalid);
                 }
-                Ok(material::private(&form))
+                Ok(object::private_material(form))
             }
         }
     }

@@ -19,8 +19,6 @@ pub const TEMPLATE_DEPTH_MAX: usize = 4;
 pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 20;
 /// Largest mechanism parameter field (AAD, label, shared data), bytes.
 pub const PARAM_BYTES_MAX: usize = 1 << 24;
-/// Longest generic secret that is generated or derived, bytes.
-pub const GENERIC_SECRET_BYTES_MAX: usize = 1 << 16;
 /// Most random bytes in one call.
 pub const RANDOM_BYTES_MAX: usize = 1 << 30;
 /// Most sessions open at once in a process.

@@ -13,6 +13,7 @@ use crate::template::Template;
 use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use hsm_crypto::encoding::{PrivateForm, PublicForm};
 
 /// What the token's Weierstrass curves and points are.
 pub(super) const EC_FLAGS: u64 = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME;
@@ -54,8 +55,8 @@ fn generate_weierstrass(env: &Env<'_>, _: &Params, public: &Template, private: &
     let CurveName::Weierstrass(curve) = name else { return Err(Reason::CurveUnknown) };
     let scalar = (env.engine.ec_generate)(curve, env.random)?;
     let point = (env.engine.ec_private)(curve, scalar.expose())?.public_point();
-    let public = material::ec_public(name, &params, &point);
-    Ok((public, material::ec_private(name, &params, scalar)))
+    let public = PublicForm::Ec { curve, point: point.clone() };
+    Ok(material::ec_pair(&params, public, PrivateForm::Ec { curve, scalar, point: Some(point) }))
 }
 
 /// Also C_GenerateKeyPair by CKM_EDDSA's number, which GnuTLS uses.
@@ -65,18 +66,18 @@ pub(super) fn generate_edwards(
     public: &Template,
     private: &Template,
 ) -> Result<PairMaterial> {
-    let (params, name) = curve(CKK_EC_EDWARDS, public, private)?;
+    let (params, _) = curve(CKK_EC_EDWARDS, public, private)?;
     let seed = random_secret(env)?;
     let key = (env.engine.ed25519_private)(seed.expose())?;
     let point = key.public_key();
     // The proof of a fresh pair that the engine gives for the other curves (FIPS 140-3, pairwise consistency).
     let proof = key.sign(&point)?;
     (env.engine.ed25519_public)(&point)?.verify(&point, &proof)?;
-    Ok((material::ec_public(name, &params, &point), material::ec_private(name, &params, seed)))
+    Ok(material::ec_pair(&params, PublicForm::Ed25519(point.to_vec()), PrivateForm::Ed25519(seed)))
 }
 
 fn generate_montgomery(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
-    let (params, name) = curve(CKK_EC_MONTGOMERY, public, private)?;
+    let (params, _) = curve(CKK_EC_MONTGOMERY, public, private)?;
     let scalar = random_secret(env)?;
     let key = (env.engine.x25519_private)(scalar.expose())?;
     let point = key.public_key();
@@ -85,7 +86,7 @@ fn generate_montgomery(env: &Env<'_>, _: &Params, public: &Template, private: &T
     if key.agree(&other.public_key())? != other.agree(&point)? {
         return Err(hsm_crypto::CryptoError::SelfTest("a fresh X25519 pair does not agree").into());
     }
-    Ok((material::ec_public(name, &params, &point), material::ec_private(name, &params, scalar)))
+    Ok(material::ec_pair(&params, PublicForm::X25519(point.to_vec()), PrivateForm::X25519(scalar)))
 }
 
 fn random_secret(env: &Env<'_>) -> Result<SecretBytes> {

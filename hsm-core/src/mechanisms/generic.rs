@@ -5,7 +5,7 @@
 
 use super::{Row, SizeUnit, named};
 use crate::keys::material;
-use crate::limits::GENERIC_SECRET_BYTES_MAX;
+use crate::limits::SECRET_BYTES_MAX;
 use crate::object::Attributes;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -17,7 +17,7 @@ use hsm_crypto::SecretBytes;
 pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
     size_min: 8,
-    size_max: 8 * GENERIC_SECRET_BYTES_MAX as u64,
+    size_max: 8 * SECRET_BYTES_MAX as u64,
     vectors: "none can be (random by nature): the value is the random source's, which the test plays",
     generate: Some(generate),
     ..named!(CKM_GENERIC_SECRET_KEY_GEN)

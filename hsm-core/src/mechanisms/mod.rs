@@ -150,6 +150,21 @@ pub enum Wraps {
 /// Starts an operation with a key that passed the row's rules.
 pub type Start<T> = fn(&Env<'_>, &Params, &Object) -> Result<Box<T>>;
 
+/// Wraps the bytes of a key under a key that passed the row's rules.
+pub type WrapBytes = fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<u8>>;
+
+/// Unwraps the bytes of a key under a key that passed the row's rules.
+pub type UnwrapBytes = fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretBytes>;
+
+/// Derives so many bytes, or as many as the mechanism gives, from a key that passed the row's rules.
+pub type Derive = fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<SecretBytes>;
+
+/// Makes the material of a secret key from the caller's template.
+pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;
+
+/// Makes the material of a key pair from the caller's templates, public and private.
+pub type GeneratePair = fn(&Env<'_>, &Params, &Template, &Template) -> Result<PairMaterial>;
+
 /// Material of a public key and of its private key, as key pair generation makes them.
 pub type PairMaterial = (Attributes, Attributes);
 
@@ -190,15 +205,15 @@ pub struct Row {
     /// Whether wrapping fills up with zero bytes, so that an unwrapped value may be longer than the key.
     pub zero_pads: bool,
     /// C_WrapKey: wraps the bytes of a key.
-    pub wrap: Option<fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<u8>>>,
+    pub wrap: Option<WrapBytes>,
     /// C_UnwrapKey: the bytes of the key.
-    pub unwrap: Option<fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretBytes>>,
+    pub unwrap: Option<UnwrapBytes>,
     /// C_DeriveKey: so many bytes, or as many as the mechanism gives.
-    pub derive: Option<fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<SecretBytes>>,
+    pub derive: Option<Derive>,
     /// C_GenerateKey: the material of a secret key.
-    pub generate: Option<fn(&Env<'_>, &Params, &Template) -> Result<Attributes>>,
+    pub generate: Option<Generate>,
     /// C_GenerateKeyPair: the material of public and private key.
-    pub generate_pair: Option<fn(&Env<'_>, &Params, &Template, &Template) -> Result<PairMaterial>>,
+    pub generate_pair: Option<GeneratePair>,
 }
 
 /// A row with its number and name and nothing else; families fill in the rest.

@@ -12,7 +12,6 @@ use crate::reason::{Reason, Result};
 use crate::template::Template;
 use crate::types::Params;
 use ffi_headers::*;
-use hsm_crypto::encoding::PrivateForm;
 
 /// The public exponent where the template names none: 65537.
 const PUBLIC_EXPONENT_DEFAULT: [u8; 3] = [1, 0, 1];
@@ -32,8 +31,7 @@ fn generate(env: &Env<'_>, _params: &Params, public: &Template, _private: &Templ
     let bits = modulus_bits(public)?;
     let exponent = public_exponent(public)?;
     let parts = (env.engine.rsa_generate)(bits, exponent, env.random)?;
-    let public = material::rsa_public(&parts.modulus, &parts.public_exponent);
-    Ok((public, material::private(&PrivateForm::Rsa(parts))))
+    Ok(material::rsa_pair(parts))
 }
 
 fn modulus_bits(template: &Template) -> Result<usize> {

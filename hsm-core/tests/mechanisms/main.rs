@@ -1,0 +1,18 @@
+//! The mechanism table as a whole: published vectors for every row, every flag carried out once, misuse
+//! made from the rows, the rules of wrapping and derivation, and the printed table.
+//!
+//! All of it runs over every engine of the build.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may end the test")]
+
+mod golden;
+mod management;
+mod misuse;
+mod operability;
+mod pairs;
+mod support;
+mod vectors;
+mod vectors_aes;
+mod vectors_ec;
+mod vectors_hash;
+mod vectors_rsa;

@@ -1,0 +1,157 @@
+//! Every flag that a row shows is carried out once: nothing is advertised that does not work.
+
+use crate::pairs::generated_pair_works;
+use crate::support::{
+    RSA, aes, decrypt, digest, encrypt, engines, env, key, mechanism, numbers, private, rsa_public, rv, secret, sign,
+    verify,
+};
+use ffi_headers::*;
+use hsm_core::attributes::Actor;
+use hsm_core::mechanisms::{self, KeyRule, Row};
+use hsm_core::object::{self, Object};
+use hsm_core::platform::Env;
+use hsm_core::template::Template;
+use hsm_core::{Mechanism, ParamShape, Params, keys};
+use hsm_crypto::Hash;
+use hsm_crypto::ec::Curve;
+use hsm_crypto::encoding::PrivateForm;
+
+pub const USER: Actor = Actor { security_officer: false, user: true };
+
+/// A good parameter for a row.
+pub fn sample_params(row: &Row) -> Params {
+    let hash = Hash::ALL.into_iter().find(|hash| row.name.contains(&format!("{hash:?}_").to_uppercase()));
+    let (hash, mgf) = numbers(hash.unwrap_or(Hash::Sha256));
+    match row.shape {
+        ParamShape::None | ParamShape::OptionalIv(_) | ParamShape::OptionalEddsa => Params::None,
+        ParamShape::Iv16 => Params::Iv(vec![7; 16]),
+        ParamShape::Ctr => Params::Ctr { counter_bits: 32, block: [9; 16] },
+        ParamShape::Gcm => Params::Gcm { iv: vec![3; 12], aad: b"aad".to_vec(), tag_bits: 128 },
+        ParamShape::Pss => Params::Pss { hash, mgf, salt_bytes: 20 },
+        ParamShape::Oaep => Params::Oaep { hash, mgf, source: 0, label: Vec::new() },
+        ParamShape::Ecdh1 => Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: sample_point(CKK_EC) },
+        ParamShape::MacLength => Params::MacLength(10),
+    }
+}
+
+/// A public point of the sample key of this type.
+pub fn sample_point(key_type: u64) -> Vec<u8> {
+    sample_pair(key_type).0.bytes(CKA_EC_POINT).unwrap().to_vec()
+}
+
+/// Public and private key of a type; for secret keys, the same key twice.
+pub fn sample_pair(key_type: u64) -> (Object, Object) {
+    let env = env(hsm_crypto::preferred());
+    let form = match key_type {
+        CKK_RSA => {
+            return (rsa_public(&RSA.modulus, &RSA.public_exponent), private(PrivateForm::Rsa(RSA.clone())));
+        }
+        CKK_EC => PrivateForm::Ec { curve: Curve::P256, scalar: vec![0x21; 32].into(), point: None },
+        CKK_EC_EDWARDS => PrivateForm::Ed25519(vec![0x22; 32].into()),
+        CKK_EC_MONTGOMERY => PrivateForm::X25519(vec![0x23; 32].into()),
+        _ => return (secret(key_type, &[0x24; 32]), secret(key_type, &[0x24; 32])),
+    };
+    let private = private(form);
+    let point = private.key(&env).unwrap().public_point().unwrap();
+    let mut material = private.attributes().clone();
+    material.insert(CKA_CLASS, object::Value::Number(CKO_PUBLIC_KEY));
+    material.insert(CKA_EC_POINT, object::Value::Bytes(hsm_core::attributes::curves::octet_string(&point).into()));
+    material.remove(&CKA_VALUE);
+    (key(material), private)
+}
+
+/// Data that every mechanism takes: two blocks, as long as the digest that raw PSS asks for.
+pub const DATA: [u8; 32] = [0x5a; 32];
+
+#[test]
+fn every_advertised_function_works() {
+    for engine in engines() {
+        let env = env(engine);
+        for row in mechanisms::all() {
+            let KeyRule::Types(types) = row.keys else {
+                without_key(&env, row);
+                continue;
+            };
+            for key_type in types {
+                with_key(&env, row, *key_type);
+            }
+        }
+    }
+}
+
+fn without_key(env: &Env<'_>, row: &Row) {
+    let mechanism = mechanism(row.kind, &sample_params(row));
+    if row.digest.is_some() {
+        let (hash, mut running) = mechanisms::start_digest(env, &mechanism).unwrap();
+        running.update(&DATA);
+        assert_eq!(running.finish(), digest(env, hash, &DATA), "{}", row.name);
+    }
+    if row.generate.is_some() {
+        let template = Template::default().with_number(CKA_VALUE_LEN, 32);
+        let first = keys::generate_key(env, USER, &mechanism, &template).unwrap();
+        let second = keys::generate_key(env, USER, &mechanism, &template).unwrap();
+        assert_ne!(first.bytes(CKA_VALUE), second.bytes(CKA_VALUE), "{}", row.name);
+    }
+    generate_pair(env, row);
+}
+
+fn generate_pair(env: &Env<'_>, row: &Row) {
+    if row.generate_pair.is_none() {
+        return;
+    }
+    let template = match row.kind {
+        CKM_RSA_PKCS_KEY_PAIR_GEN => Template::default().with_number(CKA_MODULUS_BITS, 1024),
+        CKM_EC_KEY_PAIR_GEN => Template::default().with(CKA_EC_PARAMS, b"\x13\x05P-384"),
+        CKM_EC_MONTGOMERY_KEY_PAIR_GEN => Template::default().with(CKA_EC_PARAMS, b"\x13\x0acurve25519"),
+        _ => Template::default().with(CKA_EC_PARAMS, b"\x13\x0cedwards25519"),
+    };
+    let (_, first) = generated_pair_works(env, row.kind, &template);
+    let (_, second) = generated_pair_works(env, row.kind, &template);
+    let secret = if first.key_type() == Some(CKK_RSA) { CKA_PRIVATE_EXPONENT } else { CKA_VALUE };
+    assert_ne!(first.bytes(secret), second.bytes(secret), "{}", row.name);
+}
+
+fn with_key(env: &Env<'_>, row: &Row, key_type: u64) {
+    let (public, private) = sample_pair(key_type);
+    let mechanism = mechanism(row.kind, &sample_params(row));
+    if row.sign.is_some() && row.verify.is_some() {
+        let signature = sign(env, &mechanism, &private, &DATA, false).unwrap();
+        verify(env, &mechanism, &public, &DATA, &signature).unwrap();
+        let mut other = DATA;
+        other[31] ^= 1;
+        assert_eq!(rv(&verify(env, &mechanism, &public, &other, &signature)), CKR_SIGNATURE_INVALID, "{}", row.name);
+        for wrong in [&signature[1..], &[], &[&signature[..], &[0]].concat()] {
+            assert_eq!(rv(&verify(env, &mechanism, &public, &DATA, wrong)), CKR_SIGNATURE_LEN_RANGE, "{}", row.name);
+        }
+    }
+    if row.encrypt.is_some() && row.decrypt.is_some() {
+        let ciphertext = encrypt(env, &mechanism, &public, &DATA).unwrap();
+        assert_ne!(ciphertext, DATA);
+        let plaintext = decrypt(env, &mechanism, &private, &ciphertext).unwrap();
+        // Without padding, RSA gives the whole block back.
+        assert_eq!(plaintext.strip_prefix(&vec![0; plaintext.len() - DATA.len()][..]), Some(&DATA[..]), "{}", row.name);
+    }
+    if row.wrap.is_some() && row.unwrap.is_some() {
+        wraps(env, row, &mechanism, &public, &private);
+    }
+    if row.derive.is_some() {
+        derives(env, row, key_type);
+    }
+    generate_pair(env, row);
+}
+
+fn wraps(env: &Env<'_>, row: &Row, mechanism: &Mechanism, public: &Object, private: &Object) {
+    let wrapped = keys::wrap_key(env, mechanism, public, &aes(&DATA)).unwrap();
+    let template = Template::default().with_number(CKA_CLASS, CKO_SECRET_KEY).with_number(CKA_KEY_TYPE, CKK_AES);
+    let key = keys::unwrap_key(env, USER, mechanism, private, &wrapped, &template).unwrap();
+    assert_eq!(key.bytes(CKA_VALUE), Some(&DATA[..]), "{}", row.name);
+    assert!(!key.flag(CKA_LOCAL), "an unwrapped key came from outside");
+}
+
+fn derives(env: &Env<'_>, row: &Row, key_type: u64) {
+    let (_, base) = sample_pair(key_type);
+    let params = Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: sample_point(key_type) };
+    let key = keys::derive_key(env, USER, &mechanism(row.kind, &params), &base, &Template::default()).unwrap();
+    assert_eq!(key.key_type(), Some(CKK_GENERIC_SECRET), "{}", row.name);
+    assert_eq!(key.bytes(CKA_VALUE).unwrap().len(), 32, "{}", row.name);
+}
