@@ -19,6 +19,10 @@ pub const TEMPLATE_DEPTH_MAX: usize = 4;
 pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 20;
 /// Largest mechanism parameter field (AAD, label, shared data), bytes.
 pub const PARAM_BYTES_MAX: usize = 1 << 24;
+/// Largest RSA modulus, bits.
+pub const RSA_BITS_MAX: u64 = 8192;
+/// Widest public exponent of a generated RSA key, bits: larger ones make verification slow, and engines refuse them.
+pub const RSA_PUBLIC_EXPONENT_BITS_MAX: usize = 33;
 /// Most random bytes in one call.
 pub const RANDOM_BYTES_MAX: usize = 1 << 30;
 /// Most sessions open at once in a process.

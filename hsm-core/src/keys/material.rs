@@ -15,8 +15,8 @@ use hsm_crypto::SecretBytes;
 use hsm_crypto::encoding::{PrivateForm, PublicForm, decode_pkcs8, encode_pkcs8};
 use hsm_crypto::rsa::RsaParts;
 
-/// Longest zero padding that a block mode leaves behind, bytes.
-const PADDING_BYTES_MAX: usize = 15;
+/// Length of an AES block in bytes; zero padding is shorter.
+const BLOCK_BYTES: usize = 16;
 
 /// Reads a `CK_ULONG` of a template.
 ///
@@ -108,13 +108,19 @@ pub(crate) const fn key_type(form: &PrivateForm) -> u64 {
 /// The bytes that stand for a key when it is wrapped: the value of a secret key, the PKCS#8 of a private one.
 ///
 /// # Errors
-/// `KeyNotWrappable` for other classes; `KeyMaterial` for a private key without all its parts.
+/// `KeyNotWrappable` for other classes, and for a private key without all its parts.
 pub(crate) fn wrappable(key: &Object) -> Result<SecretBytes> {
     match key.class() {
         CKO_SECRET_KEY => {
             key.bytes(CKA_VALUE).map(SecretBytes::copy_of).ok_or(Reason::KeyMaterial("CKA_VALUE is missing"))
         }
-        CKO_PRIVATE_KEY => Ok(encode_pkcs8(&object::private_form(key)?)?),
+        CKO_PRIVATE_KEY => {
+            let form = object::private_form(key).map_err(|reason| match reason {
+                Reason::KeyMaterial(problem) => Reason::KeyNotWrappable(problem),
+                other => other,
+            })?;
+            Ok(encode_pkcs8(&form)?)
+        }
         _ => Err(Reason::KeyNotWrappable("only secret and private keys can be wrapped")),
     }
 }
@@ -139,7 +145,7 @@ fn without_padding(content: &[u8]) -> &[u8] {
         _ => return content,
     };
     match content.split_at_checked(length) {
-        Some((der, rest)) if rest.len() <= PADDING_BYTES_MAX && rest.iter().all(|byte| *byte == 0) => der,
+        Some((der, rest)) if rest.len() < BLOCK_BYTES && rest.iter().all(|byte| *byte == 0) => der,
         _ => content,
     }
 }

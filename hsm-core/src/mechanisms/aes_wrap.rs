@@ -27,7 +27,7 @@ macro_rules! kw {
                 kind: $kind,
                 name: stringify!($kind),
                 shape: ParamShape::OptionalIv(8),
-                vectors: "RFC 3394, 4; Wycheproof aes_wrap",
+                vectors: "Wycheproof aes_wrap",
                 ..AES
             }
         )
@@ -44,7 +44,7 @@ macro_rules! kwp {
                 kind: $kind,
                 name: stringify!($kind),
                 shape: ParamShape::OptionalIv(4),
-                vectors: "RFC 5649, 6; Wycheproof aes_kwp",
+                vectors: "Wycheproof aes_kwp",
                 ..AES
             }
         )

@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Row] = &[
         size_min: 256,
         size_max: 521,
         extra_flags: EC_FLAGS,
-        vectors: "none can be (random by nature): public points from RFC 6979 A.2 scalars, and the pair proves itself",
+        vectors: "RFC 6979, A.2.5 (public point of a scalar)",
         generate_pair: Some(generate_weierstrass),
         ..named!(CKM_EC_KEY_PAIR_GEN)
     },

@@ -18,14 +18,14 @@ use hsm_crypto::ec::{EcPrivateKey, EcPublicKey};
 use std::sync::Arc;
 
 macro_rules! hashed {
-    ($kind:ident, $hash:expr) => {
+    ($kind:ident, $hash:expr, $vectors:expr) => {
         Row {
             keys: KeyRule::Types(&[CKK_EC]),
             unit: SizeUnit::Bits,
             size_min: 256,
             size_max: 521,
             extra_flags: EC_FLAGS,
-            vectors: "RFC 6979, A.2.5 to A.2.7; Wycheproof ecdsa_*_p1363",
+            vectors: $vectors,
             sign: Some(|env, _params, key| sign_hashed(env, $hash, key)),
             verify: Some(|env, _params, key| verify_hashed(env, $hash, key)),
             ..named!($kind)
@@ -45,11 +45,11 @@ pub(super) const ROWS: &[Row] = &[
         verify: Some(verify),
         ..named!(CKM_ECDSA)
     },
-    hashed!(CKM_ECDSA_SHA1, Hash::Sha1),
-    hashed!(CKM_ECDSA_SHA224, Hash::Sha224),
-    hashed!(CKM_ECDSA_SHA256, Hash::Sha256),
-    hashed!(CKM_ECDSA_SHA384, Hash::Sha384),
-    hashed!(CKM_ECDSA_SHA512, Hash::Sha512),
+    hashed!(CKM_ECDSA_SHA1, Hash::Sha1, "RFC 6979, A.2.5"),
+    hashed!(CKM_ECDSA_SHA224, Hash::Sha224, "RFC 6979, A.2.5"),
+    hashed!(CKM_ECDSA_SHA256, Hash::Sha256, "RFC 6979, A.2.5; Wycheproof ecdsa_*_p1363"),
+    hashed!(CKM_ECDSA_SHA384, Hash::Sha384, "Wycheproof ecdsa_*_p1363"),
+    hashed!(CKM_ECDSA_SHA512, Hash::Sha512, "Wycheproof ecdsa_*_p1363"),
 ];
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {

@@ -21,7 +21,7 @@ macro_rules! plain {
             unit: SizeUnit::Bytes,
             size_min: 1,
             size_max: ATTRIBUTE_BYTES_MAX as u64,
-            vectors: "RFC 2202, RFC 4231; Wycheproof hmac_sha*",
+            vectors: "Wycheproof hmac_sha*",
             sign: Some(|env, params, key| sign($hash, env, params, key)),
             verify: Some(|env, params, key| verify($hash, env, params, key)),
             ..named!($kind)

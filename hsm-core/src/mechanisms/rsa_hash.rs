@@ -5,8 +5,9 @@
 //! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 v1.5 and PSS with SHA); RFC 8017, 9.2, note 1.
 
 use super::parts::{HashedSigner, HashedVerifier};
-use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::rsa_pkcs::RSA_BITS_MIN;
 use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rsa_pss, rules};
+use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -16,13 +17,13 @@ use hsm_crypto::Hash;
 use hsm_crypto::rsa::PssParams;
 
 macro_rules! pkcs1 {
-    ($kind:ident, $hash:expr) => {
+    ($kind:ident, $hash:expr, $vectors:expr) => {
         Row {
             keys: KeyRule::Types(&[CKK_RSA]),
             unit: SizeUnit::Bits,
             size_min: RSA_BITS_MIN,
             size_max: RSA_BITS_MAX,
-            vectors: "Wycheproof rsa_signature_*; SHA-1: FIPS 186-4 SigVer15 by construction (see the test)",
+            vectors: $vectors,
             sign: Some(|env, _params, key| sign_pkcs1(env, $hash, key)),
             verify: Some(|env, _params, key| verify_pkcs1(env, $hash, key)),
             ..named!($kind)
@@ -48,11 +49,11 @@ macro_rules! pss {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    pkcs1!(CKM_SHA1_RSA_PKCS, Hash::Sha1),
-    pkcs1!(CKM_SHA224_RSA_PKCS, Hash::Sha224),
-    pkcs1!(CKM_SHA256_RSA_PKCS, Hash::Sha256),
-    pkcs1!(CKM_SHA384_RSA_PKCS, Hash::Sha384),
-    pkcs1!(CKM_SHA512_RSA_PKCS, Hash::Sha512),
+    pkcs1!(CKM_SHA1_RSA_PKCS, Hash::Sha1, "RSA Laboratories pkcs1v15sign 1.2"),
+    pkcs1!(CKM_SHA224_RSA_PKCS, Hash::Sha224, "Wycheproof rsa_signature_*"),
+    pkcs1!(CKM_SHA256_RSA_PKCS, Hash::Sha256, "Wycheproof rsa_signature_*"),
+    pkcs1!(CKM_SHA384_RSA_PKCS, Hash::Sha384, "Wycheproof rsa_signature_*"),
+    pkcs1!(CKM_SHA512_RSA_PKCS, Hash::Sha512, "Wycheproof rsa_signature_*"),
     pss!(CKM_SHA1_RSA_PKCS_PSS, Hash::Sha1),
     pss!(CKM_SHA224_RSA_PKCS_PSS, Hash::Sha224),
     pss!(CKM_SHA256_RSA_PKCS_PSS, Hash::Sha256),

@@ -4,9 +4,10 @@
 //! engine proves a fresh pair by one operation before it is given out.
 //! Rule source: PKCS#11 v2.40, 2.1.4; FIPS 186-5, A.1.
 
-use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::rsa_pkcs::RSA_BITS_MIN;
 use super::{PairMaterial, Row, SizeUnit, named, rules};
 use crate::keys::material;
+use crate::limits::{RSA_BITS_MAX, RSA_PUBLIC_EXPONENT_BITS_MAX};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
@@ -15,8 +16,6 @@ use ffi_headers::*;
 
 /// The public exponent where the template names none: 65537.
 const PUBLIC_EXPONENT_DEFAULT: [u8; 3] = [1, 0, 1];
-/// Widest public exponent in bits; larger ones make verification slow and engines refuse them.
-const PUBLIC_EXPONENT_BITS_MAX: usize = 33;
 
 pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
@@ -46,7 +45,7 @@ fn public_exponent(template: &Template) -> Result<&[u8]> {
     let first = given.iter().position(|byte| *byte != 0).unwrap_or(given.len());
     let exponent = &given[first..];
     let odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
-    if odd && exponent != [1] && rules::bit_length(exponent) <= PUBLIC_EXPONENT_BITS_MAX {
+    if odd && exponent != [1] && rules::bit_length(exponent) <= RSA_PUBLIC_EXPONENT_BITS_MAX {
         Ok(exponent)
     } else {
         Err(Reason::AttributeValue { kind: CKA_PUBLIC_EXPONENT, problem: "not odd, or not from 3 to 33 bits" })

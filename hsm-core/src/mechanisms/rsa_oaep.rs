@@ -5,8 +5,9 @@
 //! Rule source: PKCS#11 v2.40, 2.1.7 and 2.1.8; RFC 8017, 7.1.
 
 use super::parts::{OnePartCrypter, OneShotSize, crypt_and_wrap};
-use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::rsa_pkcs::RSA_BITS_MIN;
 use super::{Crypter, KeyRule, Row, SizeUnit, Wraps, faults, hashes, named, rules};
+use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};

@@ -6,6 +6,7 @@
 
 use super::parts::{OnePartCrypter, OnePartSigner, OnePartVerifier, OneShotSize, crypt_and_wrap};
 use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, Wraps, faults, named, rules};
+use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::Result;
@@ -15,8 +16,6 @@ use hsm_crypto::SecretBytes;
 
 /// Smallest RSA key in bits; below 2048 is for old signatures.
 pub(super) const RSA_BITS_MIN: u64 = 1024;
-/// Largest RSA key in bits.
-pub(super) const RSA_BITS_MAX: u64 = 8192;
 
 pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
     encrypt,
@@ -27,7 +26,7 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         unit: SizeUnit::Bits,
         size_min: RSA_BITS_MIN,
         size_max: RSA_BITS_MAX,
-        vectors: "Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption)",
+        vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption)",
         sign: Some(sign),
         verify: Some(verify),
         ..named!(CKM_RSA_PKCS)

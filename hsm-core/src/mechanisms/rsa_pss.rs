@@ -5,17 +5,15 @@
 //! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 RSA PSS); RFC 8017, 8.1.
 
 use super::parts::{OnePartSigner, OnePartVerifier};
-use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::rsa_pkcs::RSA_BITS_MIN;
 use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, hashes, named, rules};
+use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::rsa::PssParams;
-
-/// Longest salt in bytes: that of the largest modulus.
-const SALT_BYTES_MAX: usize = 8192 / 8;
 
 pub(super) const ROWS: &[Row] = &[Row {
     shape: ParamShape::Pss,
@@ -57,9 +55,9 @@ pub(super) fn parse(params: &Params) -> Result<PssParams> {
     let Params::Pss { hash, mgf, salt_bytes } = params else {
         return Err(Reason::MechanismParam("CK_RSA_PKCS_PSS_PARAMS is needed"));
     };
-    let salt_bytes = usize::try_from(*salt_bytes)
-        .ok()
-        .filter(|bytes| *bytes <= SALT_BYTES_MAX)
+    let salt_bytes = Some(*salt_bytes)
+        .filter(|bytes| *bytes <= RSA_BITS_MAX / 8)
+        .and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or(Reason::MechanismParam("sLen is longer than any modulus"))?;
     Ok(PssParams { hash: hashes::by_mechanism(*hash)?, mgf_hash: hashes::by_mgf(*mgf)?, salt_bytes })
 }

@@ -5,8 +5,9 @@
 //! Rule source: PKCS#11 v2.40, 2.1 (X.509 raw RSA).
 
 use super::parts::{OnePartCrypter, OnePartSigner, OnePartVerifier, OneShotSize};
-use super::rsa_pkcs::{RSA_BITS_MAX, RSA_BITS_MIN};
+use super::rsa_pkcs::RSA_BITS_MIN;
 use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
+use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -19,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
     size_max: RSA_BITS_MAX,
-    vectors: "Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test)",
+    vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test)",
     sign: Some(sign),
     verify: Some(verify),
     encrypt: Some(encrypt),

@@ -87,6 +87,14 @@ fn public_keys_are_not_wrapped_and_private_ones_only_where_the_row_says_so() {
 }
 
 #[test]
+fn a_private_key_without_all_its_parts_cannot_be_wrapped() {
+    let (_, rsa) = sample_pair(CKK_RSA);
+    let mut attributes = rsa.attributes().clone();
+    attributes.remove(&CKA_COEFFICIENT);
+    assert_eq!(wrap(&kwp(), &aes(&DATA), &Object::new(attributes)), CKR_KEY_NOT_WRAPPABLE);
+}
+
+#[test]
 fn a_secret_that_does_not_fit_the_mechanism_is_a_size_error() {
     let rsa = sample_pair(CKK_RSA).0;
     assert_eq!(
