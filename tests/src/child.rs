@@ -1,0 +1,170 @@
+//! A scenario in a process of its own: what loads the module in-process must not meet another test's.
+//!
+//! Owns: starting this same test program again for one test, its time limit and its report. A scenario
+//! has roles: "main" is what the test itself starts, others are further processes on the same place.
+
+use crate::Place;
+use std::fs::File;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// How long one process of a scenario may take; a debug build on a busy machine is slow, a hang is longer.
+const LIMIT: Duration = Duration::from_secs(240);
+
+const TEST: &str = "PERILUNE_TEST_CHILD";
+const ROLE: &str = "PERILUNE_TEST_ROLE";
+const WORD: &str = "PERILUNE_TEST_WORD";
+const FOLDER: &str = "PERILUNE_TEST_PLACE";
+
+/// Runs the rest of the test in a process of its own: `isolated!(|place, role| { ... })`.
+#[macro_export]
+macro_rules! isolated {
+    ($body:expr) => {{
+        fn here() {}
+        $crate::child::scenario(std::any::type_name_of_val(&here), &[], $body)
+    }};
+    ($environment:expr, $body:expr) => {{
+        fn here() {}
+        $crate::child::scenario(std::any::type_name_of_val(&here), $environment, $body)
+    }};
+}
+
+/// The engine of `isolated!`: starts the process, or is in it and runs the body.
+pub fn scenario(path: &str, environment: &[(&str, &str)], body: impl FnOnce(&Place, &str)) {
+    let test = name(path);
+    if std::env::var(TEST).is_ok_and(|child| child == test) {
+        let folder = std::env::var_os(FOLDER).expect("the parent names the place");
+        let role = std::env::var(ROLE).expect("the parent names the role");
+        body(&Place::existing(folder.as_ref()), &role);
+        return;
+    }
+    let place = Place::new();
+    let report = Running::start(&place, &test, "main", "", environment).finish();
+    assert!(report.success(), "{test}: {}\n{}", report.status, report.text);
+}
+
+/// Starts another process of the running scenario in `role`; `word` is for it to read with [`word`].
+#[must_use]
+pub fn role(place: &Place, role: &str, word: &str) -> Running {
+    let test = std::env::var(TEST).expect("only a running scenario has further roles");
+    Running::start(place, &test, role, word, &[])
+}
+
+/// The word that this process was started with.
+#[must_use]
+pub fn word() -> String {
+    std::env::var(WORD).unwrap_or_default()
+}
+
+/// A process of a scenario that has not ended yet.
+pub struct Running {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+/// How a process ended and what it printed.
+pub struct Report {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Standard output and error together.
+    pub text: String,
+}
+
+impl Report {
+    /// Whether the test inside ran and passed.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.status.success() && self.text.contains("1 passed")
+    }
+}
+
+impl Running {
+    fn start(place: &Place, test: &str, role: &str, word: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+        command.envs(place.environment()).envs(environment.iter().copied());
+        command.env("PERILUNE_MODULE", crate::module::path());
+        command.env(TEST, test).env(ROLE, role).env(WORD, word).env(FOLDER, place.folder());
+        Self::spawn(place, command)
+    }
+
+    /// Starts any command with its output in a file, so that a full pipe never stops it.
+    #[must_use]
+    pub fn spawn(place: &Place, mut command: Command) -> Self {
+        let unique = format!("output-{:x}", Instant::now().duration_since(start_of_process()).as_nanos());
+        let log = place.file(&format!("{unique}-{}", std::process::id()));
+        let file = File::create(&log).expect("a file for the output");
+        command.stdin(std::process::Stdio::null());
+        command.stdout(file.try_clone().expect("the same file")).stderr(file);
+        Self { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")), log }
+    }
+
+    /// The number of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, at most for the limit.
+    pub fn finish(mut self) -> Report {
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                break status;
+            }
+            if begin.elapsed() > LIMIT {
+                self.child.kill().expect("a child to kill");
+                let status = self.child.wait().expect("a child");
+                let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("no end after {} s ({status})\n{text}", LIMIT.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let text = String::from_utf8_lossy(&std::fs::read(&self.log).expect("the output")).into_owned();
+        Report { status, text }
+    }
+
+    /// Waits for its end, which must be a success, and returns what it printed.
+    pub fn succeed(self) -> String {
+        let report = self.finish();
+        assert!(report.success(), "{}\n{}", report.status, report.text);
+        report.text
+    }
+}
+
+/// Runs `body` in a forked child and returns its exit code: what `body` returns, 101 after a panic.
+///
+/// The child leaves by `_exit`: nothing of the test program runs in it after `body`.
+///
+/// # Panics
+/// When there is no child, or it was ended by a signal.
+pub fn forked(body: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child runs `body` and leaves by `_exit`; no lock of the test program is held here.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork");
+    if child == 0 {
+        // SAFETY: only the time limit of a child that hangs; there is no handler to run.
+        unsafe { libc::alarm(60) };
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(101);
+        // SAFETY: ends this process.
+        unsafe { libc::_exit(code) }
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child; `status` outlives the call.
+    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!(waited, child, "waitpid");
+    assert!(libc::WIFEXITED(status), "the forked child was ended by signal {}", libc::WTERMSIG(status));
+    libc::WEXITSTATUS(status)
+}
+
+fn start_of_process() -> Instant {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *START.get_or_init(Instant::now)
+}
+
+/// The test's name as libtest knows it: without the program's name in front and `here` behind.
+fn name(path: &str) -> String {
+    let path = path.strip_suffix("::here").unwrap_or(path);
+    let path = path.strip_suffix("::{{closure}}").unwrap_or(path);
+    path.split_once("::").map_or(path, |(_, rest)| rest).into()
+}

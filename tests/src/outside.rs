@@ -1,0 +1,58 @@
+//! Programs outside the token: run, check their success, return what they printed.
+//!
+//! Owns: the report of a failed command, and the note that a test was skipped because its program is not
+//! on this machine. Called from the tests of real clients.
+
+use std::io::Write;
+use std::process::{Command, Output};
+
+/// Runs a command that must succeed and returns its standard output and error together.
+pub fn output(mut command: Command) -> String {
+    let (success, text) = run(&mut command);
+    assert!(success, "failed: {}\n{text}", shown(&command));
+    text
+}
+
+/// Runs a command that must fail and returns its standard output and error together.
+pub fn failure(mut command: Command) -> String {
+    let (success, text) = run(&mut command);
+    assert!(!success, "succeeded, and must not: {}\n{text}", shown(&command));
+    text
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> (bool, String) {
+    let Output { status, stdout, stderr } =
+        command.output().unwrap_or_else(|error| panic!("{}: {error}", shown(command)));
+    let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    (status.success(), if status.success() { text } else { format!("{text}\n{status}") })
+}
+
+/// Runs `openssl` in a place, without any engine; it must succeed.
+pub fn openssl(place: &crate::Place, arguments: &[&str]) -> String {
+    let mut command = place.command("openssl");
+    command.args(arguments);
+    output(command)
+}
+
+/// Whether a program is on the path.
+#[must_use]
+pub fn has(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Notes that a test could not run here, for the count at the end.
+pub fn skip(test: &str, reason: &str) {
+    println!("skipped: {test}: {reason}");
+    if let Some(notes) = std::env::var_os("PERILUNE_SKIPPED") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(notes);
+        writeln!(file.expect("the notes of skipped tests"), "{test}: {reason}").expect("a note");
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words: Vec<_> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}

@@ -1,0 +1,206 @@
+//! Beginning and end of the process: unload, reload, exit in every order, foreign allocators.
+//!
+//! Owns: the C programs of `tests/c`, which are hosts that no Rust test program can be. Rule source: facts
+//! about OPENSSL_cleanup (calls after exit handlers), BIND (RTLD_DEEPBIND with jemalloc).
+
+use perilune_tests::ck::*;
+use perilune_tests::raw::plain;
+use perilune_tests::{Place, Raw, child, ck, isolated, module, outside};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Compiles a C program of `tests/c` against the installed headers.
+fn compiled(place: &Place, name: &str) -> PathBuf {
+    let program = place.file(name);
+    let source = module::workspace().join(format!("tests/c/{name}.c"));
+    let mut cc = place.command("cc");
+    cc.args(["-std=c11", "-D_GNU_SOURCE", "-DCRYPTOKI_COMPAT", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-o"]).arg(&program).arg(source);
+    let include = module::workspace().join("ffi-headers/include");
+    let include = if include.exists() { include } else { PathBuf::from("/usr/include/p11-kit-1/p11-kit") };
+    cc.arg("-I").arg(include).args(["-ldl", "-lpthread"]);
+    outside::output(cc);
+    program
+}
+
+fn host(place: &Place, program: &PathBuf, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut command = place.command(program);
+    command.arg(module::path()).args(arguments).envs(environment.iter().copied());
+    outside::output(command)
+}
+
+#[test]
+fn the_module_is_unloaded_and_loaded_again() {
+    isolated!(|_, _| {
+        for round in 0..3 {
+            let raw = Raw::start();
+            if round == 0 {
+                raw.user_session();
+            }
+            assert!(raw.slot_of(perilune_tests::TOKEN_LABEL).is_some());
+            if round == 1 {
+                drop(raw); // Without C_Finalize.
+                continue;
+            }
+            raw.finalize();
+        }
+    });
+}
+
+#[test]
+fn two_copies_under_different_names_work_side_by_side() {
+    isolated!(|place, _| {
+        let copy = place.file("copy.so");
+        std::fs::copy(module::path(), &copy).expect("a copy");
+        let (one, other) = (Raw::start(), Raw::load_path(&copy));
+        assert_eq!(ck!(other, C_Initialize, std::ptr::null_mut()), CKR_OK);
+        let session = one.user_session();
+        let slot = other.slot_of(perilune_tests::TOKEN_LABEL).expect("the other copy sees the token");
+        let second = other.session(slot);
+        assert_eq!(other.login(second, CKU_USER, perilune_tests::USER_PIN), Ok(()));
+        let object = perilune_tests::Template::new().number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, true);
+        other.create(second, object).expect("an object");
+        assert_eq!(one.find(session, perilune_tests::Template::new(), 10).len(), 1);
+    });
+}
+
+#[test]
+fn finalise_while_other_threads_sign_ends_them_cleanly() {
+    isolated!(|_, _| {
+        let raw = Raw::start();
+        let session = raw.user_session();
+        let (_, private) = raw.rsa(session);
+        let slot = raw.slot_of(perilune_tests::TOKEN_LABEL).expect("the token");
+        let begun = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let signers: Vec<_> = (0..4)
+                .map(|_| {
+                    let (raw, begun) = (&raw, &begun);
+                    scope.spawn(move || {
+                        let mine = raw.session(slot);
+                        loop {
+                            match raw.sign(mine, plain(CKM_SHA256_RSA_PKCS), private, b"data") {
+                                Ok(signature) => assert_eq!(signature.len(), 256),
+                                Err(code) => break code,
+                            }
+                            begun.store(true, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            while !begun.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            raw.finalize();
+            for signer in signers {
+                let code = signer.join().expect("a signer");
+                let expected = [CKR_CRYPTOKI_NOT_INITIALIZED, CKR_SESSION_HANDLE_INVALID, CKR_OPERATION_NOT_INITIALIZED];
+                assert!(expected.contains(&code), "{code:#x}");
+            }
+        });
+        assert_eq!(ck!(raw, C_Initialize, std::ptr::null_mut()), CKR_OK);
+        raw.finalize();
+    });
+}
+
+#[test]
+fn no_thread_is_left_running_between_calls() {
+    isolated!(|_, _| {
+        let threads = || std::fs::read_dir("/proc/self/task").expect("the list of threads").count();
+        let before = threads();
+        let raw = Raw::start();
+        let session = raw.user_session();
+        raw.rsa(session);
+        let object = perilune_tests::Template::new().number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, true);
+        raw.create(session, object).expect("an object");
+        // The engine of the store ends its threads a little after it is closed.
+        for _ in 0..200 {
+            if threads() == before {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{} threads before, {} after", before, threads());
+    });
+}
+
+#[test]
+fn exit_without_finalise_is_clean() {
+    let place = Place::new();
+    let program = compiled(&place, "exit");
+    for way in ["return", "exit", "thread"] {
+        assert!(host(&place, &program, &[way], &[]).contains("used"), "{way}");
+    }
+}
+
+#[test]
+fn calls_after_the_exit_handlers_have_run_do_not_crash() {
+    let place = Place::new();
+    let program = compiled(&place, "exit");
+    for way in ["atexit-early", "atexit-late", "destructor"] {
+        let said = host(&place, &program, &[way], &[]);
+        assert!(said.contains("used") && said.contains("late calls done"), "{way}: {said}");
+    }
+}
+
+#[test]
+fn a_host_with_another_allocator_loads_the_module_with_deep_binding() {
+    let place = Place::new();
+    let program = compiled(&place, "deepbind");
+    let jemalloc = ["/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2"];
+    let Some(jemalloc) = jemalloc.into_iter().find(|path| std::path::Path::new(path).exists()) else {
+        return outside::skip("deepbind", "libjemalloc.so.2 is not here");
+    };
+    for environment in [&[][..], &[("LD_PRELOAD", jemalloc)]] {
+        assert!(host(&place, &program, &[], environment).contains("signed"));
+    }
+}
+
+#[test]
+fn a_fork_in_a_plain_c_host_is_survived_by_both() {
+    let place = Place::new();
+    let program = compiled(&place, "fork");
+    let said = host(&place, &program, &[], &[]);
+    assert!(said.contains("child signed") && said.contains("parent signed"), "{said}");
+}
+
+#[test]
+fn p11_kit_and_the_application_load_the_module_in_one_process() {
+    isolated!(|place, _| {
+        let Ok(proxy) = find_proxy() else {
+            return outside::skip("p11_kit", "p11-kit-proxy.so is not here");
+        };
+        // p11-kit reads its configuration from HOME.
+        let folder = place.file("config/pkcs11/modules");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("tested.module"), format!("module: {}\n", module::path().display())).expect("a file");
+        std::fs::write(place.file("config/pkcs11/pkcs11.conf"), "user-config: only\n").expect("a file");
+        let raw = Raw::start();
+        raw.user_session();
+        let proxied = Raw::load_path(&proxy);
+        let code = ck!(proxied, C_Initialize, std::ptr::null_mut());
+        assert_eq!(code, CKR_OK);
+        if let Some(slot) = proxied.slot_of(perilune_tests::TOKEN_LABEL) {
+            let session = proxied.session(slot);
+            assert_eq!(ck!(proxied, C_CloseSession, session), CKR_OK);
+        }
+        assert_eq!(ck!(proxied, C_Finalize, std::ptr::null_mut()), CKR_OK);
+        raw.forget();
+        proxied.forget();
+    });
+}
+
+fn find_proxy() -> Result<PathBuf, ()> {
+    let places = ["/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", "/usr/lib/aarch64-linux-gnu/p11-kit-proxy.so"];
+    places.map(PathBuf::from).into_iter().find(|path| path.exists()).ok_or(())
+}
+
+/// The child module is used by every scenario here; this one proves that a crash in a scenario is seen.
+#[test]
+#[should_panic(expected = "signal")]
+fn a_crash_in_a_scenario_is_reported() {
+    let code = child::forked(|| {
+        // SAFETY: ends this process by a signal, which is what the harness must notice.
+        unsafe { libc::abort() }
+    });
+    assert_eq!(code, 0);
+}

@@ -1,0 +1,20 @@
+//! Acceptance: the built module, loaded as any client loads it.
+//!
+//! Each scenario runs in a process of its own on a store of its own. `PERILUNE_MODULE` names another
+//! module to run the same scenarios against, which proves the suite rather than the module.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a test talks to the person who runs it")]
+
+mod foreign;
+mod fork;
+mod functions;
+mod initialise;
+mod lifetime;
+mod misuse;
+mod objects;
+mod parameters;
+mod pins;
+mod processes;
+mod sizes;
+mod slots;
