@@ -56,3 +56,28 @@ fn shown(command: &Command) -> String {
         std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy()).collect();
     words.join(" ")
 }
+
+/// Turns an ECDSA signature `r || s` into the DER form that OpenSSL takes.
+#[must_use]
+pub fn ecdsa_to_der(signature: &[u8]) -> Vec<u8> {
+    let half = signature.len() / 2;
+    let mut body = integer(&signature[..half]);
+    body.extend(integer(&signature[half..]));
+    tagged(0x30, &body)
+}
+
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len() - 1);
+    let mut value = bytes[start..].to_vec();
+    if value[0] & 0x80 != 0 {
+        value.insert(0, 0);
+    }
+    tagged(0x02, &value)
+}
+
+fn tagged(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(body.len()).expect("a short body");
+    let mut der = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
+    der.extend(body);
+    der
+}

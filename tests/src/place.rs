@@ -129,7 +129,18 @@ impl Place {
     pub fn with_token(self) -> Self {
         let label = ["--init-token", "--slot-index", "0", "--label", TOKEN_LABEL, "--so-pin", SO_PIN];
         self.pkcs11_tool(&label);
-        self.pkcs11_tool(&["--token-label", TOKEN_LABEL, "--init-pin", "--login", "--login-type", "so", "--so-pin", SO_PIN, "--pin", USER_PIN]);
+        self.pkcs11_tool(&[
+            "--token-label",
+            TOKEN_LABEL,
+            "--init-pin",
+            "--login",
+            "--login-type",
+            "so",
+            "--so-pin",
+            SO_PIN,
+            "--pin",
+            USER_PIN,
+        ]);
         self
     }
 

@@ -50,9 +50,8 @@ impl Raw {
 
     fn function_list(library: &libloading::Library) -> &'static CK_FUNCTION_LIST {
         // SAFETY: the symbol has this prototype in every version of the standard.
-        let symbol = unsafe {
-            library.get::<unsafe extern "C" fn(*mut *mut CK_FUNCTION_LIST) -> CK_RV>(b"C_GetFunctionList\0")
-        };
+        let symbol =
+            unsafe { library.get::<unsafe extern "C" fn(*mut *mut CK_FUNCTION_LIST) -> CK_RV>(b"C_GetFunctionList\0") };
         let mut list = null_mut();
         // SAFETY: `list` outlives the call.
         let code = unsafe { symbol.expect("C_GetFunctionList is exported")(&mut list) };
@@ -120,9 +119,10 @@ impl Raw {
 
     /// Makes a token with both PINs in the first free slot, and returns its slot.
     pub fn new_token_named(&self, name: &str) -> CK_SLOT_ID {
-        let free = self.slots(true).into_iter().find(|&slot| {
-            self.token_info(slot).is_ok_and(|info| info.flags & CKF_TOKEN_INITIALIZED == 0)
-        });
+        let free = self
+            .slots(true)
+            .into_iter()
+            .find(|&slot| self.token_info(slot).is_ok_and(|info| info.flags & CKF_TOKEN_INITIALIZED == 0));
         assert_eq!(self.init_token(free.expect("a free slot"), SO_PIN, name), Ok(()));
         let slot = self.slot_of(name).expect("the new token");
         let session = self.session(slot);
@@ -175,7 +175,12 @@ impl Raw {
     }
 
     /// C_CopyObject; an empty template is passed as NULL with count 0, as NSS does.
-    pub fn copy(&self, session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, mut template: Template) -> Answer<CK_OBJECT_HANDLE> {
+    pub fn copy(
+        &self,
+        session: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        mut template: Template,
+    ) -> Answer<CK_OBJECT_HANDLE> {
         let mut list = template.attributes();
         let pointer = if list.is_empty() { null_mut() } else { list.as_mut_ptr() };
         let mut copy = 0;
@@ -195,7 +200,12 @@ impl Raw {
     }
 
     /// The value of one attribute, its length asked first.
-    pub fn attribute(&self, session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, kind: CK_ATTRIBUTE_TYPE) -> Answer<Vec<u8>> {
+    pub fn attribute(
+        &self,
+        session: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        kind: CK_ATTRIBUTE_TYPE,
+    ) -> Answer<Vec<u8>> {
         let mut one = CK_ATTRIBUTE { type_: kind, pValue: null_mut(), ulValueLen: 0 };
         answer(ck!(self, C_GetAttributeValue, session, object, &mut one, 1))?;
         let mut value = vec![0; one.ulValueLen as usize];
@@ -231,7 +241,12 @@ impl Raw {
     }
 
     /// C_GenerateKey.
-    pub fn generate(&self, session: CK_SESSION_HANDLE, mut mechanism: CK_MECHANISM, mut template: Template) -> Answer<CK_OBJECT_HANDLE> {
+    pub fn generate(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mut mechanism: CK_MECHANISM,
+        mut template: Template,
+    ) -> Answer<CK_OBJECT_HANDLE> {
         let mut list = template.attributes();
         let mut key = 0;
         answer(ck!(self, C_GenerateKey, session, &mut mechanism, list.as_mut_ptr(), list.len() as CK_ULONG, &mut key))?;
@@ -301,7 +316,13 @@ impl Raw {
     }
 
     /// C_SignInit and C_Sign, the size asked first.
-    pub fn sign(&self, session: CK_SESSION_HANDLE, mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Answer<Vec<u8>> {
+    pub fn sign(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mut mechanism: CK_MECHANISM,
+        key: CK_OBJECT_HANDLE,
+        data: &[u8],
+    ) -> Answer<Vec<u8>> {
         answer(ck!(self, C_SignInit, session, &mut mechanism, key))?;
         let (input, length) = input(data);
         sized(|out, room| ck!(self, C_Sign, session, input, length, out, room))
@@ -322,14 +343,26 @@ impl Raw {
     }
 
     /// C_EncryptInit and C_Encrypt, the size asked first.
-    pub fn encrypt(&self, session: CK_SESSION_HANDLE, mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Answer<Vec<u8>> {
+    pub fn encrypt(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mut mechanism: CK_MECHANISM,
+        key: CK_OBJECT_HANDLE,
+        data: &[u8],
+    ) -> Answer<Vec<u8>> {
         answer(ck!(self, C_EncryptInit, session, &mut mechanism, key))?;
         let (input, length) = input(data);
         sized(|out, room| ck!(self, C_Encrypt, session, input, length, out, room))
     }
 
     /// C_DecryptInit and C_Decrypt, the size asked first.
-    pub fn decrypt(&self, session: CK_SESSION_HANDLE, mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Answer<Vec<u8>> {
+    pub fn decrypt(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mut mechanism: CK_MECHANISM,
+        key: CK_OBJECT_HANDLE,
+        data: &[u8],
+    ) -> Answer<Vec<u8>> {
         answer(ck!(self, C_DecryptInit, session, &mut mechanism, key))?;
         let (input, length) = input(data);
         sized(|out, room| ck!(self, C_Decrypt, session, input, length, out, room))
@@ -376,7 +409,11 @@ pub fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &mut T) -> CK_MECHANISM {
 /// A mechanism with bytes as parameter; they must outlive its use.
 #[must_use]
 pub fn with_bytes(kind: CK_MECHANISM_TYPE, parameter: &mut [u8]) -> CK_MECHANISM {
-    CK_MECHANISM { mechanism: kind, pParameter: parameter.as_mut_ptr().cast(), ulParameterLen: parameter.len() as CK_ULONG }
+    CK_MECHANISM {
+        mechanism: kind,
+        pParameter: parameter.as_mut_ptr().cast(),
+        ulParameterLen: parameter.len() as CK_ULONG,
+    }
 }
 
 /// The entries of a function list behind its version, as addresses.

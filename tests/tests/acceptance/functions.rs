@@ -24,7 +24,8 @@ fn interfaces(raw: &Raw) -> Vec<Interface> {
     let mut count = 0;
     // SAFETY: NULL asks for the count.
     assert_eq!(unsafe { list(null_mut(), &mut count) }, CKR_OK);
-    let mut found = vec![CK_INTERFACE { pInterfaceName: null_mut(), pFunctionList: null_mut(), flags: 0 }; count as usize];
+    let mut found =
+        vec![CK_INTERFACE { pInterfaceName: null_mut(), pFunctionList: null_mut(), flags: 0 }; count as usize];
     // SAFETY: room for `count` interfaces.
     assert_eq!(unsafe { list(found.as_mut_ptr(), &mut count) }, CKR_OK);
     found.iter().map(told).collect()
@@ -221,8 +222,8 @@ fn before_c_initialize_every_function_says_so() {
             for words in [[0; 10], [1; 10].map(|word| word * page.as_ptr() as usize)] {
                 let words = if name == "C_Finalize" { [0; 10] } else { words };
                 let code = call_words(entry, words);
-                let unsupported = code == CKR_FUNCTION_NOT_SUPPORTED && LATER.contains(&name)
-                    || code == CKR_FUNCTION_NOT_PARALLEL;
+                let unsupported =
+                    code == CKR_FUNCTION_NOT_SUPPORTED && LATER.contains(&name) || code == CKR_FUNCTION_NOT_PARALLEL;
                 assert!(code == CKR_CRYPTOKI_NOT_INITIALIZED || unsupported, "{name}: {code:#x}");
             }
         }

@@ -14,7 +14,9 @@ fn compiled(place: &Place, name: &str) -> PathBuf {
     let program = place.file(name);
     let source = module::workspace().join(format!("tests/c/{name}.c"));
     let mut cc = place.command("cc");
-    cc.args(["-std=c11", "-D_GNU_SOURCE", "-DCRYPTOKI_COMPAT", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-o"]).arg(&program).arg(source);
+    cc.args(["-std=c11", "-D_GNU_SOURCE", "-DCRYPTOKI_COMPAT", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-o"])
+        .arg(&program)
+        .arg(source);
     let include = module::workspace().join("ffi-headers/include");
     let include = if include.exists() { include } else { PathBuf::from("/usr/include/p11-kit-1/p11-kit") };
     cc.arg("-I").arg(include).args(["-ldl", "-lpthread"]);
@@ -93,7 +95,8 @@ fn finalise_while_other_threads_sign_ends_them_cleanly() {
             raw.finalize();
             for signer in signers {
                 let code = signer.join().expect("a signer");
-                let expected = [CKR_CRYPTOKI_NOT_INITIALIZED, CKR_SESSION_HANDLE_INVALID, CKR_OPERATION_NOT_INITIALIZED];
+                let expected =
+                    [CKR_CRYPTOKI_NOT_INITIALIZED, CKR_SESSION_HANDLE_INVALID, CKR_OPERATION_NOT_INITIALIZED];
                 assert!(expected.contains(&code), "{code:#x}");
             }
         });
@@ -172,7 +175,8 @@ fn p11_kit_and_the_application_load_the_module_in_one_process() {
         // p11-kit reads its configuration from HOME.
         let folder = place.file("config/pkcs11/modules");
         std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("tested.module"), format!("module: {}\n", module::path().display())).expect("a file");
+        std::fs::write(folder.join("tested.module"), format!("module: {}\n", module::path().display()))
+            .expect("a file");
         std::fs::write(place.file("config/pkcs11/pkcs11.conf"), "user-config: only\n").expect("a file");
         let raw = Raw::start();
         raw.user_session();

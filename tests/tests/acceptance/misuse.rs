@@ -32,10 +32,43 @@ fn template_counts_beyond_any_memory_are_refused() {
                     ck!(raw, C_GetAttributeValue, session, key, pointer, count),
                     ck!(raw, C_SetAttributeValue, session, key, pointer, count),
                     ck!(raw, C_GenerateKey, session, &mut generate, pointer, count, &mut out),
-                    ck!(raw, C_GenerateKeyPair, session, &mut pair, pointer, count, null_mut(), 0, &mut out, &mut second),
-                    ck!(raw, C_GenerateKeyPair, session, &mut pair, null_mut(), 0, pointer, count, &mut out, &mut second),
+                    ck!(
+                        raw,
+                        C_GenerateKeyPair,
+                        session,
+                        &mut pair,
+                        pointer,
+                        count,
+                        null_mut(),
+                        0,
+                        &mut out,
+                        &mut second
+                    ),
+                    ck!(
+                        raw,
+                        C_GenerateKeyPair,
+                        session,
+                        &mut pair,
+                        null_mut(),
+                        0,
+                        pointer,
+                        count,
+                        &mut out,
+                        &mut second
+                    ),
                     ck!(raw, C_DeriveKey, session, &mut mechanism, key, pointer, count, &mut out),
-                    ck!(raw, C_UnwrapKey, session, &mut mechanism, key, [0; 24].as_mut_ptr(), 24, pointer, count, &mut out),
+                    ck!(
+                        raw,
+                        C_UnwrapKey,
+                        session,
+                        &mut mechanism,
+                        key,
+                        [0; 24].as_mut_ptr(),
+                        24,
+                        pointer,
+                        count,
+                        &mut out
+                    ),
                 ];
                 assert!(codes.iter().all(|&code| code == CKR_ARGUMENTS_BAD), "{count:#x}: {codes:x?}");
             }
@@ -75,7 +108,8 @@ fn attribute_values_of_a_wrong_size_or_kind_are_refused() {
         let mut out = 0;
         let code = ck!(raw, C_GenerateKey, session, &mut plain(CKM_AES_KEY_GEN), hole.as_mut_ptr(), 1, &mut out);
         assert!(matches!(code, CKR_ARGUMENTS_BAD | CKR_ATTRIBUTE_VALUE_INVALID), "{code:#x}");
-        let mut huge = [CK_ATTRIBUTE { type_: CKA_LABEL, pValue: [0u8; 4].as_mut_ptr().cast(), ulValueLen: CK_ULONG::MAX }];
+        let mut huge =
+            [CK_ATTRIBUTE { type_: CKA_LABEL, pValue: [0u8; 4].as_mut_ptr().cast(), ulValueLen: CK_ULONG::MAX }];
         let code = ck!(raw, C_FindObjectsInit, session, huge.as_mut_ptr(), 1);
         assert!(matches!(code, CKR_ARGUMENTS_BAD | CKR_ATTRIBUTE_VALUE_INVALID), "{code:#x}");
     });
@@ -118,7 +152,10 @@ fn deep_nests_of_templates_end_early() {
         ];
         let mut key = 0;
         let code = ck!(raw, C_GenerateKey, session, &mut plain(CKM_AES_KEY_GEN), list.as_mut_ptr(), 2, &mut key);
-        assert!(matches!(code, CKR_ARGUMENTS_BAD | CKR_ATTRIBUTE_VALUE_INVALID | CKR_TEMPLATE_INCONSISTENT), "{code:#x}");
+        assert!(
+            matches!(code, CKR_ARGUMENTS_BAD | CKR_ATTRIBUTE_VALUE_INVALID | CKR_TEMPLATE_INCONSISTENT),
+            "{code:#x}"
+        );
     });
 }
 
@@ -131,9 +168,7 @@ fn usage_that_a_key_does_not_allow_is_refused() {
         let key = raw.generate(session, plain(CKM_AES_KEY_GEN), template).expect("a key");
         assert_eq!(raw.encrypt(session, plain(CKM_AES_ECB), key, &[0; 16]), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
         assert!(raw.decrypt(session, plain(CKM_AES_ECB), key, &[0; 16]).is_ok());
-        let only = Template::new()
-            .number(CKA_VALUE_LEN, 32)
-            .bytes(CKA_ALLOWED_MECHANISMS, &CKM_AES_ECB.to_ne_bytes());
+        let only = Template::new().number(CKA_VALUE_LEN, 32).bytes(CKA_ALLOWED_MECHANISMS, &CKM_AES_ECB.to_ne_bytes());
         let key = raw.generate(session, plain(CKM_AES_KEY_GEN), only).expect("a key");
         assert!(raw.encrypt(session, plain(CKM_AES_ECB), key, &[0; 16]).is_ok());
         let mut iv = [0; 16];

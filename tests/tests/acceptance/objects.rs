@@ -191,8 +191,7 @@ fn python_asks_seven_attributes_of_any_object() {
         let session = raw.user_session();
         let object = raw.create(session, data("python")).expect("an object");
         let kinds = [CKA_CLASS, CKA_TOKEN, CKA_PRIVATE, CKA_MODIFIABLE, CKA_LABEL, CKA_ID, CKA_KEY_TYPE];
-        let mut list =
-            kinds.map(|type_| CK_ATTRIBUTE { type_, pValue: null_mut(), ulValueLen: 0 });
+        let mut list = kinds.map(|type_| CK_ATTRIBUTE { type_, pValue: null_mut(), ulValueLen: 0 });
         let code = ck!(raw, C_GetAttributeValue, session, object, list.as_mut_ptr(), 7);
         assert_eq!(code, CKR_ATTRIBUTE_TYPE_INVALID, "a data object has neither ID nor key type");
         assert_eq!(list.map(|entry| entry.ulValueLen)[..5], [8, 1, 1, 1, 6]);
@@ -205,9 +204,11 @@ fn private_objects_are_there_only_for_their_user() {
     isolated!(|_, _| {
         let raw = Raw::start();
         let session = raw.user_session();
-        let hidden = raw.create(session, data("hidden").flag(CKA_PRIVATE, true).flag(CKA_TOKEN, true)).expect("private");
+        let hidden =
+            raw.create(session, data("hidden").flag(CKA_PRIVATE, true).flag(CKA_TOKEN, true)).expect("private");
         raw.create(session, data("shown").flag(CKA_PRIVATE, false).flag(CKA_TOKEN, true)).expect("public");
-        let temporary = raw.create(session, data("gone").flag(CKA_PRIVATE, true).flag(CKA_TOKEN, false)).expect("session");
+        let temporary =
+            raw.create(session, data("gone").flag(CKA_PRIVATE, true).flag(CKA_TOKEN, false)).expect("session");
         assert_eq!(ck!(raw, C_Logout, session), CKR_OK);
         assert_eq!(raw.find(session, Template::new(), 10).len(), 1);
         assert_eq!(raw.attribute(session, hidden, CKA_LABEL), Err(CKR_OBJECT_HANDLE_INVALID));
@@ -215,7 +216,11 @@ fn private_objects_are_there_only_for_their_user() {
         assert_eq!(refused, Err(CKR_USER_NOT_LOGGED_IN));
         assert_eq!(raw.login(session, CKU_USER, USER_PIN), Ok(()));
         assert_eq!(raw.find(session, labelled("hidden"), 10).len(), 1);
-        assert_eq!(raw.attribute(session, temporary, CKA_LABEL), Err(CKR_OBJECT_HANDLE_INVALID), "it died with the logout");
+        assert_eq!(
+            raw.attribute(session, temporary, CKA_LABEL),
+            Err(CKR_OBJECT_HANDLE_INVALID),
+            "it died with the logout"
+        );
     });
 }
 
@@ -259,17 +264,15 @@ fn what_only_the_token_may_say_is_refused_in_templates() {
     isolated!(|_, _| {
         let raw = Raw::start();
         let session = raw.user_session();
-        for (kind, value) in [
-            (CKA_LOCAL, true),
-            (CKA_ALWAYS_SENSITIVE, true),
-            (CKA_NEVER_EXTRACTABLE, true),
-            (CKA_TRUSTED, true),
-        ] {
+        for (kind, value) in
+            [(CKA_LOCAL, true), (CKA_ALWAYS_SENSITIVE, true), (CKA_NEVER_EXTRACTABLE, true), (CKA_TRUSTED, true)]
+        {
             let template = Template::new().number(CKA_VALUE_LEN, 16).flag(kind, value);
             let code = raw.generate(session, plain(CKM_AES_KEY_GEN), template);
             assert!(code.is_err(), "{kind:#x} was taken from the user's template");
         }
-        let code = raw.create(session, Template::new().number(CKA_CLASS, CKO_DOMAIN_PARAMETERS).number(CKA_KEY_TYPE, CKK_EC));
+        let code =
+            raw.create(session, Template::new().number(CKA_CLASS, CKO_DOMAIN_PARAMETERS).number(CKA_KEY_TYPE, CKK_EC));
         assert!(code.is_err(), "domain parameters are refused clearly");
         let key = raw.aes(session, 32);
         assert!(raw.flag(session, key, CKA_LOCAL));

@@ -70,7 +70,10 @@ fn gcm_takes_any_iv_length_and_tags_of_32_to_128_bits() {
                 let mut gcm = gcm(&mut iv, tag_bits);
                 let sealed = raw.encrypt(session, with(CKM_AES_GCM, &mut gcm), key, b"text").expect("sealed");
                 assert_eq!(sealed.len(), 4 + tag_bits as usize / 8);
-                assert_eq!(raw.decrypt(session, with(CKM_AES_GCM, &mut gcm), key, &sealed).as_deref(), Ok(&b"text"[..]));
+                assert_eq!(
+                    raw.decrypt(session, with(CKM_AES_GCM, &mut gcm), key, &sealed).as_deref(),
+                    Ok(&b"text"[..])
+                );
                 let mut broken = sealed.clone();
                 broken[0] ^= 1;
                 let code = raw.decrypt(session, with(CKM_AES_GCM, &mut gcm), key, &broken);
@@ -81,7 +84,10 @@ fn gcm_takes_any_iv_length_and_tags_of_32_to_128_bits() {
             let mut iv = vec![4u8; iv_bytes];
             let mut gcm = gcm(&mut iv, tag_bits);
             let code = raw.encrypt(session, with(CKM_AES_GCM, &mut gcm), key, b"text");
-            assert!(matches!(code, Err(CKR_MECHANISM_PARAM_INVALID | CKR_ARGUMENTS_BAD)), "{iv_bytes} {tag_bits} {code:?}");
+            assert!(
+                matches!(code, Err(CKR_MECHANISM_PARAM_INVALID | CKR_ARGUMENTS_BAD)),
+                "{iv_bytes} {tag_bits} {code:?}"
+            );
         }
     });
 }
@@ -105,13 +111,14 @@ fn parameters_of_a_wrong_size_are_refused() {
         let key = raw.aes(session, 16);
         let (_, private) = raw.rsa(session);
         let mut page = [0u8; 512];
-        for (mechanism, right) in
-            [(CKM_AES_CBC, 16), (CKM_AES_CBC_PAD, 16), (CKM_AES_CTR, 24), (CKM_AES_GCM, 48)]
-        {
+        for (mechanism, right) in [(CKM_AES_CBC, 16), (CKM_AES_CBC_PAD, 16), (CKM_AES_CTR, 24), (CKM_AES_GCM, 48)] {
             for size in [0, 1, right - 1, right + 1, 500] {
                 let mut wrong = with_bytes(mechanism, &mut page[..size]);
                 let code = ck!(raw, C_EncryptInit, session, &mut wrong, key);
-                assert!(matches!(code, CKR_MECHANISM_PARAM_INVALID | CKR_ARGUMENTS_BAD), "{mechanism:#x} {size} {code:#x}");
+                assert!(
+                    matches!(code, CKR_MECHANISM_PARAM_INVALID | CKR_ARGUMENTS_BAD),
+                    "{mechanism:#x} {size} {code:#x}"
+                );
             }
             let mut null = CK_MECHANISM { mechanism, pParameter: null_mut(), ulParameterLen: right as CK_ULONG };
             let code = ck!(raw, C_EncryptInit, session, &mut null, key);
@@ -194,14 +201,17 @@ fn oaep_source_0_without_data_is_accepted() {
                 (CKM_SHA512, CKG_MGF1_SHA512),
                 (CKM_SHA256, CKG_MGF1_SHA1),
             ] {
-                let mut oaep = CK_RSA_PKCS_OAEP_PARAMS { hashAlg: hash, mgf, source, pSourceData: data, ulSourceDataLen: length };
-                let sealed = raw.encrypt(session, with(CKM_RSA_PKCS_OAEP, &mut oaep), public, b"short text").expect("sealed");
+                let mut oaep =
+                    CK_RSA_PKCS_OAEP_PARAMS { hashAlg: hash, mgf, source, pSourceData: data, ulSourceDataLen: length };
+                let sealed =
+                    raw.encrypt(session, with(CKM_RSA_PKCS_OAEP, &mut oaep), public, b"short text").expect("sealed");
                 let opened = raw.decrypt(session, with(CKM_RSA_PKCS_OAEP, &mut oaep), private, &sealed);
                 assert_eq!(opened.as_deref(), Ok(&b"short text"[..]), "{hash:#x} {mgf} {source}");
             }
         }
         // No hash named: strict, as decided; and data without a source is a contradiction.
-        let mut none = CK_RSA_PKCS_OAEP_PARAMS { hashAlg: 0, mgf: 0, source: 0, pSourceData: null_mut(), ulSourceDataLen: 0 };
+        let mut none =
+            CK_RSA_PKCS_OAEP_PARAMS { hashAlg: 0, mgf: 0, source: 0, pSourceData: null_mut(), ulSourceDataLen: 0 };
         let code = ck!(raw, C_EncryptInit, session, &mut with(CKM_RSA_PKCS_OAEP, &mut none), public);
         assert_eq!(code, CKR_MECHANISM_PARAM_INVALID);
     });
@@ -260,8 +270,13 @@ fn edwards_and_montgomery_keys_are_made_in_each_known_way() {
 
 fn derive(raw: &Raw, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE, peer: &[u8]) -> Answer<Vec<u8>> {
     let (point, length) = input(peer);
-    let mut ecdh =
-        CK_ECDH1_DERIVE_PARAMS { kdf: CKD_NULL, ulSharedDataLen: 0, pSharedData: null_mut(), ulPublicDataLen: length, pPublicData: point };
+    let mut ecdh = CK_ECDH1_DERIVE_PARAMS {
+        kdf: CKD_NULL,
+        ulSharedDataLen: 0,
+        pSharedData: null_mut(),
+        ulPublicDataLen: length,
+        pPublicData: point,
+    };
     let mut template = Template::new()
         .number(CKA_CLASS, CKO_SECRET_KEY)
         .number(CKA_KEY_TYPE, CKK_GENERIC_SECRET)
@@ -273,7 +288,16 @@ fn derive(raw: &Raw, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE, peer: &[
     let mut list = template.attributes();
     let mut mechanism = with(CKM_ECDH1_DERIVE, &mut ecdh);
     let mut derived = 0;
-    answer(ck!(raw, C_DeriveKey, session, &mut mechanism, key, list.as_mut_ptr(), list.len() as CK_ULONG, &mut derived))?;
+    answer(ck!(
+        raw,
+        C_DeriveKey,
+        session,
+        &mut mechanism,
+        key,
+        list.as_mut_ptr(),
+        list.len() as CK_ULONG,
+        &mut derived
+    ))?;
     raw.attribute(session, derived, CKA_VALUE)
 }
 
@@ -303,7 +327,12 @@ fn ecdh_takes_points_raw_and_in_der_and_both_sides_agree() {
         }
         // A point that is not on the curve must not be used.
         let (_, private) = raw
-            .generate_pair(session, plain(CKM_EC_KEY_PAIR_GEN), Template::new().bytes(CKA_EC_PARAMS, P256), derive_right)
+            .generate_pair(
+                session,
+                plain(CKM_EC_KEY_PAIR_GEN),
+                Template::new().bytes(CKA_EC_PARAMS, P256),
+                derive_right,
+            )
             .expect("a pair");
         let mut wrong = [1u8; 65];
         wrong[0] = 4;
@@ -369,8 +398,18 @@ fn key_wrap_returns_exactly_what_was_wrapped() {
             let mut list = template.attributes();
             let ((data, length), mut again) = (input(&wrapped), 0);
             let count = list.len() as CK_ULONG;
-            let code =
-                ck!(raw, C_UnwrapKey, session, &mut mechanism, wrapping, data, length, list.as_mut_ptr(), count, &mut again);
+            let code = ck!(
+                raw,
+                C_UnwrapKey,
+                session,
+                &mut mechanism,
+                wrapping,
+                data,
+                length,
+                list.as_mut_ptr(),
+                count,
+                &mut again
+            );
             assert_eq!(code, CKR_OK, "{:#x}", mechanism.mechanism);
             let value = |key| raw.attribute(session, key, CKA_VALUE).expect("an extractable key");
             assert_eq!(value(again), value(key));
@@ -381,8 +420,18 @@ fn key_wrap_returns_exactly_what_was_wrapped() {
             let mut broken = wrapped.clone();
             *broken.last_mut().unwrap() ^= 1;
             let data = broken.as_mut_ptr();
-            let code =
-                ck!(raw, C_UnwrapKey, session, &mut mechanism, wrapping, data, length, list.as_mut_ptr(), count, &mut again);
+            let code = ck!(
+                raw,
+                C_UnwrapKey,
+                session,
+                &mut mechanism,
+                wrapping,
+                data,
+                length,
+                list.as_mut_ptr(),
+                count,
+                &mut again
+            );
             assert_ne!(code, CKR_OK, "{:#x}: a broken wrapping was taken", mechanism.mechanism);
         }
     });

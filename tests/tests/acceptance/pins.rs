@@ -4,7 +4,7 @@
 
 use perilune_tests::ck::*;
 use perilune_tests::raw::{Answer, answer, plain};
-use perilune_tests::{Raw, SO_PIN, Template, TOKEN_LABEL, USER_PIN, child, ck, isolated};
+use perilune_tests::{Raw, SO_PIN, TOKEN_LABEL, Template, USER_PIN, child, ck, isolated};
 
 fn flags(raw: &Raw) -> CK_FLAGS {
     let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
@@ -178,7 +178,8 @@ fn a_login_writes_nothing_unless_a_counter_changes() {
             assert_eq!(raw.find(session, Template::new(), 10).len(), 1);
             assert_eq!(ck!(raw, C_Logout, session), CKR_OK);
         }
-        let names = |content: &[(std::path::PathBuf, Vec<u8>)]| content.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
+        let names =
+            |content: &[(std::path::PathBuf, Vec<u8>)]| content.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
         let after = place.store_content();
         assert_eq!(names(&after), names(&before));
         assert!(after == before, "a login changed the store");

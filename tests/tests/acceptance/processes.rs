@@ -139,7 +139,8 @@ fn many_processes_log_in_while_one_writes_and_each_finds_the_token() {
                 let raw = Raw::start();
                 let session = raw.user_session();
                 raw.create(session, data("steady")).expect("an object");
-                let others: Vec<_> = ["reader", "writer", "reader", "reader"].map(|role| child::role(place, role, "")).into();
+                let others: Vec<_> =
+                    ["reader", "writer", "reader", "reader"].map(|role| child::role(place, role, "")).into();
                 for other in others {
                     other.succeed();
                 }

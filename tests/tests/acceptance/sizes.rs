@@ -189,7 +189,8 @@ fn input_and_output_may_be_the_same_buffer() {
         let session = raw.user_session();
         let key = raw.aes(session, 32);
         let mut iv = [5; 16];
-        for (mechanism, bytes, grows) in [(CKM_AES_CBC, 64usize, 0usize), (CKM_AES_CBC_PAD, 61, 3), (CKM_AES_CBC_PAD, 64, 16)]
+        for (mechanism, bytes, grows) in
+            [(CKM_AES_CBC, 64usize, 0usize), (CKM_AES_CBC_PAD, 61, 3), (CKM_AES_CBC_PAD, 64, 16)]
         {
             let plaintext: Vec<u8> = (0..bytes as u8).collect();
             let mut mechanism = with_bytes(mechanism, &mut iv);
