@@ -220,7 +220,10 @@ fn what_openssl_encrypts_the_token_decrypts() {
             assert_eq!(opened, b"for the token only");
             let mut broken = place.read("sealed");
             broken[100] ^= 1;
-            assert!(session.decrypt(&mechanism, private, &broken).is_err());
+            // PKCS#1 v1.5 may answer with other bytes instead of an error (implicit rejection), never with the text.
+            let broken = session.decrypt(&mechanism, private, &broken);
+            let implicit = matches!(mechanism, Mechanism::RsaPkcs);
+            assert!(broken.map_or(true, |other| implicit && other != opened));
         }
     });
 }

@@ -298,6 +298,8 @@ fn may_succeed(name: &str, words: &[usize; 10], session: usize) -> bool {
         "C_GetInfo" | "C_GetSlotList" | "C_GetFunctionList" | "C_GetInterfaceList" | "C_GetInterface" => true,
         // Slots with small numbers may exist; GnuTLS opens sessions on empty ones.
         "C_GetSlotInfo" | "C_GetTokenInfo" | "C_GetMechanismList" | "C_CloseAllSessions" | "C_OpenSession" => true,
+        // Small numbers are mechanisms, too.
+        "C_GetMechanismInfo" => words[1] < 0x100,
         // With a good session: the whole store is searched, nothing is mixed in, a session is told of.
         "C_GetSessionInfo" | "C_FindObjectsInit" | "C_FindObjects" | "C_FindObjectsFinal" | "C_SeedRandom"
         | "C_GenerateRandom" | "C_Logout" | "C_CloseSession" => good,

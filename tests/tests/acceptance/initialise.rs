@@ -166,7 +166,7 @@ fn information_about_the_module_is_as_stated() {
         let raw = Raw::start();
         let mut info = CK_INFO::default();
         assert_eq!(ck!(raw, C_GetInfo, &mut info), CKR_OK);
-        assert_eq!((info.cryptokiVersion.major, info.cryptokiVersion.minor), (2, 40));
+        assert_eq!((info.cryptokiVersion.major, info.cryptokiVersion.minor), (3, 2), "the newest interface");
         assert_eq!(info.flags, 0);
         for text in [&info.manufacturerID, &info.libraryDescription] {
             assert!(text.iter().all(|byte| (0x20..0x7F).contains(byte)), "blank-padded text: {text:?}");

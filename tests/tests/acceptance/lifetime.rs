@@ -73,22 +73,20 @@ fn finalise_while_other_threads_sign_ends_them_cleanly() {
         let (_, private) = raw.rsa(session);
         let slot = raw.slot_of(perilune_tests::TOKEN_LABEL).expect("the token");
         let begun = AtomicBool::new(false);
+        let sessions = [0; 4].map(|_| raw.session(slot));
         std::thread::scope(|scope| {
-            let signers: Vec<_> = (0..4)
-                .map(|_| {
-                    let (raw, begun) = (&raw, &begun);
-                    scope.spawn(move || {
-                        let mine = raw.session(slot);
-                        loop {
-                            match raw.sign(mine, plain(CKM_SHA256_RSA_PKCS), private, b"data") {
-                                Ok(signature) => assert_eq!(signature.len(), 256),
-                                Err(code) => break code,
-                            }
-                            begun.store(true, Ordering::Relaxed);
+            let signers = sessions.map(|mine| {
+                let (raw, begun) = (&raw, &begun);
+                scope.spawn(move || {
+                    loop {
+                        match raw.sign(mine, plain(CKM_SHA256_RSA_PKCS), private, b"data") {
+                            Ok(signature) => assert_eq!(signature.len(), 256),
+                            Err(code) => break code,
                         }
-                    })
+                        begun.store(true, Ordering::Relaxed);
+                    }
                 })
-                .collect();
+            });
             while !begun.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }
