@@ -169,3 +169,66 @@ impl Default for Place {
         Self::new()
     }
 }
+
+/// OpenSSL with its pkcs11 engine on the module under test.
+impl Place {
+    /// A key of the token as the engine names it.
+    #[must_use]
+    pub fn engine_key(label: &str) -> String {
+        format!("pkcs11:token={TOKEN_LABEL};object={label};type=private;pin-value={USER_PIN}")
+    }
+
+    /// The command `openssl` with the engine configured.
+    #[must_use]
+    pub fn engine_command(&self, arguments: &[&str]) -> Command {
+        let module = module::path().display();
+        let text = format!(
+            "openssl_conf = start\n[start]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\n\
+             engine_id = pkcs11\nMODULE_PATH = {module}\ninit = 0\n[req]\ndistinguished_name = dn\n[dn]\n\
+             [ca]\nbasicConstraints = critical, CA:true\nkeyUsage = keyCertSign\n\
+             [leaf]\nkeyUsage = digitalSignature, keyEncipherment\n\
+             [tls]\nbasicConstraints = critical, CA:true\nkeyUsage = digitalSignature, keyEncipherment, keyCertSign\n\
+             [code]\nkeyUsage = digitalSignature\nextendedKeyUsage = codeSigning\n"
+        );
+        let mut command = self.command("openssl");
+        command.env("OPENSSL_CONF", self.write("engine.cnf", text)).args(arguments);
+        command
+    }
+
+    /// Runs `openssl` with the engine configured; it must succeed.
+    pub fn engine(&self, arguments: &[&str]) -> String {
+        outside::output(self.engine_command(arguments))
+    }
+
+    /// Generates a key pair in the token.
+    pub fn key_pair(&self, kind: &str, id: &str, label: &str) {
+        let usage = if kind.starts_with("rsa") { "--usage-decrypt" } else { "--usage-derive" };
+        let arguments = ["--keypairgen", "--key-type", kind, "--id", id, "--label", label, "--usage-sign", usage];
+        self.pkcs11_tool_user(&arguments);
+    }
+
+    /// A certificate that the token's key `label` signs itself, in `file`.
+    pub fn self_signed(&self, label: &str, file: &str, section: &str) {
+        let (key, subject) = (Self::engine_key(label), format!("/CN={label}"));
+        self.engine(&[
+            "req",
+            "-new",
+            "-x509",
+            "-engine",
+            "pkcs11",
+            "-keyform",
+            "engine",
+            "-key",
+            &key,
+            "-subj",
+            &subject,
+            "-days",
+            "30",
+            "-sha256",
+            "-extensions",
+            section,
+            "-out",
+            file,
+        ]);
+    }
+}
