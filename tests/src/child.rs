@@ -105,6 +105,11 @@ impl Running {
         self.child.id()
     }
 
+    /// Whether it has ended already.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// Waits for its end, at most for the limit.
     pub fn finish(mut self) -> Report {
         let begin = Instant::now();

@@ -167,8 +167,8 @@ fn a_process_killed_in_the_middle_of_writing_loses_nothing_that_was_acknowledged
         let session = raw.user_session();
         for round in 0..5 {
             let name = format!("round-{round}");
-            let writer = child::role(place, "writer", &name);
-            let acknowledged = wait_for_note(place, &name, 5 + round * 3);
+            let mut writer = child::role(place, "writer", &name);
+            let acknowledged = wait_for_note(place, &mut writer, &name, 5 + round * 3);
             // SAFETY: the writer is our own child and not waited for yet.
             assert_eq!(unsafe { libc::kill(writer.id() as libc::pid_t, libc::SIGKILL) }, 0);
             assert!(!writer.finish().success());
@@ -180,8 +180,8 @@ fn a_process_killed_in_the_middle_of_writing_loses_nothing_that_was_acknowledged
     });
 }
 
-fn wait_for_note(place: &Place, name: &str, least: u32) -> u32 {
-    for _ in 0..20_000 {
+fn wait_for_note(place: &Place, writer: &mut child::Running, name: &str, least: u32) -> u32 {
+    while !writer.has_ended() {
         let note = std::fs::read_to_string(place.file(name)).unwrap_or_default();
         if let Ok(number) = note.parse::<u32>()
             && number >= least
@@ -190,5 +190,5 @@ fn wait_for_note(place: &Place, name: &str, least: u32) -> u32 {
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    panic!("the writer does not get on");
+    panic!("the writer ended by itself");
 }
