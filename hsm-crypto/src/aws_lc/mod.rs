@@ -8,6 +8,7 @@
 //! thrown away in the child. Its error queue and generator state live in a `pthread` key with a destructor, so a library
 //! that contains this crate must stay mapped until the last thread is gone (link it with `-z nodelete`).
 
+mod allocator;
 mod cipher;
 mod ec;
 mod edwards;
