@@ -27,6 +27,7 @@ pub mod random;
 pub mod rsa;
 mod rsa_parts;
 pub mod secret;
+pub mod selftest;
 
 pub use error::{CryptoError, Result};
 pub use hash::Hash;

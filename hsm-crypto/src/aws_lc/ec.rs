@@ -224,3 +224,38 @@ fn signature_of(r: &[u8], s: &[u8]) -> Result<Owned<ECDSA_SIG>> {
     succeeded(answer, FAILED)?;
     Ok(signature)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portable;
+
+    struct System;
+
+    impl Random for System {
+        fn fill(&self, out: &mut [u8]) -> Result<()> {
+            getrandom::fill(out).map_err(|_| CryptoError::RandomFailed)
+        }
+    }
+
+    /// The provider takes secp256k1 from the portable engine; here AWS-LC checks that one's work, and the other way round.
+    #[test]
+    fn both_engines_agree_on_secp256k1() {
+        let curve = Curve::K256;
+        for _ in 0..10 {
+            let scalar = generate(curve, &System).unwrap();
+            let ours = private(curve, scalar.expose()).unwrap();
+            let theirs = (portable().ec_private)(curve, scalar.expose()).unwrap();
+            let point = ours.public_point();
+            assert_eq!(point, theirs.public_point());
+            let digest = [3; 32];
+            let signature = ours.sign(&digest, &System).unwrap();
+            assert_eq!((portable().ec_public)(curve, &point).unwrap().verify(&digest, &signature), Ok(()));
+            let signature = theirs.sign(&digest, &System).unwrap();
+            assert_eq!(public(curve, &point).unwrap().verify(&digest, &signature), Ok(()));
+            assert_eq!(public(curve, &point).unwrap().verify(&[4; 32], &signature), Err(CryptoError::BadSignature));
+            let peer = (portable().ec_private)(curve, &[9]).unwrap().public_point();
+            assert_eq!(ours.agree(&peer), theirs.agree(&peer));
+        }
+    }
+}

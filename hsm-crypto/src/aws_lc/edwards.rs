@@ -10,8 +10,7 @@ use crate::portable::edwards::{fixed_key, strict_public};
 use crate::secret::SecretBytes;
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
-use curve25519_dalek::constants::EIGHT_TORSION;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Makes an Ed25519 key from its seed.
 ///
@@ -75,7 +74,7 @@ impl EdPublicKey for EdPublic {
         if signature.len() != 64 {
             return Err(CryptoError::SignatureLength);
         }
-        if small_order_encodings().iter().any(|point| signature.starts_with(point)) {
+        if SMALL_ORDER.iter().any(|point| signature.starts_with(point)) {
             return Err(CryptoError::BadSignature);
         }
         // A refusal has but one meaning.
@@ -84,10 +83,29 @@ impl EdPublicKey for EdPublic {
 }
 
 /// The canonical encodings of the eight points of small order; AWS-LC itself refuses any other encoding of them.
-fn small_order_encodings() -> &'static [[u8; 32]; 8] {
-    static ENCODINGS: OnceLock<[[u8; 32]; 8]> = OnceLock::new();
-    ENCODINGS.get_or_init(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()))
-}
+const SMALL_ORDER: [[u8; 32]; 8] = {
+    let mut points = [[0; 32]; 8];
+    points[0][0] = 1;
+    points[1] = [0xFF; 32];
+    points[1][0] = 0xEC;
+    points[1][31] = 0x7F;
+    points[3][31] = 0x80;
+    let order_8 = [
+        0xC7, 0x17, 0x6A, 0x70, 0x3D, 0x4D, 0xD8, 0x4F, 0xBA, 0x3C, 0x0B, 0x76, 0x0D, 0x10, 0x67, 0x0F, 0x2A, 0x20,
+        0x53, 0xFA, 0x2C, 0x39, 0xCC, 0xC6, 0x4E, 0xC7, 0xFD, 0x77, 0x92, 0xAC, 0x03, 0x7A,
+    ];
+    let other_order_8 = [
+        0x26, 0xE8, 0x95, 0x8F, 0xC2, 0xB2, 0x27, 0xB0, 0x45, 0xC3, 0xF4, 0x89, 0xF2, 0xEF, 0x98, 0xF0, 0xD5, 0xDF,
+        0xAC, 0x05, 0xD3, 0xC6, 0x33, 0x39, 0xB1, 0x38, 0x02, 0x88, 0x6D, 0x53, 0xFC, 0x05,
+    ];
+    points[4] = order_8;
+    points[5] = order_8;
+    points[5][31] |= 0x80;
+    points[6] = other_order_8;
+    points[7] = other_order_8;
+    points[7][31] |= 0x80;
+    points
+};
 
 /// AWS-LC wipes the key when it is freed.
 struct XPrivate {
@@ -107,5 +125,18 @@ impl XPrivateKey for XPrivate {
         // Every 32 bytes are a public value, so the one refusal is a shared value of all zeros.
         let peer = UnparsedPublicKey::new(&X25519, peer);
         agree(&self.private, peer, CryptoError::InputRange, |shared| Ok(SecretBytes::copy_of(shared)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use curve25519_dalek::constants::EIGHT_TORSION;
+
+    #[test]
+    fn the_table_of_small_order_points_is_complete() {
+        for point in EIGHT_TORSION {
+            assert!(SMALL_ORDER.contains(point.compress().as_bytes()));
+        }
     }
 }

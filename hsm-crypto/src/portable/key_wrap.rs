@@ -212,3 +212,25 @@ fn decrypt_block<A: Aes>(aes: &A, bytes: &mut [u8]) {
     let (blocks, _) = Array::slice_as_chunks_mut(bytes);
     aes.decrypt_blocks(blocks);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the default initial value the crate's result is the reference for the function composed here.
+    #[test]
+    fn the_wrapping_function_gives_the_same_bytes_as_the_crate() {
+        let key = [7; 32];
+        let aes = aes::Aes256::expand(&key).unwrap();
+        for semiblocks in [2, 3, 4, 100, 300] {
+            let data: Vec<u8> = (0..semiblocks * 8).map(|place| place as u8).collect();
+            let reference = key_wrap(KeyWrap::Kw, &key, None, &data).unwrap();
+            let mut work = [KW_INITIAL.as_slice(), &data].concat();
+            wrapping_function(&aes, &mut work);
+            assert_eq!(work, reference);
+            unwrapping_function(&aes, &mut work);
+            assert_eq!(work[8..], data);
+            assert_eq!(key_wrap(KeyWrap::Kw, &key, Some(&KW_INITIAL), &data).unwrap(), reference);
+        }
+    }
+}

@@ -40,3 +40,9 @@ pub fn random_bytes(len: usize) -> Vec<u8> {
     System.fill(&mut bytes).unwrap();
     bytes
 }
+
+/// Fails when fewer vectors ran than `each` for every engine: a set that silently shrank proves nothing.
+pub fn check_count(ran: usize, each: usize) {
+    let expected = each * engines().len();
+    assert!(ran >= expected, "only {ran} of {expected} vectors ran");
+}

@@ -1,0 +1,103 @@
+//! The gate in front of the preferred engine: a family is tested once, before its first use.
+//!
+//! Owns: what has been tested in this process. After the first time it costs one atomic load for each key or cipher that is
+//! made, and nothing in their operations. The state is an atomic byte and not a lock: two threads may test at the same
+//! moment, which does no harm, whereas a lock held by another thread during `fork` would stay held in the child for ever.
+//! `digest` and `hmac` cannot report a failure; every other function proves their families along with its own.
+
+use crate::error::{CryptoError, Result};
+use crate::provider::Provider;
+use crate::selftest::{Family, run};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+#[cfg(feature = "aws-lc")]
+use crate::aws_lc::PROVIDER as ENGINE;
+#[cfg(not(feature = "aws-lc"))]
+use crate::portable::PROVIDER as ENGINE;
+
+/// The engine of this build behind its self-tests.
+pub(crate) static PROVIDER: Provider = Provider {
+    name: ENGINE.name,
+    digest: ENGINE.digest,
+    hmac: ENGINE.hmac,
+    cmac: |key| proved(Family::Mac).and_then(|()| (ENGINE.cmac)(key)),
+    rsa_generate: |bits, exponent, random| {
+        proved(Family::Rsa).and_then(|()| (ENGINE.rsa_generate)(bits, exponent, random))
+    },
+    rsa_private: |parts| proved(Family::Rsa).and_then(|()| (ENGINE.rsa_private)(parts)),
+    rsa_public: |modulus, exponent| proved(Family::Rsa).and_then(|()| (ENGINE.rsa_public)(modulus, exponent)),
+    ec_generate: |curve, random| proved(Family::Ec).and_then(|()| (ENGINE.ec_generate)(curve, random)),
+    ec_private: |curve, scalar| proved(Family::Ec).and_then(|()| (ENGINE.ec_private)(curve, scalar)),
+    ec_public: |curve, point| proved(Family::Ec).and_then(|()| (ENGINE.ec_public)(curve, point)),
+    ed25519_private: |seed| proved(Family::Edwards).and_then(|()| (ENGINE.ed25519_private)(seed)),
+    ed25519_public: |key| proved(Family::Edwards).and_then(|()| (ENGINE.ed25519_public)(key)),
+    x25519_private: |key| proved(Family::Edwards).and_then(|()| (ENGINE.x25519_private)(key)),
+    cipher: |mode, direction, key| proved(Family::Cipher).and_then(|()| (ENGINE.cipher)(mode, direction, key)),
+    gcm: |params, direction, key| proved(Family::Gcm).and_then(|()| (ENGINE.gcm)(params, direction, key)),
+    key_wrap: |kind, key, initial, data| {
+        proved(Family::KeyWrap).and_then(|()| (ENGINE.key_wrap)(kind, key, initial, data))
+    },
+    key_unwrap: |kind, key, initial, data| {
+        proved(Family::KeyWrap).and_then(|()| (ENGINE.key_unwrap)(kind, key, initial, data))
+    },
+};
+
+const UNTESTED: u8 = 0;
+const PASSED: u8 = 1;
+const FAILED: u8 = 2;
+
+/// What is known of each family, in the order of [`Family::ALL`].
+static STATES: [AtomicU8; Family::ALL.len()] = [const { AtomicU8::new(UNTESTED) }; Family::ALL.len()];
+
+/// Lets pass when the family has been tested, which happens here the first time.
+fn proved(family: Family) -> Result<()> {
+    once(&STATES[family as usize], family, || {
+        run(&ENGINE, Family::Digest)?;
+        run(&ENGINE, Family::Mac)?;
+        run(&ENGINE, family)
+    })
+}
+
+/// Runs `test` unless its outcome is known, and remembers it.
+fn once(state: &AtomicU8, family: Family, test: impl FnOnce() -> Result<()>) -> Result<()> {
+    match state.load(Ordering::Acquire) {
+        PASSED => Ok(()),
+        FAILED => Err(CryptoError::SelfTest(family.name())),
+        _ => {
+            let outcome = test();
+            match outcome {
+                Ok(()) => state.store(PASSED, Ordering::Release),
+                Err(CryptoError::SelfTest(_)) => state.store(FAILED, Ordering::Release),
+                // Nothing was learnt, for instance because memory was short; the next call tries again.
+                Err(_) => {}
+            }
+            outcome
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_tested_once_and_its_failure_is_remembered() {
+        let state = AtomicU8::new(UNTESTED);
+        let short_of_memory = CryptoError::EngineFailed("memory is short");
+        assert_eq!(once(&state, Family::Rsa, || Err(short_of_memory)), Err(short_of_memory));
+        assert_eq!(once(&state, Family::Rsa, || Ok(())), Ok(()));
+        assert_eq!(once(&state, Family::Rsa, || unreachable!("tested twice")), Ok(()));
+
+        let state = AtomicU8::new(UNTESTED);
+        let failure = CryptoError::SelfTest(Family::Rsa.name());
+        assert_eq!(once(&state, Family::Rsa, || Err(failure)), Err(failure));
+        assert_eq!(once(&state, Family::Rsa, || unreachable!("tested twice")), Err(failure));
+    }
+
+    #[test]
+    fn a_state_belongs_to_each_family() {
+        for (place, family) in Family::ALL.into_iter().enumerate() {
+            assert_eq!(family as usize, place);
+        }
+    }
+}

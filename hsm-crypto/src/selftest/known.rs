@@ -1,0 +1,102 @@
+//! The questions and answers of the self-tests, and nothing else.
+//!
+//! From FIPS 180-4, RFC 4231, RFC 4493, SP 800-38A, the GCM specification, RFC 3394, RFC 5649, NIST's CAVS file for ECC CDH,
+//! RFC 6979, RFC 8032 and RFC 7748. The RSA key and its answers were made with OpenSSL for this file; it protects nothing.
+
+pub(super) const SHA1_ABC: [u8; 20] = hex("a9993e364706816aba3e25717850c26c9cd0d89d");
+pub(super) const SHA224_ABC: [u8; 28] = hex("23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7");
+pub(super) const SHA256_ABC: [u8; 32] = hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+pub(super) const SHA384_ABC: [u8; 48] =
+    hex("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+pub(super) const SHA512_ABC: [u8; 64] = hex("ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+     2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+
+pub(super) const HMAC_ANSWER: [u8; 32] = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+pub(super) const CMAC_ANSWER: [u8; 16] = hex("070a16b46b4d4144f79bdd9dd04a287c");
+
+pub(super) const AES_KEY: [u8; 16] = hex("2b7e151628aed2a6abf7158809cf4f3c");
+pub(super) const AES_BLOCK: [u8; 16] = hex("6bc1bee22e409f96e93d7e117393172a");
+pub(super) const ECB_ANSWER: [u8; 16] = hex("3ad77bb40d7a3660a89ecaf32466ef97");
+pub(super) const CBC_IV: [u8; 16] = hex("000102030405060708090a0b0c0d0e0f");
+pub(super) const CBC_ANSWER: [u8; 16] = hex("7649abac8119b246cee98e9b12e9197d");
+pub(super) const CTR_BLOCK: [u8; 16] = hex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+pub(super) const CTR_ANSWER: [u8; 16] = hex("874d6191b620e3261bef6864990db6ce");
+
+pub(super) const GCM_KEY: [u8; 16] = hex("feffe9928665731c6d6a8f9467308308");
+pub(super) const GCM_IV: [u8; 8] = hex("cafebabefacedbad");
+pub(super) const GCM_AAD: [u8; 20] = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+pub(super) const GCM_PLAIN: [u8; 60] = hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72\
+     1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39");
+pub(super) const GCM_SEALED: [u8; 76] = hex("61353b4c2806934a777ff51fa22a4755699b2a714fcdc6f83766e5f97b6c7423\
+     73806900e49f24b22b097544d4896b424989b5e1ebac0f07c23f45983612d2e79e3b0785561be14aaca2fccb");
+
+pub(super) const KW_KEY: [u8; 16] = hex("000102030405060708090a0b0c0d0e0f");
+pub(super) const KW_PLAIN: [u8; 16] = hex("00112233445566778899aabbccddeeff");
+pub(super) const KW_WRAPPED: [u8; 24] = hex("1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5");
+pub(super) const KWP_KEY: [u8; 24] = hex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8");
+pub(super) const KWP_PLAIN: [u8; 7] = hex("466f7250617369");
+pub(super) const KWP_WRAPPED: [u8; 16] = hex("afbeb0f07dfbf5419200f2ccb50bb24f");
+
+pub(super) const ECDH_SCALAR: [u8; 32] = hex("7d7dc5f71eb29ddaf80d6214632eeae03d9058af1fb6d22ed80badb62bc1a534");
+pub(super) const ECDH_PEER: [u8; 65] = hex("04700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287\
+     db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac");
+pub(super) const ECDH_SHARED: [u8; 32] = hex("46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b");
+pub(super) const ECDSA_POINT: [u8; 65] = hex("0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6\
+     7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299");
+pub(super) const ECDSA_SIGNATURE: [u8; 64] = hex("8496a60b5e9b47c825488827e0495b0e3fa109ec4568fd3f8d1097678eb97f00\
+     2362ab1adbe2b8adf9cb9edab740ea6049c028114f2460f96554f61fae3302fe");
+
+pub(super) const ED25519_SEED: [u8; 32] = hex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+pub(super) const ED25519_PUBLIC: [u8; 32] = hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+pub(super) const ED25519_SIGNATURE: [u8; 64] = hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+     085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
+pub(super) const X25519_PRIVATE: [u8; 32] = hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
+pub(super) const X25519_PEER: [u8; 32] = hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
+pub(super) const X25519_SHARED: [u8; 32] = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+
+pub(super) const RSA_MESSAGE: &[u8] = b"known answer";
+pub(super) const RSA_MODULUS: [u8; 128] = hex("ccfe3a41a93fa21083848ba25702d22ec563ea579f00f3786aebdc22bf8319f0\
+     a87f2bda8b79ee14de3121d74454dffb269655a000396149b428b4bf8a64483d\
+     edb6331ff1f0f5c8aa5b65b6010f7c72a95ee361959c44d10705d17f61048aa6\
+     0b249be4c63cb353c83ca480f0bd5a2c18a8f8f4455908dc7993fcf64a28bdfd");
+pub(super) const RSA_PRIVATE_EXPONENT: [u8; 128] =
+    hex("999a0966f7fe015ee45d660fcfa9027b1f571dda67ff5b702895f10e6c783cf0\
+     b221106822c8cb5801a1c91cb74bedc51005e7c50b45f39b398ea2d93f46a345\
+     c2da1de912b54962a1ea5fc54344a0062c932cac8742307dea6165c44be03053\
+     a64307d47ce0b379885f113a5a8144b4763f671f678338a01481c7a9a9025ca1");
+pub(super) const RSA_SIGNATURE: [u8; 128] = hex("8502973072a72c3c1b92d4b521fafd28d1789339a71c03bfc63777cf5ba0c8b2\
+     a178f885337e371b2e30f7d1d47fc4f039880ea5937b91b89fee98aeb44aa6eb\
+     3ba118f87f476fee35c5b0ba64eed89e1f4afd5e0e9d60c5afabb56afd5f5720\
+     782c7803481807b9e0ff66e3ae979b90869c5a8d5e7562964edc62aaf16eea10");
+/// [`RSA_MESSAGE`] by OAEP with SHA-256 and MGF1 with SHA-1.
+pub(super) const RSA_OAEP: [u8; 128] = hex("8fd1b28fa571df77e6f7a0e8b3f11cb5a2de12e454b16b038511241a80976e74\
+     2bde8c5b50f9cb82f12490781c0824f3b82d3fe26b7c77091882a5d19a57bd3b\
+     6bc22e9d8b42ca9fd60b3a931392cbc9015943bae1df637092d68f663b53051e\
+     02c044e1fc96c817a3a010d18f5febd2153b44b4d42979d3434130666bff86ca");
+/// [`RSA_MESSAGE`] by PKCS#1 v1.5.
+pub(super) const RSA_PKCS1: [u8; 128] = hex("b6b6649534e53674a6fdce7e5a13d61df9ecaa63553d6d63a8150b0b76642585\
+     4929537e6f3f0cedb1eaaaa2bf0d41502c0996146ba3bb1cae179774b05f72b5\
+     0b72a39172f291ba39978e24540c214ecb3e25229cb3239b92e720db11d6293b\
+     fab27e4ab103c09e4dda01e7cc50ed685e2ffdfcf08729c73480cf01337a4f01");
+
+/// Reads hexadecimal at compile time; a wrong digit or length does not compile.
+const fn hex<const BYTES: usize>(text: &str) -> [u8; BYTES] {
+    const fn digit(letter: u8) -> u8 {
+        match letter {
+            b'0'..=b'9' => letter - b'0',
+            b'a'..=b'f' => letter - b'a' + 10,
+            _ => 16,
+        }
+    }
+    let text = text.as_bytes();
+    assert!(text.len() == 2 * BYTES, "another number of digits than the type has");
+    let mut out = [0; BYTES];
+    let mut place = 0;
+    while place < BYTES {
+        let (high, low) = (digit(text[2 * place]), digit(text[2 * place + 1]));
+        assert!(high < 16 && low < 16, "not a hexadecimal digit");
+        out[place] = high << 4 | low;
+        place += 1;
+    }
+    out
+}

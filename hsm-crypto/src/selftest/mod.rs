@@ -1,0 +1,311 @@
+//! Known-answer tests: does the machine at hand compute what the standards say?
+//!
+//! Owns: one short test for each family of algorithms, and the gate through which `preferred` runs each of them once,
+//! before the first key or cipher of that family is made. Does not know: which engine it tests.
+//! A failure is `CryptoError::SelfTest`, today and for the life of the process. The vectors are those of the standards, or
+//! made with OpenSSL where a standard has none of use; the large sets are in the tests of this crate.
+
+pub(crate) mod gate;
+mod known;
+
+use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
+use crate::ec::Curve;
+use crate::error::{CryptoError, Result};
+use crate::hash::{Hash, Mac};
+use crate::provider::Provider;
+use crate::random::Random;
+use crate::rsa::{OaepParams, PssParams, RsaParts};
+use crate::secret::SecretBytes;
+
+/// A family of algorithms that is tested together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// SHA-1 and SHA-2.
+    Digest,
+    /// HMAC and CMAC.
+    Mac,
+    /// RSA signatures and decryption.
+    Rsa,
+    /// ECDSA and ECDH.
+    Ec,
+    /// Ed25519 and X25519.
+    Edwards,
+    /// AES-ECB, CBC and CTR.
+    Cipher,
+    /// AES-GCM.
+    Gcm,
+    /// AES key wrap.
+    KeyWrap,
+}
+
+impl Family {
+    /// Every family; the ones that others are built on come first.
+    pub const ALL: [Family; 8] = [
+        Family::Digest,
+        Family::Mac,
+        Family::Rsa,
+        Family::Ec,
+        Family::Edwards,
+        Family::Cipher,
+        Family::Gcm,
+        Family::KeyWrap,
+    ];
+
+    /// The name that a failure carries.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Family::Digest => "SHA-1 and SHA-2",
+            Family::Mac => "HMAC and CMAC",
+            Family::Rsa => "RSA",
+            Family::Ec => "ECDSA and ECDH",
+            Family::Edwards => "Ed25519 and X25519",
+            Family::Cipher => "AES-ECB, CBC and CTR",
+            Family::Gcm => "AES-GCM",
+            Family::KeyWrap => "AES key wrap",
+        }
+    }
+}
+
+/// Tests one family of an engine.
+///
+/// # Errors
+/// `SelfTest` with the family's name when an answer is wrong or refused; `EngineFailed` when memory is short.
+pub fn run(provider: &Provider, family: Family) -> Result<()> {
+    let right = match family {
+        Family::Digest => digests(provider),
+        Family::Mac => macs(provider),
+        Family::Rsa => rsa(provider),
+        Family::Ec => ec(provider),
+        Family::Edwards => edwards(provider),
+        Family::Cipher => ciphers(provider),
+        Family::Gcm => gcm(provider),
+        Family::KeyWrap => key_wrap(provider),
+    };
+    match right {
+        Ok(true) => Ok(()),
+        Err(CryptoError::EngineFailed(what)) => Err(CryptoError::EngineFailed(what)),
+        // An algorithm that refuses its own known answer is as wrong as one that computes another.
+        Ok(false) | Err(_) => Err(CryptoError::SelfTest(family.name())),
+    }
+}
+
+/// Tests every family of an engine.
+///
+/// # Errors
+/// As [`run`], for the first family that fails.
+pub fn run_all(provider: &Provider) -> Result<()> {
+    Family::ALL.into_iter().try_for_each(|family| run(provider, family))
+}
+
+fn digests(provider: &Provider) -> Result<bool> {
+    let answers: [(Hash, &[u8]); 5] = [
+        (Hash::Sha1, &known::SHA1_ABC),
+        (Hash::Sha224, &known::SHA224_ABC),
+        (Hash::Sha256, &known::SHA256_ABC),
+        (Hash::Sha384, &known::SHA384_ABC),
+        (Hash::Sha512, &known::SHA512_ABC),
+    ];
+    Ok(answers.into_iter().all(|(hash, answer)| {
+        let mut digest = (provider.digest)(hash);
+        digest.update(b"abc");
+        digest.finish() == answer
+    }))
+}
+
+fn macs(provider: &Provider) -> Result<bool> {
+    let mut hmac = (provider.hmac)(Hash::Sha256, b"Jefe");
+    let mut cmac = (provider.cmac)(&known::AES_KEY)?;
+    Ok(mac_answers(&mut *hmac, b"what do ya want for nothing?", &known::HMAC_ANSWER)
+        && mac_answers(&mut *cmac, &known::AES_BLOCK, &known::CMAC_ANSWER))
+}
+
+fn mac_answers(mac: &mut dyn Mac, message: &[u8], answer: &[u8]) -> bool {
+    mac.update(message);
+    let computed = mac.finish() == answer;
+    mac.update(message);
+    let verified = mac.verify(answer).is_ok();
+    // Nothing was taken in since, so the answer must not match.
+    computed && verified && mac.verify(answer).is_err()
+}
+
+fn rsa(provider: &Provider) -> Result<bool> {
+    let parts = RsaParts {
+        modulus: known::RSA_MODULUS.to_vec(),
+        public_exponent: vec![1, 0, 1],
+        private_exponent: SecretBytes::copy_of(&known::RSA_PRIVATE_EXPONENT),
+        prime_1: SecretBytes::default(),
+        prime_2: SecretBytes::default(),
+        exponent_1: SecretBytes::default(),
+        exponent_2: SecretBytes::default(),
+        coefficient: SecretBytes::default(),
+    };
+    let key = (provider.rsa_private)(&parts)?;
+    let public = (provider.rsa_public)(&parts.modulus, &parts.public_exponent)?;
+    let signature = key.sign_pkcs1(known::RSA_MESSAGE, &Unrandom)?;
+    let pss = PssParams { hash: Hash::Sha256, mgf_hash: Hash::Sha256, salt_bytes: 32 };
+    let pss_signature = key.sign_pss(&pss, &known::SHA256_ABC, &Unrandom)?;
+    let oaep = OaepParams { hash: Hash::Sha256, mgf_hash: Hash::Sha1, label: Vec::new() };
+    Ok(signature == known::RSA_SIGNATURE
+        && public.verify_pkcs1(known::RSA_MESSAGE, &signature).is_ok()
+        && public.verify_pkcs1(b"another message", &signature).is_err()
+        && public.verify_pss(&pss, &known::SHA256_ABC, &pss_signature).is_ok()
+        && public.verify_pss(&pss, &[0; 32], &pss_signature).is_err()
+        && key.decrypt_oaep(&oaep, &known::RSA_OAEP, &Unrandom)?.expose() == known::RSA_MESSAGE
+        && key.decrypt_pkcs1(&known::RSA_PKCS1, &Unrandom)?.expose() == known::RSA_MESSAGE)
+}
+
+fn ec(provider: &Provider) -> Result<bool> {
+    for curve in Curve::ALL {
+        let scalar = vec![1; curve.field_bytes()];
+        let key = (provider.ec_private)(curve, &scalar)?;
+        let public = (provider.ec_public)(curve, &key.public_point())?;
+        let signature = key.sign(&known::SHA256_ABC, &Unrandom)?;
+        let holds = public.verify(&known::SHA256_ABC, &signature).is_ok();
+        if !holds || public.verify(&[9; 32], &signature).is_ok() {
+            return Ok(false);
+        }
+    }
+    let key = (provider.ec_private)(Curve::P256, &known::ECDH_SCALAR)?;
+    let shared = key.agree(&known::ECDH_PEER)?;
+    let verifier = (provider.ec_public)(Curve::P256, &known::ECDSA_POINT)?;
+    let mut digest = (provider.digest)(Hash::Sha512);
+    digest.update(b"sample");
+    Ok(shared.expose() == known::ECDH_SHARED && verifier.verify(&digest.finish(), &known::ECDSA_SIGNATURE).is_ok())
+}
+
+fn edwards(provider: &Provider) -> Result<bool> {
+    let key = (provider.ed25519_private)(&known::ED25519_SEED)?;
+    let public = (provider.ed25519_public)(&known::ED25519_PUBLIC)?;
+    let signature = key.sign(&[0x72])?;
+    let shared = (provider.x25519_private)(&known::X25519_PRIVATE)?.agree(&known::X25519_PEER)?;
+    Ok(key.public_key() == known::ED25519_PUBLIC
+        && signature == known::ED25519_SIGNATURE
+        && public.verify(&[0x72], &signature).is_ok()
+        && public.verify(&[0x73], &signature).is_err()
+        && shared.expose() == known::X25519_SHARED)
+}
+
+fn ciphers(provider: &Provider) -> Result<bool> {
+    let modes: [(Mode, &[u8]); 3] = [
+        (Mode::Ecb, &known::ECB_ANSWER),
+        (Mode::Cbc { iv: known::CBC_IV }, &known::CBC_ANSWER),
+        (Mode::Ctr { block: known::CTR_BLOCK, counter_bits: 128 }, &known::CTR_ANSWER),
+    ];
+    for (mode, answer) in modes {
+        let sealed = through((provider.cipher)(&mode, Direction::Encrypt, &known::AES_KEY)?, &known::AES_BLOCK)?;
+        let opened = through((provider.cipher)(&mode, Direction::Decrypt, &known::AES_KEY)?, answer)?;
+        if sealed != answer || opened != known::AES_BLOCK {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn through(mut cipher: Box<dyn Cipher>, input: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    cipher.update(input, &mut out)?;
+    cipher.finish(&mut out)?;
+    Ok(out)
+}
+
+fn gcm(provider: &Provider) -> Result<bool> {
+    let params = GcmParams { iv: known::GCM_IV.to_vec(), aad: known::GCM_AAD.to_vec(), tag_bytes: 16 };
+    let start = |direction| (provider.gcm)(&params, direction, &known::GCM_KEY);
+    let sealed = through_aead(start(Direction::Encrypt)?, &known::GCM_PLAIN)?;
+    let opened = through_aead(start(Direction::Decrypt)?, &known::GCM_SEALED)?;
+    let mut changed = known::GCM_SEALED;
+    changed[0] ^= 1;
+    let refused = through_aead(start(Direction::Decrypt)?, &changed) == Err(CryptoError::DecryptionFailed);
+    Ok(sealed == known::GCM_SEALED && opened == known::GCM_PLAIN && refused)
+}
+
+fn through_aead(mut aead: Box<dyn Aead>, input: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    aead.update(input, &mut out)?;
+    aead.finish(&mut out)?;
+    Ok(out)
+}
+
+fn key_wrap(provider: &Provider) -> Result<bool> {
+    let answers = |kind, key: &[u8], plain: &[u8], wrapped: &[u8]| -> Result<bool> {
+        let wraps = (provider.key_wrap)(kind, key, None, plain)? == wrapped;
+        let unwraps = (provider.key_unwrap)(kind, key, None, wrapped)?.expose() == plain;
+        Ok(wraps && unwraps && (provider.key_unwrap)(kind, key, None, &changed(wrapped)).is_err())
+    };
+    Ok(answers(KeyWrap::Kw, &known::KW_KEY, &known::KW_PLAIN, &known::KW_WRAPPED)?
+        && answers(KeyWrap::Kwp, &known::KWP_KEY, &known::KWP_PLAIN, &known::KWP_WRAPPED)?)
+}
+
+/// A wrapped key with one bit changed.
+fn changed(wrapped: &[u8]) -> Vec<u8> {
+    let mut changed = wrapped.to_vec();
+    if let Some(first) = changed.first_mut() {
+        *first ^= 1;
+    }
+    changed
+}
+
+/// Bytes that are not random at all: the keys of these tests are printed in standards and in this file.
+struct Unrandom;
+
+impl Random for Unrandom {
+    fn fill(&self, out: &mut [u8]) -> Result<()> {
+        out.fill(0x5A);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::Digest;
+    use crate::{portable, preferred};
+
+    #[test]
+    fn both_engines_stand_every_test() {
+        for engine in [portable(), preferred()] {
+            for family in Family::ALL {
+                assert_eq!(run(engine, family), Ok(()), "{}, {family:?}", engine.name);
+            }
+            assert_eq!(run_all(engine), Ok(()));
+        }
+    }
+
+    /// An engine with one wrong part each.
+    #[test]
+    fn a_wrong_answer_is_found_and_names_its_family() {
+        fn wrong_digest(_: Hash) -> Box<dyn Digest> {
+            (portable().digest)(Hash::Sha1)
+        }
+        fn wrong_hmac(_: Hash, key: &[u8]) -> Box<dyn Mac> {
+            (portable().hmac)(Hash::Sha512, key)
+        }
+        fn wrong_cipher(mode: &Mode, _: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+            (portable().cipher)(mode, Direction::Decrypt, key)
+        }
+        fn wrong_gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+            (portable().gcm)(&GcmParams { aad: Vec::new(), ..params.clone() }, direction, key)
+        }
+        fn wrong_wrap(_: KeyWrap, _: &[u8], _: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
+            Ok(data.to_vec())
+        }
+        let wrong_seed = |_: &[u8]| (portable().ed25519_private)(&[0; 32]);
+        let no_rsa = |_: &RsaParts| Err(CryptoError::InvalidKey("refused"));
+        let wrong_curve = |_: Curve, scalar: &[u8]| (portable().ec_private)(Curve::P256, &scalar[..32]);
+        let engines = [
+            (Provider { digest: wrong_digest, ..*portable() }, Family::Digest),
+            (Provider { hmac: wrong_hmac, ..*portable() }, Family::Mac),
+            (Provider { rsa_private: no_rsa, ..*portable() }, Family::Rsa),
+            (Provider { ec_private: wrong_curve, ..*portable() }, Family::Ec),
+            (Provider { ed25519_private: wrong_seed, ..*portable() }, Family::Edwards),
+            (Provider { cipher: wrong_cipher, ..*portable() }, Family::Cipher),
+            (Provider { gcm: wrong_gcm, ..*portable() }, Family::Gcm),
+            (Provider { key_wrap: wrong_wrap, ..*portable() }, Family::KeyWrap),
+        ];
+        for (engine, family) in engines {
+            assert_eq!(run(&engine, family), Err(CryptoError::SelfTest(family.name())));
+            assert_eq!(run_all(&engine), Err(CryptoError::SelfTest(family.name())));
+        }
+    }
+}
