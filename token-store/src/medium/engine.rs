@@ -65,8 +65,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies a batch whole and hands it to the operating system.
-    pub(crate) fn apply(&self, batch: Batch) -> Result<()> {
+    /// Applies a batch whole and hands it to the operating system; `before` are the files of the map so far.
+    pub(crate) fn apply(&self, batch: Batch, before: &Files) -> Result<()> {
         let db = self.db()?;
         let mut changes = sled::Batch::default();
         for (key, value) in batch.changes {
@@ -76,6 +76,9 @@ impl Engine {
             }
         }
         guarded("write", &self.folder, || db.apply_batch(changes))?;
+        // Large values are in files of their own now. They must be durable before the log that points at them may be:
+        // the engine does not open a map whose log points at nothing.
+        settle_blobs(&self.folder, before)?;
         guarded("flush", &self.folder, || db.flush()).map(drop)
     }
 
@@ -155,40 +158,59 @@ pub(crate) fn tidy(folder: &Path) -> Result<Files> {
     Ok(files)
 }
 
+/// Makes the files of large values durable that are not among `before`.
+fn settle_blobs(folder: &Path, before: &Files) -> Result<()> {
+    let blobs = folder.join("blobs");
+    let names = folder::names_in(&blobs)?;
+    let mut new = names.iter().filter(|path| !before.contains(*path)).peekable();
+    if new.peek().is_none() {
+        return Ok(());
+    }
+    new.try_for_each(|path| settle_file(path))?;
+    folder::sync_folder(&blobs)
+}
+
 /// How much `settle` makes durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Settle {
     /// Nothing: only the modes of new files are set.
     Modes,
-    /// New files, and the folders they are in.
-    New,
+    /// The names of new files.
+    Names,
     /// All files and folders, after a crash.
     Everything,
 }
 
 /// Makes durable what a session may have left in the page cache, and closes new files to others.
 ///
-/// The data file itself was fsynced when the engine closed. The files of a new map are always made durable.
+/// The data file was fsynced when the engine closed, snapshots when they were written, the files of large values
+/// before the log. The files of a new map are always made durable.
 pub(crate) fn settle(folder: &Path, before: &Files, what: Settle) -> Result<()> {
     let what = if before.is_empty() { Settle::Everything } else { what };
-    let mut folders = BTreeSet::new();
     for path in tidy(folder)? {
-        if what != Settle::Everything && before.contains(&path) {
-            continue;
+        if what == Settle::Everything {
+            settle_file(&path)?;
+        } else if !before.contains(&path) {
+            restrict(&path, 0o600)?;
         }
-        restrict(&path, 0o600)?;
-        if what != Settle::Modes {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(|error| io_error("fsync", &path, error))?;
-            folders.insert(folder::parent_of(&path).to_owned());
-        }
+    }
+    if what == Settle::Modes {
+        return Ok(());
     }
     if what == Settle::Everything {
         let blobs = folder.join("blobs");
         restrict(&blobs, 0o700)?;
-        folders.extend([folder.to_owned(), folder::parent_of(folder).to_owned()]);
-        folders.extend(blobs.is_dir().then_some(blobs));
+        folder::sync_folder(folder::parent_of(folder))?;
+        if blobs.is_dir() {
+            folder::sync_folder(&blobs)?;
+        }
     }
-    folders.iter().try_for_each(|folder| folder::sync_folder(folder))
+    folder::sync_folder(folder)
+}
+
+fn settle_file(path: &Path) -> Result<()> {
+    restrict(path, 0o600)?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| io_error("fsync", path, error))
 }
 
 /// Takes away what the process's umask left to others; the folder above has kept them out so far.

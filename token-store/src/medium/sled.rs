@@ -179,14 +179,14 @@ impl Session<'_> {
         self.writer.set_number(generation)?;
         self.committed = true;
         batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
-        self.open.engine.apply(batch)
+        self.open.engine.apply(batch, &self.files)
     }
 
     fn close(self) -> Result<()> {
         let Self { open, files, mut writer, map, committed, _held } = self;
         open.engine.close()?;
         // A view only leaves another snapshot, which is as good as the one before: its name may become durable later.
-        engine::settle(map, &files, if committed { Settle::New } else { Settle::Modes })?;
+        engine::settle(map, &files, if committed { Settle::Names } else { Settle::Modes })?;
         writer.set_clean(true)
     }
 }
