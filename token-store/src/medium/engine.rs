@@ -34,10 +34,7 @@ impl Engine {
     /// Opens the map in `folder`, and makes it where there is none.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         // The engine's mode is left alone: this version never asks for it. Without the timer it starts no thread.
-        let config = sled::Config::new()
-            .path(folder)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None);
+        let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let start = Instant::now();
         loop {
             match guarded("open", folder, || config.open()) {
