@@ -38,6 +38,8 @@ show() {
     for word in "$@"; do
         case "$word" in
             "$module") word="\$MODULE" ;;
+            "$root"/*) word=${word#"$root"/} ;;
+            "$work"/*) word=${word#"$work"/} ;;
             *[!A-Za-z0-9_./:=,+-]*) word="'$word'" ;;
         esac
         line+=" $word"
@@ -76,8 +78,8 @@ engine_openssl() {
     unset OPENSSL_CONF
 }
 
-# The URI by which the engine finds a private key of the token.
-key_uri() { printf 'pkcs11:token=%s;object=%s;type=private?pin-source=file:%s/pin' "$label" "$1" "$work"; }
+# The URI by which the engine finds a private key of the token; the PIN is in the file `pin`, here.
+key_uri() { printf 'pkcs11:token=%s;object=%s;type=private?pin-source=file:pin' "$label" "$1"; }
 
 begin() {
     script=$(basename "$(dirname "$0")")

@@ -19,17 +19,15 @@ take_option() {
 
 # Takes a Windows program out of a wheel of Debian's setuptools: the launcher that pip puts beside Python scripts.
 find_program() {
-    local wheel member
+    local wheel members member
     if [ -n "$program" ]; then
         cp "$program" original.exe
         say "the program: $program"
     else
-        for wheel in $(dpkg -L python3-setuptools-whl | grep '\.whl$'); do
-            for member in $(unzip -Z1 "$wheel" '*.exe' 2>/dev/null | sort -r); do
-                case "$member" in *cli-64.exe | *cli.exe) break 2 ;; esac
-            done
-        done
-        [ -n "${member:-}" ] || die "no Windows program in python3-setuptools-whl; name one with --program FILE.exe"
+        wheel=$(dpkg -L python3-setuptools-whl | grep '\.whl$' || true)
+        members=$(unzip -Z1 "$wheel" '*.exe' 2>/dev/null || true)
+        member=$(grep 'cli-64\.exe$' <<<"$members" || tail -n 1 <<<"$members")
+        [ -n "$member" ] || die "no Windows program in python3-setuptools-whl; name one with --program FILE.exe"
         unzip -p "$wheel" "$member" >original.exe
         say "the program: $member, from $wheel"
     fi
@@ -93,14 +91,15 @@ sign_and_prove() {
 }
 
 # Whether a file, or a file of a folder, has these bytes (lower-case hexadecimal) anywhere.
-holds() { find "$1" -type f -exec od -An -v -t x1 {} + | tr -d ' \n' | grep -qF "$2"; }
+holds() { find "$1" -type f -exec od -An -v -t x1 {} + | tr -d ' \n' | grep -F "$2" >/dev/null; }
 
 where_the_keys_are() {
-    local bytes
-    # The token is asked for the private key itself; pkcs11-tool may refuse even to ask, the wrapping below does not.
-    refused "a private key is never read out" pkcs11-tool --module "$module" --token-label "$label" --login \
-        --pin env:USER_PIN --read-object --type privkey --id 02 --output-file stolen.der
-    [ ! -s stolen.der ] || die "something was read out"
+    local name bytes
+    run cc -Wall -Werror -I "$root/ffi-headers/include" "$root/examples/c/extract.c" -o extract -ldl
+    for name in sign-rsa sign-ec; do
+        show ./extract "$module" "$label" "$name"
+        ./extract "$module" "$label" "$name" || die "$name could leave the token"
+    done
     # Whatever the public halves are, in the certificates they are found, in the store they must not be.
     for bytes in $(modulus sign-rsa) $(point sign-ec); do
         holds sign-rsa.der "$bytes" || holds sign-ec.der "$bytes" || die "the search itself does not work"
