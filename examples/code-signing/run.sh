@@ -62,10 +62,22 @@ make_certificates() {
     done
 }
 
+# osslsigncode up to 2.5 (Debian 12) takes the path for the engine's name as well, and then the engine refuses it.
+# Left without the option it lets OpenSSL find the engine by its name, in the folder where Debian puts it.
+choose_engine_option() {
+    engine_option=(-pkcs11engine "$engine")
+    local version
+    version=$(osslsigncode --version 2>/dev/null | sed -n 's/^osslsigncode \([0-9.]*\).*/\1/p')
+    if dpkg --compare-versions "${version:-0}" lt 2.6; then
+        engine_option=()
+        say "osslsigncode $version cannot be told the engine's path (2.6 can); it finds the engine itself."
+    fi
+}
+
 sign_and_prove() {
     local name=$1
     step "Signing the program with $name: osslsigncode hashes it, the token signs the hash"
-    run osslsigncode sign -pkcs11engine "$engine" -pkcs11module "$module" \
+    run osslsigncode sign "${engine_option[@]}" -pkcs11module "$module" \
         -pkcs11cert "pkcs11:token=$label;object=$name;type=cert" -key "$(key_uri "$name")" -ac code-ca.pem \
         -h sha256 -n "Perilune example" -in original.exe -out "$name.exe"
     say "Signed: $(stat -c %s original.exe) bytes became $(stat -c %s "$name.exe"). Now proved three times, without the token:"
@@ -73,7 +85,8 @@ sign_and_prove() {
     grep -q '^Signature verification: ok' output || die "osslsigncode does not say that the signature is good"
     digest=$(sed -n 's/^Calculated message digest *: *\([0-9A-Fa-f]*\).*/\1/p' output | head -n 1)
     say "osslsigncode: Signature verification: ok; digest $digest"
-    run osslsigncode extract-signature -in "$name.exe" -out "$name.p7s"
+    run osslsigncode extract-signature -pem -in "$name.exe" -out "$name.p7s.pem"
+    run openssl pkcs7 -in "$name.p7s.pem" -outform DER -out "$name.p7s"
     show code-signing/prove.sh "$name.exe" "$name.p7s" code-ca.pem
     "$here/prove.sh" "$name.exe" "$name.p7s" code-ca.pem | tee output
     grep -qi "computed here: $digest\$" output || die "osslsigncode and prove.sh computed different digests"
@@ -133,6 +146,7 @@ make_certificates
 
 step "A real Windows program"
 find_program
+choose_engine_option
 
 sign_and_prove sign-rsa
 sign_and_prove sign-ec
