@@ -1,7 +1,7 @@
 # What the example scripts share: options, the module, a folder of their own, a token in it, OpenSSL's engine.
 #
 # Sourced, never run. A script sets `options_more` to what it takes beyond --module and --keep, then calls
-#   begin "$@"              # reads the options, builds the module unless one is given, makes the folder
+#   begin "$@"              # reads the options, installs and builds unless a module is given, makes the folder
 #   make_token LABEL        # a token with fresh PINs
 #   configure_engine        # openssl.cnf for commands with `-engine pkcs11`
 # and works in the folder $work, which is removed at the end. PINs never stand on a command line: pkcs11-tool
@@ -91,8 +91,10 @@ begin() {
         esac
         shift
     done
-    "$root/scripts/install-packages.sh" demo
-    [ -n "$module" ] || build
+    if [ -z "$module" ]; then
+        "$root/scripts/install-packages.sh" demo
+        build
+    fi
     [ -r "$module" ] || die "no module at $module"
     module=$(realpath "$module")
     work=$(mktemp -d "${TMPDIR:-/tmp}/perilune-$script.XXXXXX")
@@ -105,7 +107,7 @@ begin() {
 
 usage() {
     echo "usage: $0 [--module PATH] [--keep]${options_more:+ $options_more}" >&2
-    echo "  --module PATH  use this module and build nothing" >&2
+    echo "  --module PATH  use this module; build and install nothing" >&2
     echo "  --keep         leave the temporary folder with the token and all files" >&2
     exit 2
 }
@@ -122,7 +124,8 @@ build() {
 }
 
 finish() {
-    local status=$?
+    local status=$? child
+    for child in $(jobs -p); do kill "$child" 2>/dev/null || true; done
     cd /
     if [ -n "$keep" ]; then
         printf '\nKept in %s; to look around: export PERILUNE_CONF=%s MODULE=%s\n' "$work" "$PERILUNE_CONF" "$module"
