@@ -6,7 +6,8 @@
 //! fork, and mixes a hash of key and digest into them; scalars of new keys come from the caller's random source.
 //! Called from `aws_lc::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
 
-use super::object::{NO_MEMORY, Owned, forget_errors, number, succeeded};
+use super::exit::generator_is_closed;
+use super::object::{NO_MEMORY, Owned, forget_errors, number, number_bytes, succeeded};
 use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
 use crate::error::{CryptoError, Result};
 use crate::portable::ec::{
@@ -15,10 +16,11 @@ use crate::portable::ec::{
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
-    BIGNUM, BN_bn2bin_padded, EC_GROUP, EC_KEY, EC_KEY_new, EC_KEY_set_group, EC_KEY_set_private_key,
-    EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new, EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256,
-    EC_group_p384, EC_group_p521, EC_group_secp256k1, ECDH_compute_key, ECDSA_SIG, ECDSA_SIG_get0_r, ECDSA_SIG_get0_s,
-    ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify, point_conversion_form_t,
+    BIGNUM, BN_bn2bin_padded, EC_GROUP, EC_KEY, EC_KEY_get0_private_key, EC_KEY_new, EC_KEY_set_group,
+    EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new, EC_POINT_oct2point,
+    EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1, ECDH_compute_key, ECDSA_SIG,
+    ECDSA_SIG_get0_r, ECDSA_SIG_get0_s, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify,
+    point_conversion_form_t,
 };
 use std::ptr;
 use std::sync::Arc;
@@ -137,6 +139,15 @@ struct Private {
     point: Vec<u8>,
 }
 
+impl Private {
+    fn scalar(&self) -> Result<SecretBytes> {
+        // SAFETY: the key is alive.
+        let scalar = unsafe { EC_KEY_get0_private_key(self.key.as_ptr()) };
+        // SAFETY: the number is null or belongs to the key, which is alive.
+        unsafe { number_bytes(scalar) }.map(SecretBytes::new)
+    }
+}
+
 impl EcPrivateKey for Private {
     fn curve(&self) -> Curve {
         self.curve
@@ -146,9 +157,12 @@ impl EcPrivateKey for Private {
         self.point.clone()
     }
 
-    /// The nonce comes from AWS-LC's own generator, so `random` is not asked.
-    fn sign(&self, digest: &[u8], _random: &dyn Random) -> Result<Vec<u8>> {
+    /// The nonce comes from AWS-LC's own generator, so `random` is asked only when that one is closed.
+    fn sign(&self, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
         check_digest(digest)?;
+        if generator_is_closed() {
+            return crate::portable::ec::private(self.curve, self.scalar()?.expose())?.sign(digest, random);
+        }
         // SAFETY: `digest` is readable at its length, and the key is alive and has its private part.
         let signature = unsafe { ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.as_ptr()) };
         let signature = Owned::<ECDSA_SIG>::take(signature, FAILED)?;

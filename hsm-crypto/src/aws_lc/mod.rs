@@ -3,15 +3,16 @@
 //! Owns: [`PROVIDER`], the one table that says which engine serves which operation, and why. Called through
 //! `provider::preferred` when the feature `aws-lc` is on.
 //!
-//! Forks, threads, exit: AWS-LC starts no thread and registers no `atexit` handler. Its random generator notices a fork by
-//! itself (a page that the kernel wipes in the child, or `pthread_atfork`) and reseeds, and cached blinding values are
-//! thrown away in the child. Its error queue and generator state live in a `pthread` key with a destructor, so a library
-//! that contains this crate must stay mapped until the last thread is gone (link it with `-z nodelete`).
+//! Forks: AWS-LC's random generator notices one by itself (a page that the kernel wipes in the child) and reseeds, and cached
+//! blinding values are thrown away in the child. Threads: it starts none; its error queue and generator state live in a
+//! `pthread` key with a destructor, so a library that contains this crate must stay mapped until the last thread is gone
+//! (link it with `-z nodelete`). Exit: it closes its generator in an ELF destructor; see [`exit`] for what follows.
 
 mod allocator;
 mod cipher;
 mod ec;
 mod edwards;
+mod exit;
 mod hash;
 mod object;
 mod rsa;

@@ -7,6 +7,7 @@
 //! rejecting implicitly, and the raw operation on 0, 1 and n - 1, which AWS-LC refuses though RFC 8017 defines it.
 //! Called from `aws_lc::PROVIDER`.
 
+use super::exit::generator_is_closed;
 use super::object::{NO_MEMORY, Owned, message_digest, number, number_bytes, succeeded};
 use crate::error::{CryptoError, Result};
 use crate::portable::rsa::{self as portable, PKCS1_OVERHEAD_BYTES, check_block, check_generation, prove};
@@ -34,7 +35,7 @@ use std::sync::Arc;
 pub(super) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random) -> Result<RsaParts> {
     check_generation(bits, public_exponent)?;
     // AWS-LC rounds other sizes down and refuses longer exponents.
-    if !bits.is_multiple_of(128) || rsa_parts::bit_length(public_exponent) > 32 {
+    if !bits.is_multiple_of(128) || rsa_parts::bit_length(public_exponent) > 32 || generator_is_closed() {
         return portable::generate(bits, public_exponent, random);
     }
     let exponent = number(public_exponent)?;
@@ -91,7 +92,8 @@ pub(super) fn public(modulus: &[u8], public_exponent: &[u8]) -> Result<Arc<dyn R
     let rsa = unsafe { RSA_new_public_key(n.as_ptr(), e.as_ptr()) };
     let rsa = Owned::take(rsa, CryptoError::InvalidKey("the RSA key is not consistent"))?;
     let envelope = envelope(&rsa)?;
-    Ok(Arc::new(PublicKey { rsa, envelope, modulus: rsa_parts::trimmed(modulus).to_vec() }))
+    let modulus = rsa_parts::trimmed(modulus).to_vec();
+    Ok(Arc::new(PublicKey { rsa, envelope, modulus, public_exponent: public_exponent.to_vec() }))
 }
 
 const FAILED: CryptoError = CryptoError::EngineFailed("RSA");
@@ -205,14 +207,20 @@ impl RsaPrivateKey for PrivateKey {
         self.modulus.len()
     }
 
-    fn sign_pkcs1(&self, payload: &[u8], _random: &dyn Random) -> Result<Vec<u8>> {
+    fn sign_pkcs1(&self, payload: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        if generator_is_closed() {
+            return self.portable.sign_pkcs1(payload, random);
+        }
         if payload.len() + PKCS1_OVERHEAD_BYTES > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
         self.raise(payload, RSA_PKCS1_PADDING)
     }
 
-    fn sign_pss(&self, params: &PssParams, digest: &[u8], _random: &dyn Random) -> Result<Vec<u8>> {
+    fn sign_pss(&self, params: &PssParams, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        if generator_is_closed() {
+            return self.portable.sign_pss(params, digest, random);
+        }
         check_pss(params, digest, rsa_parts::bit_length(&self.modulus) - 1)?;
         let mut out = vec![0; self.modulus.len()];
         let mut written = 0;
@@ -239,7 +247,10 @@ impl RsaPrivateKey for PrivateKey {
         self.portable.decrypt_pkcs1(ciphertext, random)
     }
 
-    fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], _random: &dyn Random) -> Result<SecretBytes> {
+    fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
+        if generator_is_closed() {
+            return self.portable.decrypt_oaep(params, ciphertext, random);
+        }
         check_block(ciphertext, &self.modulus)?;
         let context = oaep_context(&self.envelope, params, EVP_PKEY_decrypt_init)?;
         let mut out = SecretBytes::zeroed(self.modulus.len());
@@ -263,7 +274,7 @@ impl RsaPrivateKey for PrivateKey {
 
     fn raw(&self, block: &[u8], random: &dyn Random) -> Result<SecretBytes> {
         check_block(block, &self.modulus)?;
-        if is_fixed_point(block, &self.modulus) {
+        if is_fixed_point(block, &self.modulus) || generator_is_closed() {
             return self.portable.raw(block, random);
         }
         self.raise(block, RSA_NO_PADDING).map(SecretBytes::new)
@@ -285,6 +296,7 @@ struct PublicKey {
     envelope: Owned<EVP_PKEY>,
     /// The modulus without leading zeros.
     modulus: Vec<u8>,
+    public_exponent: Vec<u8>,
 }
 
 impl PublicKey {
@@ -349,7 +361,10 @@ impl RsaPublicKey for PublicKey {
         succeeded(answer, CryptoError::BadSignature)
     }
 
-    fn encrypt_pkcs1(&self, plaintext: &[u8], _random: &dyn Random) -> Result<Vec<u8>> {
+    fn encrypt_pkcs1(&self, plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        if generator_is_closed() {
+            return portable::public(&self.modulus, &self.public_exponent)?.encrypt_pkcs1(plaintext, random);
+        }
         if plaintext.len() + PKCS1_OVERHEAD_BYTES > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
@@ -371,7 +386,10 @@ impl RsaPublicKey for PublicKey {
         if written == out.len() { Ok(out) } else { Err(FAILED) }
     }
 
-    fn encrypt_oaep(&self, params: &OaepParams, plaintext: &[u8], _random: &dyn Random) -> Result<Vec<u8>> {
+    fn encrypt_oaep(&self, params: &OaepParams, plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        if generator_is_closed() {
+            return portable::public(&self.modulus, &self.public_exponent)?.encrypt_oaep(params, plaintext, random);
+        }
         if plaintext.len() + 2 * params.hash.output_bytes() + 2 > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
