@@ -22,8 +22,11 @@ pub struct Raw {
 macro_rules! ck {
     ($raw:expr, $function:ident $(, $argument:expr)* $(,)?) => {{
         let entry = $raw.functions().$function.expect(stringify!($function));
+        #[allow(clippy::macro_metavars_in_unsafe, reason = "arguments are plain values and pointers of the scenario")]
         // SAFETY: the scenario passes what the C prototype asks for, or deliberately what it must survive.
-        unsafe { entry($($argument),*) }
+        unsafe {
+            entry($($argument),*)
+        }
     }};
 }
 

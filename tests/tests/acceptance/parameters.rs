@@ -159,7 +159,7 @@ fn parameters_and_templates_may_lie_unaligned() {
         let key = raw.aes(session, 16);
         let mut ctr = CK_AES_CTR_PARAMS { ulCounterBits: 128, cb: [7; 16] };
         let straight = raw.encrypt(session, with(CKM_AES_CTR, &mut ctr), key, b"unaligned").expect("aligned");
-        let mut shifted = vec![0u8; 25];
+        let mut shifted = [0u8; 25];
         shifted[1..9].copy_from_slice(&128u64.to_ne_bytes());
         shifted[9..25].copy_from_slice(&[7; 16]);
         let odd = raw.encrypt(session, with_bytes(CKM_AES_CTR, &mut shifted[1..]), key, b"unaligned");

@@ -97,7 +97,7 @@ fn session_states_follow_the_logins() {
         assert_eq!(raw.login(writer, CKU_USER, USER_PIN), Ok(()));
         assert_eq!((state(writer), state(reader)), (CKS_RW_USER_FUNCTIONS, CKS_RO_USER_FUNCTIONS));
         assert_eq!(raw.login(reader, CKU_USER, USER_PIN), Err(CKR_USER_ALREADY_LOGGED_IN));
-        assert_eq!(raw.login(writer, CKU_SO, SO_PIN).is_err(), true);
+        assert_eq!(raw.login(writer, CKU_SO, SO_PIN), Err(CKR_USER_ANOTHER_ALREADY_LOGGED_IN));
         assert_eq!(ck!(raw, C_Logout, reader), CKR_OK);
         assert_eq!((state(writer), state(reader)), (CKS_RW_PUBLIC_SESSION, CKS_RO_PUBLIC_SESSION));
         assert_eq!(ck!(raw, C_Logout, reader), CKR_USER_NOT_LOGGED_IN);
