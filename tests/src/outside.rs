@@ -66,6 +66,22 @@ pub fn ecdsa_to_der(signature: &[u8]) -> Vec<u8> {
     tagged(0x30, &body)
 }
 
+/// The SubjectPublicKeyInfo of an elliptic key: from `CKA_EC_PARAMS`, and `CKA_EC_POINT` with its octet string around.
+///
+/// # Panics
+/// For a point that is too short to be one.
+#[must_use]
+pub fn subject_public_key(curve: &[u8], point: &[u8]) -> Vec<u8> {
+    const EC: [u8; 9] = [0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
+    const ED25519: [u8; 5] = [0x06, 0x03, 0x2B, 0x65, 0x70];
+    // An octet string with one or two bytes of length.
+    let raw = if point[1] == 0x81 { &point[3..] } else { &point[2..] };
+    let algorithm = if raw.len() == 32 { ED25519.to_vec() } else { [&EC, curve].concat() };
+    let mut body = tagged(0x30, &algorithm);
+    body.extend(tagged(0x03, &[&[0], raw].concat()));
+    tagged(0x30, &body)
+}
+
 fn integer(bytes: &[u8]) -> Vec<u8> {
     let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len() - 1);
     let mut value = bytes[start..].to_vec();

@@ -170,6 +170,33 @@ impl Default for Place {
     }
 }
 
+/// Public keys of the token as other programs read them.
+impl Place {
+    /// Writes the public key with this ID to `public.pem`, from what pkcs11-tool lists of it.
+    ///
+    /// Its own `--read-object` uses freed memory for elliptic keys (0.23) and then often fails.
+    pub fn public_pem(&self, id: &str) {
+        // The list holds other keys, too: --id does not narrow it.
+        let all = self.pkcs11_tool_user(&["-O", "--type", "pubkey"]);
+        let listed = all.split("Public Key Object").find(|one| one.contains(&format!("ID:         {id}\n")));
+        let listed = listed.unwrap_or_else(|| panic!("no public key {id} in:\n{all}"));
+        let field = |name: &str| -> Option<Vec<u8>> {
+            let digits = listed.split(name).nth(1)?.split_whitespace().next()?;
+            digits.as_bytes().chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect()
+        };
+        match (field("EC_POINT: "), field("EC_PARAMS:")) {
+            (Some(point), Some(curve)) => {
+                self.write("public.der", outside::subject_public_key(&curve, &point));
+            }
+            _ => {
+                let read = ["--read-object", "--type", "pubkey", "--id", id, "-o", "public.der"];
+                self.pkcs11_tool_user(&read);
+            }
+        }
+        outside::openssl(self, &["pkey", "-pubin", "-inform", "DER", "-in", "public.der", "-out", "public.pem"]);
+    }
+}
+
 /// OpenSSL with its pkcs11 engine on the module under test.
 impl Place {
     /// A key of the token as the engine names it.

@@ -34,6 +34,7 @@ struct CurveRow {
     curve: CurveName,
     key_type: u64,
     oid_der: &'static [u8],
+    /// Other bytes that are taken for this curve, and never stored.
     other_oids: &'static [&'static [u8]],
     names: &'static [&'static str],
 }
@@ -247,8 +248,9 @@ const CURVES: [CurveRow; 6] = [
         key_type: CKK_EC_MONTGOMERY,
         // 1.3.101.110
         oid_der: &[0x06, 0x03, 0x2b, 0x65, 0x6e],
-        // 1.3.6.1.4.1.3029.1.5.1, the older identifier that OpenSC and GnuPG know.
-        other_oids: &[&[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01]],
+        // 1.3.6.1.4.1.3029.1.5.1, the older identifier that OpenSC and GnuPG know; and the name as pkcs11-tool 0.23
+        // sends it, with a length that is one too large. No other name can be meant.
+        other_oids: &[&[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01], b"\x13\x0bcurve25519"],
         names: &["curve25519", "X25519"],
     },
 ];

@@ -18,19 +18,8 @@ fn with_pair(kind: &str) -> Place {
     let mut arguments = vec!["--keypairgen", "--key-type", kind, "--id", "01", "--label", "pair"];
     arguments.extend(usage);
     place.pkcs11_tool_user(&arguments);
-    if !kind.contains("25519") {
-        place.pkcs11_tool(&[
-            "--token-label",
-            TOKEN_LABEL,
-            "--read-object",
-            "--type",
-            "pubkey",
-            "--id",
-            "01",
-            "-o",
-            "public.der",
-        ]);
-        openssl(&place, &["pkey", "-pubin", "-inform", "DER", "-in", "public.der", "-out", "public.pem"]);
+    if !kind.contains("curve25519") {
+        place.public_pem("01");
     }
     place.write("message", b"a message that is signed in the token and verified outside");
     place
@@ -125,19 +114,8 @@ fn ed25519_signs() {
     let place = with_pair("EC:edwards25519");
     sign_and_verify(&place, "EDDSA", "message", &[]);
     assert_eq!(place.read("signature").len(), 64);
-    // Its own name for the curve is not the one of RFC 8410, so the public key is taken from the list.
-    let said = place.pkcs11_tool_user(&["-O", "--type", "pubkey", "--id", "01"]);
-    let point =
-        said.split("EC_POINT:").nth(1).expect("a point").split_whitespace().next().expect("its digits").to_owned();
-    let point: Vec<u8> =
-        (0..point.len()).step_by(2).map(|at| u8::from_str_radix(&point[at..at + 2], 16).unwrap()).collect();
-    let key = &point[point.len() - 32..];
-    let spki = [&[0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00], key].concat();
-    place.write("public.der", spki);
-    openssl(&place, &["pkey", "-pubin", "-inform", "DER", "-in", "public.der", "-out", "public.pem"]);
-    let verify =
-        ["pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin", "-in", "message", "-sigfile", "signature"];
-    verified_by_openssl(&place, &verify);
+    let verify = ["pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin", "-in", "message"];
+    verified_by_openssl(&place, &[&verify[..], &["-sigfile", "signature"]].concat());
 }
 
 #[test]
@@ -260,18 +238,7 @@ fn keys_are_wrapped_and_unwrapped() {
         "wrapping",
         "--usage-wrap",
     ]);
-    place.pkcs11_tool(&[
-        "--token-label",
-        TOKEN_LABEL,
-        "--read-object",
-        "--type",
-        "pubkey",
-        "--id",
-        "05",
-        "-o",
-        "public.der",
-    ]);
-    openssl(&place, &["pkey", "-pubin", "-inform", "DER", "-in", "public.der", "-out", "public.pem"]);
+    place.public_pem("05");
     place.write("key", &key);
     openssl(&place, &["pkeyutl", "-encrypt", "-pubin", "-inkey", "public.pem", "-in", "key", "-out", "wrapped"]);
     let unwrap = [
