@@ -59,14 +59,18 @@ pub(super) const ROWS: &[Row] = &[
     kwp!(CKM_AES_KWP),
 ];
 
-/// Bytes that wrapping adds at most: the integrity value and the padding to 8.
-const WRAP_GROWTH_BYTES: usize = 15;
+/// Length in bytes of a half block: what wrapping adds, and what KWP fills up to.
+const HALF_BLOCK_BYTES: usize = 8;
 
 fn encrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let key = rules::with_secret(env, key, |key| Ok(key.clone()))?;
     let iv = initial_value(params);
+    let size = match kind {
+        KeyWrap::Kw => OneShotSize::InputPlus(HALF_BLOCK_BYTES),
+        KeyWrap::Kwp => OneShotSize::UnitsPlusOne(HALF_BLOCK_BYTES),
+    };
     Ok(Box::new(OnePartCrypter {
-        size: OneShotSize::InputPlus(WRAP_GROWTH_BYTES),
+        size,
         run: move |env: &Env<'_>, input: &[u8]| {
             faults::data((env.engine.key_wrap)(kind, key.expose(), iv.as_deref(), input)).map(SecretBytes::new)
         },

@@ -125,8 +125,10 @@ pub(super) struct OnePartCrypter<F> {
 pub(super) enum OneShotSize {
     /// At most so many bytes whatever the input.
     AtMost(usize),
-    /// At most the input and so many bytes.
+    /// The input and so many bytes; exact in encryption.
     InputPlus(usize),
+    /// The input filled up to whole units of this many bytes, and one unit; exact in encryption.
+    UnitsPlusOne(usize),
 }
 
 impl<F: FnMut(&Env<'_>, &[u8]) -> Result<SecretBytes> + Send> Crypter for OnePartCrypter<F> {
@@ -137,6 +139,7 @@ impl<F: FnMut(&Env<'_>, &[u8]) -> Result<SecretBytes> + Send> Crypter for OnePar
         match self.size {
             OneShotSize::AtMost(bytes) => bytes,
             OneShotSize::InputPlus(bytes) => input_bytes.saturating_add(bytes),
+            OneShotSize::UnitsPlusOne(unit) => input_bytes.div_ceil(unit).saturating_add(1).saturating_mul(unit),
         }
     }
     fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -141,7 +141,11 @@ pub fn verify(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8], s
 }
 
 pub fn encrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8]) -> Result<Vec<u8>> {
-    crypt(env, || mechanisms::start_encrypt(env, mechanism, key), data)
+    let result = crypt(env, || mechanisms::start_encrypt(env, mechanism, key), data)?;
+    let promised = mechanisms::start_encrypt(env, mechanism, key)?.one_shot_bytes(data.len());
+    // The kernel refuses a buffer below the promise before the work, so more than the result would be too much.
+    assert_eq!(result.len(), promised, "the size of an encryption is exact");
+    Ok(result)
 }
 
 pub fn decrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8]) -> Result<Vec<u8>> {
