@@ -70,6 +70,14 @@ pub fn check_template(subject: Subject, template: &Template) -> Result<()> {
     may_make(subject, template.flag(CKA_TOKEN) == Some(true), template.flag(CKA_PRIVATE) == Some(true))
 }
 
+/// As `check_template` for a template of a private or secret key, which is private unless the template denies it.
+///
+/// # Errors
+/// As `check_new`.
+pub fn check_key_template(subject: Subject, template: &Template) -> Result<()> {
+    may_make(subject, template.flag(CKA_TOKEN) == Some(true), template.flag(CKA_PRIVATE) != Some(false))
+}
+
 fn may_make(subject: Subject, token: bool, private: bool) -> Result<()> {
     if token && !subject.read_write {
         return Err(Reason::SessionReadOnly);

@@ -46,11 +46,9 @@ pub fn generate_key_pair(
     let (row, generate) = column(mechanism.kind, |row| row.generate_pair)?;
     rules::judge_params(row, &mechanism.params)?;
     let (public_material, private_material) = generate(env, &mechanism.params, public, private)?;
-    // The mechanism has read the curve from either template and in any form; the material has the form that
-    // objects keep.
     let origin = Origin::Generate(mechanism.kind);
-    let public = attributes::build(env, actor, origin, &without(public, &[CKA_EC_PARAMS]), public_material)?;
-    let private = attributes::build(env, actor, origin, &without(private, &[CKA_EC_PARAMS]), private_material)?;
+    let public = attributes::build(env, actor, origin, public, public_material)?;
+    let private = attributes::build(env, actor, origin, private, private_material)?;
     Ok((public, private))
 }
 
@@ -76,6 +74,11 @@ pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &O
 
 /// Whether this key may leave under that one. Policies that compare their strengths belong here.
 fn judge_wrappable(row: &Row, wrapping: &Object, key: &Object) -> Result<()> {
+    match (key.class(), row.wraps) {
+        (CKO_SECRET_KEY, Wraps::SecretKeys | Wraps::SecretAndPrivateKeys)
+        | (CKO_PRIVATE_KEY, Wraps::SecretAndPrivateKeys) => {}
+        _ => return Err(Reason::KeyNotWrappable("the mechanism does not wrap keys of its class")),
+    }
     if !key.flag(CKA_EXTRACTABLE) {
         return Err(Reason::KeyUnextractable);
     }
@@ -87,11 +90,7 @@ fn judge_wrappable(row: &Row, wrapping: &Object, key: &Object) -> Result<()> {
     {
         return Err(Reason::KeyNotWrappable("the wrapping key's CKA_WRAP_TEMPLATE excludes it"));
     }
-    match (key.class(), row.wraps) {
-        (CKO_SECRET_KEY, Wraps::SecretKeys | Wraps::SecretAndPrivateKeys)
-        | (CKO_PRIVATE_KEY, Wraps::SecretAndPrivateKeys) => Ok(()),
-        _ => Err(Reason::KeyNotWrappable("the mechanism does not wrap keys of its class")),
-    }
+    Ok(())
 }
 
 /// C_UnwrapKey: makes the object that the wrapped bytes hold.
@@ -122,7 +121,7 @@ pub fn unwrap_key(
     })?;
     let material = target.material(row, content)?;
     // CKA_VALUE_LEN has done its work; some clients give it, and the standard does not list it here.
-    let template = without(&template, &[CKA_VALUE_LEN]);
+    let template = without(&template, CKA_VALUE_LEN);
     attributes::build(env, actor, Origin::Unwrap(mechanism.kind), &template, material).map_err(|reason| match reason {
         // The decrypted bytes parse and still make no key (a scalar out of range, a modulus that is none).
         Reason::KeyMaterial(_) | Reason::Crypto(CryptoError::InvalidKey(_)) => Reason::WrappedKeyInvalid,
@@ -260,8 +259,8 @@ fn same(given: &Entry, prescribed: &Entry) -> bool {
     }
 }
 
-fn without(template: &Template, kinds: &[u64]) -> Template {
-    let entries = template.entries.iter().filter(|entry| !kinds.contains(&entry.kind)).cloned().collect();
+fn without(template: &Template, kind: u64) -> Template {
+    let entries = template.entries.iter().filter(|entry| entry.kind != kind).cloned().collect();
     Template { entries }
 }
 

@@ -28,7 +28,7 @@ impl Hsm {
         self.with_session(session, |session| {
             known(mechanism)?;
             self.catalogue.refresh()?;
-            access::check_template(session.subject(), template)?;
+            access::check_key_template(session.subject(), template)?;
             let key = keys::generate_key(&self.platform.env(), session.actor(), mechanism, template)?;
             self.keep_one(session, key)
         })
@@ -50,7 +50,7 @@ impl Hsm {
             known(mechanism)?;
             self.catalogue.refresh()?;
             access::check_template(session.subject(), public)?;
-            access::check_template(session.subject(), private)?;
+            access::check_key_template(session.subject(), private)?;
             let env = self.platform.env();
             let (public, private) = keys::generate_key_pair(&env, session.actor(), mechanism, public, private)?;
             let [public, private] = self.keep(session, [public, private])?;
@@ -128,7 +128,8 @@ impl Hsm {
         })
     }
 
-    /// The key behind a handle; `unknown` names the handle's part in the call.
+    /// The key behind a handle; `unknown` names the handle's part in the call. A handle of an object that is no key
+    /// is answered as an unknown one (v2.40, 5.1.6, CKR_KEY_HANDLE_INVALID).
     pub(super) fn key(
         &self,
         session: &Session,
@@ -136,7 +137,8 @@ impl Hsm {
         unknown: fn(u64) -> Reason,
     ) -> Result<Arc<Object>> {
         match self.held(session, handle, Verb::Use) {
-            Ok(held) => Ok(held.object),
+            Ok(held) if held.object.key_type().is_some() => Ok(held.object),
+            Ok(_) => Err(unknown(handle.0)),
             Err(Reason::ObjectUnknown(handle)) => Err(unknown(handle)),
             Err(reason) => Err(reason),
         }

@@ -8,14 +8,13 @@ use crate::attributes::{self, Origin};
 use crate::catalogue::Written;
 use crate::hsm::Hsm;
 use crate::index::Held;
-use crate::object::{Attributes, Object, Value};
+use crate::object::{Attributes, Object};
 use crate::operation::Tie;
 use crate::reason::{Reason, Result};
 use crate::session::Session;
 use crate::slot::Epoch;
 use crate::template::Template;
 use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
-use ffi_headers::CKA_DESTROYABLE;
 use std::sync::Arc;
 use token_store::{PartitionKey, RecordContent, RecordId, StoreError, Transaction, Visibility};
 
@@ -61,9 +60,7 @@ impl Hsm {
         self.with_session(session, |session| {
             self.catalogue.refresh()?;
             let held = self.held(session, object, Verb::Change)?;
-            if matches!(held.object.attributes().get(&CKA_DESTROYABLE), Some(Value::Flag(false))) {
-                return Err(Reason::ActionProhibited(CKA_DESTROYABLE));
-            }
+            attributes::check_destroyable(&held.object)?;
             let Some(record) = held.record() else { return session.token.remove_session_object(object) };
             let token = &session.token;
             let deleted = self.catalogue.write_records(token, token.epoch(), |tx| {

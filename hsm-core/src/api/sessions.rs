@@ -218,6 +218,24 @@ impl Hsm {
         }
     }
 
+    /// Ends an operation of a session at the caller's wish; says whether one was active.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `SessionFaulted`.
+    pub fn cancel_active(&self, session: SessionHandle, operation: OperationKind) -> Result<bool> {
+        self.with_session(session, |session| {
+            let now = session.standing();
+            match session.operations.ensure_idle(operation, now) {
+                Ok(()) => Ok(false),
+                Err(Reason::OperationActive) => {
+                    session.operations.cancel(operation);
+                    Ok(true)
+                }
+                Err(reason) => Err(reason),
+            }
+        })
+    }
+
     /// Puts a session out of use after a panic went through it: it answers `SessionFaulted` until it is closed.
     pub fn mark_faulted(&self, session: SessionHandle) {
         if let Ok(mut session) = self.sessions.lock_faulted(session) {

@@ -97,3 +97,74 @@ fn deriving_names_a_bad_base_key_and_makes_a_key_of_the_session() {
     hsm.close_session(session).unwrap();
     check(hsm.attributes(reader, derived, &[CKA_CLASS]), CKR_OBJECT_HANDLE_INVALID);
 }
+
+/// CKR_KEY_HANDLE_INVALID stands for handles of nothing and of what is no key; a public key is a key.
+#[test]
+fn the_handle_of_an_object_that_is_no_key_is_an_invalid_key_handle() {
+    let (hsm, _, session) = logged_in();
+    let wrapping = hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &aes()).unwrap();
+    let no_key = hsm.create_object(session, &data("a", false, false)).unwrap();
+    let wrap = plain(CKM_AES_KEY_WRAP);
+    let secret = Template::default().with_number(CKA_CLASS, CKO_SECRET_KEY).with_number(CKA_KEY_TYPE, CKK_AES);
+    for handle in [no_key, ObjectHandle(0), ObjectHandle(u64::MAX)] {
+        check(hsm.sign_init(session, &plain(CKM_ECDSA), handle), CKR_KEY_HANDLE_INVALID);
+        check(hsm.encrypt_init(session, &plain(CKM_AES_ECB), handle), CKR_KEY_HANDLE_INVALID);
+        check(hsm.wrap_key(session, &wrap, handle, wrapping, Room::Ask), CKR_WRAPPING_KEY_HANDLE_INVALID);
+        check(hsm.wrap_key(session, &wrap, wrapping, handle, Room::Ask), CKR_KEY_HANDLE_INVALID);
+        check(hsm.unwrap_key(session, &wrap, handle, &[0; 24], &secret), CKR_UNWRAPPING_KEY_HANDLE_INVALID);
+    }
+    let (public, _) =
+        hsm.generate_key_pair(session, &plain(CKM_EC_KEY_PAIR_GEN), &p256(), &Template::default()).unwrap();
+    check(hsm.wrap_key(session, &wrap, wrapping, public, Room::Ask), CKR_KEY_NOT_WRAPPABLE);
+}
+
+/// The size that C_Encrypt asks for is the size of the wrapped data, not more.
+#[test]
+fn a_buffer_of_exactly_the_right_size_is_enough_for_key_wrap_by_encryption() {
+    let (hsm, _, session) = logged_in();
+    let key = hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &aes()).unwrap();
+    let cases = [
+        (CKM_AES_KEY_WRAP, 16, 24),
+        (CKM_AES_KEY_WRAP, 32, 40),
+        (CKM_AES_KEY_WRAP_KWP, 1, 16),
+        (CKM_AES_KEY_WRAP_KWP, 8, 16),
+        (CKM_AES_KEY_WRAP_PAD, 9, 24),
+    ];
+    for (kind, input, output) in cases {
+        hsm.encrypt_init(session, &plain(kind), key).unwrap();
+        let data = vec![7; input];
+        assert_eq!(hsm.encrypt(session, &data, Room::Ask).unwrap(), Reply::Size(output), "{kind:#x} {input}");
+        check(hsm.encrypt(session, &data, Room::Bytes(output - 1)), CKR_BUFFER_TOO_SMALL);
+        assert!(
+            matches!(hsm.encrypt(session, &data, Room::Bytes(output)).unwrap(), Reply::Data(data) if data.len() == output)
+        );
+    }
+}
+
+#[test]
+fn a_second_curve_in_a_template_is_never_dropped_in_silence() {
+    let (hsm, _, session) = logged_in();
+    let none = Template::default();
+    let ec = |public: &Template, private: &Template| {
+        hsm.generate_key_pair(session, &plain(CKM_EC_KEY_PAIR_GEN), public, private)
+    };
+    let p384 = b"\x13\x05P-384";
+    check(ec(&p256().with(CKA_EC_PARAMS, p384), &none), CKR_TEMPLATE_INCONSISTENT);
+    check(ec(&p256(), &none.clone().with(CKA_EC_PARAMS, p384)), CKR_TEMPLATE_INCONSISTENT);
+    ec(&p256(), &p256()).unwrap();
+    let rsa = none.clone().with_number(CKA_MODULUS_BITS, 2048).with(CKA_EC_PARAMS, p384);
+    check(hsm.generate_key_pair(session, &plain(CKM_RSA_PKCS_KEY_PAIR_GEN), &rsa, &none), CKR_ATTRIBUTE_TYPE_INVALID);
+}
+
+/// A private or secret key is private where the template is silent, so the login is asked for before the work.
+#[test]
+fn without_a_login_no_key_is_generated_in_vain() {
+    let (hsm, _) = ready();
+    let session = hsm.open_session(SLOT, true).unwrap();
+    let none = Template::default();
+    let incomplete = |template: &Template| hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), template);
+    check(incomplete(&none), CKR_USER_NOT_LOGGED_IN);
+    check(incomplete(&none.clone().with_flag(CKA_PRIVATE, false)), CKR_TEMPLATE_INCOMPLETE);
+    check(hsm.generate_key_pair(session, &plain(CKM_EC_KEY_PAIR_GEN), &none, &none), CKR_USER_NOT_LOGGED_IN);
+    hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &aes().with_flag(CKA_PRIVATE, false)).unwrap();
+}

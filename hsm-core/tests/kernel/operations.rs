@@ -159,9 +159,13 @@ fn secret_keys_can_be_digested_and_nothing_else() {
     let by_value = hsm.digest(session, &[&value[..], b"tail"].concat(), Room::Bytes(32)).unwrap();
     assert_eq!(by_key, by_value);
     let no_key = hsm.create_object(session, &data("a", false, false)).unwrap();
-    hsm.digest_init(session, &plain(CKM_SHA256)).unwrap();
-    check(hsm.digest_key(session, no_key), CKR_KEY_INDIGESTIBLE);
-    check(hsm.digest_final(session, Room::Ask), CKR_OPERATION_NOT_INITIALIZED);
+    let (public, _) =
+        hsm.generate_key_pair(session, &plain(CKM_EC_KEY_PAIR_GEN), &p256(), &Template::default()).unwrap();
+    for (handle, expected) in [(no_key, CKR_KEY_HANDLE_INVALID), (public, CKR_KEY_INDIGESTIBLE)] {
+        hsm.digest_init(session, &plain(CKM_SHA256)).unwrap();
+        check(hsm.digest_key(session, handle), expected);
+        check(hsm.digest_final(session, Room::Ask), CKR_OPERATION_NOT_INITIALIZED);
+    }
 }
 
 #[test]
