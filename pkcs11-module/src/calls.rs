@@ -8,7 +8,7 @@ use hsm_core::*;
 use zeroize::Zeroizing;
 
 use crate::memory::{Input, Plain, Raw};
-use crate::{decode, info, output};
+use crate::{decode, info, mechanism, output};
 
 /// A function with data in and data out.
 ///
@@ -34,6 +34,49 @@ pub fn transform_secret<'call>(
     work: impl FnOnce(&'call [u8], Room) -> Result<Reply>,
 ) -> Result<()> {
     output::produce_secret(result, result_length, |room| work(decode::data(data)?, room))
+}
+
+/// A function that starts an operation; null for the mechanism ends one that is active (v3.0, 5.8.1 and its sisters).
+///
+/// # Errors
+/// `ArgumentsBad` for null when there is none, the mechanism's, and the work's.
+pub fn begin(
+    hsm: &Hsm,
+    session: SessionHandle,
+    kind: OperationKind,
+    mechanism: Raw<'_, CK_MECHANISM>,
+    work: impl FnOnce(&Mechanism) -> Result<()>,
+) -> Result<()> {
+    if !mechanism.is_null() {
+        return work(&mechanism::decode(mechanism)?);
+    }
+    if hsm.cancel_active(session, kind)? {
+        Ok(())
+    } else {
+        Err(Reason::ArgumentsBad("pMechanism is null, and there is no operation to end"))
+    }
+}
+
+/// C_SessionCancel: ends the operations that the flags name, as far as they are active (v3.0, 5.6.11).
+///
+/// # Errors
+/// The work's.
+pub fn cancel(hsm: &Hsm, session: SessionHandle, flags: CK_FLAGS) -> Result<()> {
+    // Message operations and recovery have flags too; as none can be started here, none is active.
+    let kinds = [
+        (CKF_FIND_OBJECTS, OperationKind::Find),
+        (CKF_ENCRYPT, OperationKind::Encrypt),
+        (CKF_DECRYPT, OperationKind::Decrypt),
+        (CKF_DIGEST, OperationKind::Digest),
+        (CKF_SIGN, OperationKind::Sign),
+        (CKF_VERIFY, OperationKind::Verify),
+    ];
+    // The session is judged also when no flag is set.
+    hsm.session_info(session)?;
+    for (_, kind) in kinds.into_iter().filter(|(flag, _)| flags & flag != 0) {
+        hsm.cancel_active(session, kind)?;
+    }
+    Ok(())
 }
 
 /// A function that makes an object.

@@ -27,7 +27,6 @@ pub struct GcmParamsWithoutIvBits {
 /// # Errors
 /// `ArgumentsBad` for a null pointer, `MechanismUnknown` (before the parameter is looked at), `MechanismParam`.
 pub fn decode(place: Raw<'_, CK_MECHANISM>) -> Result<Mechanism> {
-    // The 3.0 meaning of null, "cancel the operation", belongs to the message functions, which are not there yet.
     let mechanism = place.read("pMechanism is null")?;
     let kind = mechanism.mechanism;
     let row = mechanisms::find(kind).ok_or(Reason::MechanismUnknown(kind))?;

@@ -79,7 +79,8 @@ symbols since 2 . 40 true {
 
     // Encryption.
     session C_EncryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        |hsm, session| hsm.encrypt_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+        |hsm, session| begin(hsm, session, OperationKind::Encrypt, mechanism,
+            |mechanism| hsm.encrypt_init(session, mechanism, ObjectHandle(key)));
     session C_Encrypt ends Encrypt(data: *mut CK_BYTE, data_length: CK_ULONG, encrypted: *mut CK_BYTE,
         encrypted_length: *mut CK_ULONG) = |hsm, session|
         transform(data.input(data_length), encrypted, encrypted_length, |data, room| hsm.encrypt(session, data, room));
@@ -92,7 +93,8 @@ symbols since 2 . 40 true {
 
     // Decryption.
     session C_DecryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        |hsm, session| hsm.decrypt_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+        |hsm, session| begin(hsm, session, OperationKind::Decrypt, mechanism,
+            |mechanism| hsm.decrypt_init(session, mechanism, ObjectHandle(key)));
     session C_Decrypt ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, data: *mut CK_BYTE,
         data_length: *mut CK_ULONG) = |hsm, session|
         transform_secret(encrypted.input(encrypted_length), data, data_length,
@@ -106,7 +108,8 @@ symbols since 2 . 40 true {
 
     // Digests.
     session C_DigestInit(mechanism: *mut CK_MECHANISM) =
-        |hsm, session| hsm.digest_init(session, &mechanism::decode(mechanism)?);
+        |hsm, session| begin(hsm, session, OperationKind::Digest, mechanism,
+            |mechanism| hsm.digest_init(session, mechanism));
     session C_Digest ends Digest(data: *mut CK_BYTE, data_length: CK_ULONG, digest: *mut CK_BYTE,
         digest_length: *mut CK_ULONG) = |hsm, session|
         transform(data.input(data_length), digest, digest_length, |data, room| hsm.digest(session, data, room));
@@ -119,7 +122,8 @@ symbols since 2 . 40 true {
 
     // Signatures and MACs.
     session C_SignInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        |hsm, session| hsm.sign_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+        |hsm, session| begin(hsm, session, OperationKind::Sign, mechanism,
+            |mechanism| hsm.sign_init(session, mechanism, ObjectHandle(key)));
     session C_Sign ends Sign(data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
         signature_length: *mut CK_ULONG) = |hsm, session|
         transform(data.input(data_length), signature, signature_length, |data, room| hsm.sign(session, data, room));
@@ -134,7 +138,8 @@ symbols since 2 . 40 true {
 
     // Verification.
     session C_VerifyInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        |hsm, session| hsm.verify_init(session, &mechanism::decode(mechanism)?, ObjectHandle(key));
+        |hsm, session| begin(hsm, session, OperationKind::Verify, mechanism,
+            |mechanism| hsm.verify_init(session, mechanism, ObjectHandle(key)));
     session C_Verify ends Verify(data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
         signature_length: CK_ULONG) = |hsm, session|
         hsm.verify(session, decode::data(data.input(data_length))?,
@@ -205,7 +210,7 @@ symbols since 3 . 0 true {
 listed since 3 . 0 false {
     absent C_LoginUser(session: CK_SESSION_HANDLE, user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG,
         name: *mut CK_UTF8CHAR, name_length: CK_ULONG) = "users have no names";
-    absent C_SessionCancel(session: CK_SESSION_HANDLE, flags: CK_FLAGS) = "part of the 3.0 message functions";
+    session C_SessionCancel(flags: CK_FLAGS) = |hsm, session| cancel(hsm, session, flags);
 
     absent C_MessageEncryptInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
         "3.0 message functions";
