@@ -191,6 +191,14 @@ impl Store {
         self.medium.generation()
     }
 
+    /// Whether the store can be changed, as far as can be told without changing it.
+    ///
+    /// # Errors
+    /// The medium's errors.
+    pub fn is_writable(&self) -> Result<bool> {
+        self.medium.is_writable()
+    }
+
     /// Runs `work`, once, on a consistent state.
     ///
     /// # Errors

@@ -61,12 +61,13 @@ impl Hsm {
     /// `SlotUnknown`, the store's.
     pub fn token_info(&self, slot: SlotId) -> Result<TokenInfo> {
         let facts = self.token(slot)?.facts();
+        let protected = if self.platform.store.is_writable()? { 0 } else { CKF_WRITE_PROTECTED };
         Ok(TokenInfo {
             label: facts.description.label,
             manufacturer: MANUFACTURER.to_owned(),
             model: MODEL.to_owned(),
             serial: facts.description.serial,
-            flags: token_flags(&facts),
+            flags: token_flags(&facts) | protected,
             sessions_max: CK_EFFECTIVELY_INFINITE,
             sessions: facts.sessions as u64,
             rw_sessions_max: CK_EFFECTIVELY_INFINITE,

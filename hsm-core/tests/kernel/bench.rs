@@ -59,6 +59,30 @@ impl Medium for Counting {
     }
 }
 
+/// A medium in memory that can be read and not written.
+pub struct Frozen(pub Memory);
+
+impl Medium for Frozen {
+    fn generation(&self) -> token_store::Result<u64> {
+        self.0.generation()
+    }
+
+    fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> token_store::Result<()>) -> token_store::Result<()> {
+        self.0.view(work)
+    }
+
+    fn transact(
+        &self,
+        _: &mut dyn FnMut(&dyn Reader, &mut Batch) -> token_store::Result<()>,
+    ) -> token_store::Result<u64> {
+        Err(token_store::StoreError::ReadOnly { path: "frozen".into() })
+    }
+
+    fn is_writable(&self) -> token_store::Result<bool> {
+        Ok(false)
+    }
+}
+
 /// Starts an HSM ("a process") on a medium in memory.
 pub fn start(medium: &Memory, config: Config) -> Result<Hsm> {
     start_on(Box::new(medium.clone()), config)

@@ -178,3 +178,14 @@ fn a_damaged_slot_description_hides_that_slot_and_its_number_is_not_given_again(
     assert_eq!(slots_with_damage(0), [1]);
     assert_eq!(slots_with_damage(1), [0, 2], "a new spare slot, whose number was never given");
 }
+
+#[test]
+fn a_store_that_cannot_be_written_is_a_write_protected_token_that_still_logs_in() {
+    let (hsm, medium) = ready();
+    assert_eq!(flags(&hsm, CKF_WRITE_PROTECTED), 0);
+    let hsm = start_on(Box::new(Frozen(medium)), Config::default()).unwrap();
+    assert_eq!(flags(&hsm, CKF_WRITE_PROTECTED), CKF_WRITE_PROTECTED);
+    let session = user_session(&hsm);
+    check(hsm.create_object(session, &data("a", true, false)), CKR_TOKEN_WRITE_PROTECTED);
+    hsm.create_object(session, &data("a", false, false)).unwrap();
+}

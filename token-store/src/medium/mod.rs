@@ -39,6 +39,14 @@ pub trait Medium: Send + Sync {
     /// `Busy`, `Io`, `Full`, `ReadOnly`, `Engine`, or what `work` answers; the state is then as before.
     fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64>;
 
+    /// Whether transactions can be made at all, as far as can be told without making one.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn is_writable(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Waits until no view or transaction runs in this process and holds new ones off: the prepare handler of a fork.
     fn fork_prepare(&self) {}
 

@@ -96,10 +96,6 @@ impl SledMedium {
         let closed = open.engine.close();
         answer.and(closed)
     }
-
-    fn is_writable(&self) -> Result<bool> {
-        Ok(folder::is_writable(&self.folder)? && folder::is_writable(&self.map)?)
-    }
 }
 
 impl Medium for SledMedium {
@@ -144,6 +140,10 @@ impl Medium for SledMedium {
         }
         session.close()?;
         Ok(generation)
+    }
+
+    fn is_writable(&self) -> Result<bool> {
+        Ok(folder::is_writable(&self.folder)? && folder::is_writable(&self.map)?)
     }
 
     fn fork_prepare(&self) {
