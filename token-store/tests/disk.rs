@@ -159,7 +159,7 @@ fn snapshots_that_a_killed_process_left_unfinished_are_removed() {
     put_public(&store, partition, b"kept");
     let leftover = folder.path().join("map/snap.00000000FFFFFFFF.generating");
     fs::write(&leftover, b"half").unwrap();
-    assert_eq!(contents(&store, partition), [b"kept"]);
+    assert_eq!(contents(&open_in(folder.path()), partition), [b"kept"]);
     assert!(!leftover.exists());
 }
 
@@ -222,7 +222,7 @@ fn child_counts_threads() {
         put_public(&store, partition, &[0; 100_000]);
     }
     store
-        .view(|_| {
+        .transact(|_| {
             count();
             Ok(())
         })
@@ -371,7 +371,8 @@ fn a_folder_that_disappeared_is_named() {
     let folder = parent.path().join("store");
     let store = open_in(&folder);
     fs::remove_dir_all(&folder).unwrap();
-    let text = store.view(|v| v.partitions()).err().map(|error| error.to_string()).unwrap();
+    let answer = store.transact(|tx| tx.create_partition(&secret(b"meta")));
+    let text = answer.err().map(|error| error.to_string()).unwrap();
     assert!(text.contains("store") && text.contains("No such file"), "{text}");
 }
 
@@ -381,13 +382,36 @@ fn a_fork_waits_until_nothing_is_under_way() {
     let store = open_in(folder.path());
     store.fork_prepare();
     std::thread::scope(|scope| {
-        let other = scope.spawn(|| store.view(|v| v.partitions()));
+        let other = scope.spawn(|| add_partition(&store, 10));
         std::thread::sleep(std::time::Duration::from_millis(30));
         assert!(!other.is_finished());
         store.fork_release();
-        other.join().unwrap().unwrap();
+        other.join().unwrap();
     });
     store.fork_prepare();
     store.fork_child();
+    add_partition(&store, 10);
+}
+
+#[test]
+fn looking_at_what_nobody_changed_and_logging_in_touch_no_file() {
+    let folder = private_folder();
+    let (partition, _) = add_partition(&open_in(folder.path()), 10);
+    let store = open_in(folder.path());
     store.view(|v| v.partitions()).unwrap();
+    let times = || {
+        let stat =
+            |path: &PathBuf| fs::metadata(path).map(|found| (found.mtime(), found.mtime_nsec(), found.ctime_nsec()));
+        files_below(folder.path()).into_iter().map(|path| (stat(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    let before = times();
+    assert!(store.view(|v| v.records(partition, None)).unwrap().is_empty());
+    store.login(partition, USER, &secret(b"1234")).unwrap();
+    assert_eq!(times(), before);
+    // The control: what writes is seen by the same measure, in this process and from another opening.
+    put_public(&store, partition, b"new");
+    assert_ne!(times(), before);
+    assert_eq!(contents(&store, partition), [b"new"]);
+    put_public(&open_in(folder.path()), partition, b"newer");
+    assert_eq!(contents(&store, partition).len(), 2);
 }

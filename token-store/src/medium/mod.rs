@@ -8,6 +8,7 @@ mod copy;
 mod engine;
 pub(crate) mod folder;
 mod generation;
+mod image;
 mod lock;
 mod memory;
 mod sled;

@@ -5,6 +5,7 @@
 //! Rule source: docs/format.md, "Generation file".
 //!
 //! The engine is open for the length of one view or transaction; no thread runs and no handle is open in between.
+//! A view of a generation that `image` holds does not open it at all.
 //! A lease (keeping it open while nobody waits) would live in `hold_engine`: the engine there would stay in
 //! a field, `fork_prepare` would close it, and `Lock` would tell from `queue` that somebody waits.
 
@@ -13,6 +14,7 @@ use crate::medium::copy::Copied;
 use crate::medium::engine::{self, Engine, Files, Settle};
 use crate::medium::folder;
 use crate::medium::generation::{GenerationFile, Writer};
+use crate::medium::image::Image;
 use crate::medium::lock::{Held, Lock};
 use crate::medium::{Batch, Each, Medium, Reader};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ pub struct SledMedium {
     map: PathBuf,
     lock: Lock,
     generation: GenerationFile,
+    image: Image,
 }
 
 impl SledMedium {
@@ -52,7 +55,13 @@ impl SledMedium {
         let folder = std::path::absolute(folder).map_err(|error| folder::io_error("name", folder, error))?;
         folder::open_or_create_private_folder(&folder)?;
         let map = folder.join("map");
-        let medium = Self { lock: Lock::new(&folder, wait_max), generation: GenerationFile::new(&folder), map, folder };
+        let medium = Self {
+            lock: Lock::new(&folder, wait_max),
+            generation: GenerationFile::new(&folder),
+            image: Image::default(),
+            map,
+            folder,
+        };
         if folder::is_writable(&medium.folder)? {
             medium.lock.create_files()?;
             folder::open_or_create_private_folder(&medium.map)?;
@@ -92,7 +101,7 @@ impl SledMedium {
         let engine = Engine::open(copied.path())?;
         let generation = generation_of(&engine)?.max(self.generation.read()?.unwrap_or(0));
         let open = Open { engine, generation };
-        let answer = work(&open);
+        let answer = self.image.take(&open).and_then(|()| work(&open));
         let closed = open.engine.close();
         answer.and(closed)
     }
@@ -113,11 +122,16 @@ impl Medium for SledMedium {
     }
 
     fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        if let Some(generation) = self.generation.read()?
+            && let Some(answer) = self.image.view(generation, work)
+        {
+            return answer;
+        }
         if !self.is_writable()? {
             return self.view_copy(work);
         }
         let session = self.hold_engine()?;
-        let answer = work(&session.open);
+        let answer = self.image.take(&session.open).and_then(|()| work(&session.open));
         let closed = session.close();
         answer.and(closed)
     }
@@ -134,11 +148,16 @@ impl Medium for SledMedium {
             return answer.and(closed).map(|()| 0);
         }
         let mut generation = session.open.generation;
-        if !batch.changes.is_empty() {
-            generation += 1;
-            session.commit(batch, generation)?;
+        if batch.changes.is_empty() {
+            session.close()?;
+            return Ok(generation);
         }
+        generation += 1;
+        batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
+        let changes = batch.changes.clone();
+        session.commit(batch, generation)?;
         session.close()?;
+        self.image.follow(changes, generation);
         Ok(generation)
     }
 
@@ -172,13 +191,12 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Commits a batch as generation `generation`; durable after `close`.
-    fn commit(&mut self, mut batch: Batch, generation: u64) -> Result<()> {
+    /// Commits a batch, which says so too, as generation `generation`; durable after `close`.
+    fn commit(&mut self, batch: Batch, generation: u64) -> Result<()> {
         // The number rises before the commit and not after it: should this process die in between, everybody looks
         // once too often; the other way round, they would miss a change.
         self.writer.set_number(generation)?;
         self.committed = true;
-        batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
         self.open.engine.apply(batch, &self.files)
     }
 
