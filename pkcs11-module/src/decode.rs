@@ -65,11 +65,16 @@ pub fn login_pin(input: Input<'_>) -> Result<SecretBytes> {
 
 /// The label of C_InitToken: exactly 32 bytes, blank-padded by the caller.
 ///
+/// A label must not be null-terminated; some clients (PyKCS11) do that instead of padding, and what lies behind the
+/// null is whatever was in their memory. It does not become part of the label.
+///
 /// # Errors
 /// `ArgumentsBad`.
 pub fn token_label(label: Raw<'_, CK_UTF8CHAR>) -> Result<[u8; LABEL_BYTES]> {
     let mut bytes = [b' '; LABEL_BYTES];
-    bytes.copy_from_slice(label.input(LABEL_BYTES as CK_ULONG).bytes(LABEL_BYTES, "pLabel is null")?);
+    let given = label.input(LABEL_BYTES as CK_ULONG).bytes(LABEL_BYTES, "pLabel is null")?;
+    let text = given.iter().position(|byte| *byte == 0).unwrap_or(LABEL_BYTES);
+    bytes[..text].copy_from_slice(&given[..text]);
     Ok(bytes)
 }
 

@@ -21,6 +21,14 @@ fn a_null_pin_is_empty_but_for_login_it_asks_for_a_pin_pad() {
 }
 
 #[test]
+fn what_stands_behind_a_null_in_a_label_is_not_part_of_it() {
+    let mut label = [0xFF; 32];
+    label[..4].copy_from_slice(b"tok\0");
+    assert_eq!(&token_label(raw_slice(&mut label)).unwrap(), b"tok                             ");
+    assert_eq!(token_label(raw_slice(&mut [0; 32])).unwrap(), [b' '; 32]);
+}
+
+#[test]
 fn a_label_is_32_bytes_whatever_they_are() {
     let mut label = [0xFF; 32];
     assert_eq!(token_label(raw_slice(&mut label)).unwrap(), [0xFF; 32]);
