@@ -67,7 +67,8 @@ pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
     };
     match (number(CKA_CLASS)?, number(CKA_KEY_TYPE)?) {
         (CKO_PUBLIC_KEY, CKK_RSA) => {
-            let (modulus, exponent) = (of(attributes, CKA_MODULUS)?, of(attributes, CKA_PUBLIC_EXPONENT)?);
+            let (modulus, exponent) =
+                (object::part(attributes, CKA_MODULUS)?, object::part(attributes, CKA_PUBLIC_EXPONENT)?);
             (env.engine.rsa_public)(modulus, exponent).map(Key::RsaPublic).map_err(refusal)
         }
         (CKO_PRIVATE_KEY, CKK_RSA) => {
@@ -75,7 +76,7 @@ pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
         }
         (CKO_PUBLIC_KEY, key_type) => parse_public_on_curve(env, key_type, attributes),
         (CKO_PRIVATE_KEY, key_type) => parse_private_on_curve(env, key_type, attributes),
-        (CKO_SECRET_KEY, _) => Ok(Key::Secret(SecretBytes::copy_of(of(attributes, CKA_VALUE)?))),
+        (CKO_SECRET_KEY, _) => Ok(Key::Secret(SecretBytes::copy_of(object::part(attributes, CKA_VALUE)?))),
         _ => Err(Reason::KeyMaterial("the object is not a key")),
     }
 }
@@ -98,8 +99,8 @@ pub(crate) fn refusal(error: CryptoError) -> Reason {
 }
 
 fn parse_public_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes) -> Result<Key> {
-    let curve = CurveName::parse_for(key_type, of(attributes, CKA_EC_PARAMS)?)?;
-    let point = curve.parse_point(of(attributes, CKA_EC_POINT)?)?;
+    let curve = CurveName::parse_for(key_type, object::part(attributes, CKA_EC_PARAMS)?)?;
+    let point = curve.parse_point(object::part(attributes, CKA_EC_POINT)?)?;
     match curve {
         CurveName::Weierstrass(curve) => (env.engine.ec_public)(curve, point).map(Key::EcPublic).map_err(refusal),
         CurveName::Ed25519 => (env.engine.ed25519_public)(point).map(Key::EdPublic).map_err(refusal),
@@ -112,18 +113,11 @@ fn parse_public_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes) 
 }
 
 fn parse_private_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes) -> Result<Key> {
-    let curve = CurveName::parse_for(key_type, of(attributes, CKA_EC_PARAMS)?)?;
-    let secret = of(attributes, CKA_VALUE)?;
+    let curve = CurveName::parse_for(key_type, object::part(attributes, CKA_EC_PARAMS)?)?;
+    let secret = object::part(attributes, CKA_VALUE)?;
     match curve {
         CurveName::Weierstrass(curve) => (env.engine.ec_private)(curve, secret).map(Key::EcPrivate).map_err(refusal),
         CurveName::Ed25519 => (env.engine.ed25519_private)(secret).map(Key::EdPrivate).map_err(refusal),
         CurveName::X25519 => (env.engine.x25519_private)(secret).map(Key::XPrivate).map_err(refusal),
-    }
-}
-
-fn of(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
-    match attributes.get(&kind) {
-        Some(Value::Bytes(bytes)) => Ok(bytes.expose()),
-        _ => Err(Reason::KeyMaterial("a part of the key is missing")),
     }
 }

@@ -7,7 +7,7 @@
 mod encoding;
 mod forms;
 
-pub(crate) use forms::{has_all_parts, rsa_attributes, rsa_parts};
+pub(crate) use forms::{has_all_parts, part, rsa_attributes, rsa_parts};
 pub use forms::{private_form, private_material, public_form, public_material, template};
 
 use crate::key::{self, Key};

@@ -7,7 +7,7 @@
 
 use super::curves::{CurveName, octet_string};
 use super::tables::Table;
-use super::values::strip_zeros;
+use super::values::{bit_length, strip_zeros};
 use crate::key::{self, Key};
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::{self, Attributes, Value};
@@ -138,7 +138,7 @@ fn complete_secret(env: &Env<'_>, table: &Table, attributes: &mut Attributes) ->
 /// Fills in what follows from a parsed public or private key.
 fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) -> Result<()> {
     if let Key::RsaPublic(_) = key {
-        let bits = bit_length(of(attributes, CKA_MODULUS)?);
+        let bits = bit_length(of(attributes, CKA_MODULUS)?) as u64;
         attributes.insert(CKA_MODULUS_BITS, Value::Number(bits));
     }
     if let (Some(point), CKO_PRIVATE_KEY) = (key.public_point(), table.class) {
@@ -197,11 +197,6 @@ fn aes_check_value(env: &Env<'_>, value: &[u8]) -> Result<Vec<u8>> {
     cipher.finish(&mut block)?;
     block.truncate(CHECK_VALUE_BYTES);
     Ok(block)
-}
-
-/// The number of significant bits of a number without leading zeros.
-fn bit_length(number: &[u8]) -> u64 {
-    number.first().map_or(0, |first| number.len() as u64 * 8 - u64::from(first.leading_zeros()))
 }
 
 fn bytes(value: &[u8]) -> Value {

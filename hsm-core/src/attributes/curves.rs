@@ -15,7 +15,7 @@ use der::{Decode, asn1::ObjectIdentifier};
 use ffi_headers::{CKA_EC_PARAMS, CKA_EC_POINT, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY};
 use hsm_crypto::ec::Curve;
 
-/// Length of an Ed25519 or X25519 public key in bytes.
+/// Length of an Ed25519 or X25519 key in bytes, public or secret.
 pub const RAW_25519_BYTES: usize = 32;
 
 /// A curve of any of the three key types.

@@ -16,6 +16,7 @@ pub mod tables;
 pub(crate) mod values;
 
 pub use document::document;
+pub(crate) use values::bit_length;
 
 use crate::object::{Attributes, Object};
 use crate::platform::Env;

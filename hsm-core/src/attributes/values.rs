@@ -102,6 +102,15 @@ pub(crate) fn strip_zeros(mut digits: &[u8]) -> &[u8] {
     digits
 }
 
+/// The number of bits of a big-endian integer, leading zeros not counted.
+pub(crate) fn bit_length(integer: &[u8]) -> usize {
+    match integer.iter().position(|byte| *byte != 0) {
+        // A byte has at most eight leading zeros, so the conversion to usize cannot lose anything.
+        Some(first) => 8 * (integer.len() - first) - integer[first].leading_zeros() as usize,
+        None => 0,
+    }
+}
+
 fn judge_mechanisms(kind: u64, list: &[u8]) -> Result<Vec<u64>> {
     let (numbers, rest) = list.as_chunks::<NUMBER_BYTES>();
     if !rest.is_empty() {
@@ -188,6 +197,15 @@ mod tests {
         assert_eq!(of(Form::BigInteger, &[0x80, 0]).unwrap(), bytes(&[0x80, 0]));
         for wrong in [vec![], vec![0], vec![0; 500], vec![1; BIG_INTEGER_BYTES_MAX + 1]] {
             assert!(refused(of(Form::BigInteger, &wrong)), "{} bytes", wrong.len());
+        }
+    }
+
+    #[test]
+    fn bit_length_counts_from_the_first_one() {
+        for (integer, bits) in
+            [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0x80], 8), (&[0, 0x01, 0xff], 9), (&[0xff, 0, 0], 24)]
+        {
+            assert_eq!(bit_length(integer), bits, "{integer:02x?}");
         }
     }
 

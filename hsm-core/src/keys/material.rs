@@ -5,8 +5,9 @@
 //! Called from [`crate::keys`] and from the families that generate.
 //! Rule source: PKCS#11 v2.40, 2.5 (wrapping and unwrapping private keys); RFC 5958.
 
+use crate::attributes;
 use crate::limits::SECRET_BYTES_MAX;
-use crate::mechanisms::{PairMaterial, rules};
+use crate::mechanisms::PairMaterial;
 use crate::object::{self, Attributes, Object, Value};
 use crate::reason::{Reason, Result};
 use crate::template::Template;
@@ -77,7 +78,7 @@ pub(crate) fn secret(key_type: u64, value: SecretBytes) -> Attributes {
 
 /// The material of a fresh RSA key pair.
 pub(crate) fn rsa_pair(parts: RsaParts) -> PairMaterial {
-    let bits = rules::bit_length(&parts.modulus) as u64;
+    let bits = attributes::bit_length(&parts.modulus) as u64;
     let mut public = object::public_material(PublicForm::Rsa {
         modulus: parts.modulus.clone(),
         public_exponent: parts.public_exponent.clone(),

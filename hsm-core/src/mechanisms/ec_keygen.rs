@@ -5,7 +5,7 @@
 //! Rule source: PKCS#11 v2.40, 2.3.5; v3.1, 6.3 (Edwards and Montgomery key pairs).
 
 use super::{PairMaterial, Row, SizeUnit, named};
-use crate::attributes::curves::CurveName;
+use crate::attributes::curves::{CurveName, RAW_25519_BYTES};
 use crate::keys::material;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -17,8 +17,6 @@ use hsm_crypto::encoding::{PrivateForm, PublicForm};
 
 /// What the token's Weierstrass curves and points are.
 pub(super) const EC_FLAGS: u64 = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME;
-/// Length of an Ed25519 seed and of an X25519 scalar in bytes.
-const RAW_25519_BYTES: usize = 32;
 
 pub(super) const ROWS: &[Row] = &[
     Row {

@@ -5,7 +5,8 @@
 //! Rule source: PKCS#11 v2.40, 2.1.4; FIPS 186-5, A.1.
 
 use super::rsa_pkcs::RSA_BITS_MIN;
-use super::{PairMaterial, Row, SizeUnit, named, rules};
+use super::{PairMaterial, Row, SizeUnit, named};
+use crate::attributes;
 use crate::keys::material;
 use crate::limits::{RSA_BITS_MAX, RSA_PUBLIC_EXPONENT_BITS_MAX};
 use crate::platform::Env;
@@ -45,7 +46,7 @@ fn public_exponent(template: &Template) -> Result<&[u8]> {
     let first = given.iter().position(|byte| *byte != 0).unwrap_or(given.len());
     let exponent = &given[first..];
     let odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
-    if odd && exponent != [1] && rules::bit_length(exponent) <= RSA_PUBLIC_EXPONENT_BITS_MAX {
+    if odd && exponent != [1] && attributes::bit_length(exponent) <= RSA_PUBLIC_EXPONENT_BITS_MAX {
         Ok(exponent)
     } else {
         Err(Reason::AttributeValue { kind: CKA_PUBLIC_EXPONENT, problem: "not odd, or not from 3 to 33 bits" })

@@ -7,6 +7,7 @@
 //! Rule source: PKCS#11 v2.40, 4.7 to 4.10 and 5.8 to 5.13.
 
 use super::{KeyRule, Row, SizeUnit};
+use crate::attributes::bit_length;
 use crate::attributes::curves::CurveName;
 use crate::key::Key;
 use crate::object::{Object, Value};
@@ -130,15 +131,6 @@ fn key_bits(key: &Object, key_type: u64) -> Result<usize> {
     }
 }
 
-/// The number of bits of a big-endian integer, leading zeros not counted.
-pub(crate) fn bit_length(integer: &[u8]) -> usize {
-    match integer.iter().position(|byte| *byte != 0) {
-        // A byte has at most eight leading zeros, so the conversion to usize cannot lose anything.
-        Some(first) => 8 * (integer.len() - first) - integer[first].leading_zeros() as usize,
-        None => 0,
-    }
-}
-
 /// The parsed RSA private key of an object that passed the rules.
 pub(super) fn rsa_private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPrivateKey>> {
     match &*key.key(env)? {
@@ -160,19 +152,5 @@ pub(super) fn with_secret<T>(env: &Env<'_>, key: &Object, use_it: impl FnOnce(&S
     match &*key.key(env)? {
         Key::Secret(value) => use_it(value),
         _ => Err(Reason::KeyTypeInconsistent),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bit_length_counts_from_the_first_one() {
-        for (integer, bits) in
-            [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0x80], 8), (&[0, 0x01, 0xff], 9), (&[0xff, 0, 0], 24)]
-        {
-            assert_eq!(bit_length(integer), bits, "{integer:02x?}");
-        }
     }
 }

@@ -30,8 +30,8 @@ pub fn private_form(object: &Object) -> Result<PrivateForm> {
             Err(Reason::KeyMaterial("a part of the key is missing"))
         };
     }
-    let secret = SecretBytes::copy_of(of(attributes, CKA_VALUE)?);
-    Ok(match CurveName::parse(of(attributes, CKA_EC_PARAMS)?)? {
+    let secret = SecretBytes::copy_of(part(attributes, CKA_VALUE)?);
+    Ok(match CurveName::parse(part(attributes, CKA_EC_PARAMS)?)? {
         CurveName::Weierstrass(curve) => {
             let point = object.bytes(CKA_EC_POINT).and_then(octet_string_content).map(<[u8]>::to_vec);
             PrivateForm::Ec { curve, scalar: secret, point }
@@ -74,11 +74,11 @@ pub fn private_material(form: PrivateForm) -> Attributes {
 /// `KeyMaterial` when parts of it are missing; `CurveUnknown`.
 pub fn public_form(attributes: &Attributes) -> Result<PublicForm> {
     if attributes.get(&CKA_KEY_TYPE) == Some(&Value::Number(CKK_RSA)) {
-        let modulus = of(attributes, CKA_MODULUS)?.to_vec();
-        return Ok(PublicForm::Rsa { modulus, public_exponent: of(attributes, CKA_PUBLIC_EXPONENT)?.to_vec() });
+        let modulus = part(attributes, CKA_MODULUS)?.to_vec();
+        return Ok(PublicForm::Rsa { modulus, public_exponent: part(attributes, CKA_PUBLIC_EXPONENT)?.to_vec() });
     }
-    let curve = CurveName::parse(of(attributes, CKA_EC_PARAMS)?)?;
-    let point = curve.parse_point(of(attributes, CKA_EC_POINT)?)?.to_vec();
+    let curve = CurveName::parse(part(attributes, CKA_EC_PARAMS)?)?;
+    let point = curve.parse_point(part(attributes, CKA_EC_POINT)?)?.to_vec();
     Ok(match curve {
         CurveName::Weierstrass(curve) => PublicForm::Ec { curve, point },
         CurveName::Ed25519 => PublicForm::Ed25519(point),
@@ -126,19 +126,19 @@ pub fn template(attributes: &Attributes) -> Template {
 /// # Errors
 /// `KeyMaterial` when modulus or private exponent is missing.
 pub(crate) fn rsa_parts(attributes: &Attributes) -> Result<RsaParts> {
-    let part = |kind| match attributes.get(&kind) {
+    let optional = |kind| match attributes.get(&kind) {
         Some(Value::Bytes(bytes)) => bytes.clone(),
         _ => SecretBytes::default(),
     };
     Ok(RsaParts {
-        modulus: of(attributes, CKA_MODULUS)?.to_vec(),
-        public_exponent: part(CKA_PUBLIC_EXPONENT).into_public("a public exponent is public"),
-        private_exponent: SecretBytes::copy_of(of(attributes, CKA_PRIVATE_EXPONENT)?),
-        prime_1: part(CKA_PRIME_1),
-        prime_2: part(CKA_PRIME_2),
-        exponent_1: part(CKA_EXPONENT_1),
-        exponent_2: part(CKA_EXPONENT_2),
-        coefficient: part(CKA_COEFFICIENT),
+        modulus: part(attributes, CKA_MODULUS)?.to_vec(),
+        public_exponent: optional(CKA_PUBLIC_EXPONENT).into_public("a public exponent is public"),
+        private_exponent: SecretBytes::copy_of(part(attributes, CKA_PRIVATE_EXPONENT)?),
+        prime_1: optional(CKA_PRIME_1),
+        prime_2: optional(CKA_PRIME_2),
+        exponent_1: optional(CKA_EXPONENT_1),
+        exponent_2: optional(CKA_EXPONENT_2),
+        coefficient: optional(CKA_COEFFICIENT),
     })
 }
 
@@ -170,7 +170,8 @@ fn bytes(bytes: Vec<u8>) -> Value {
     Value::Bytes(bytes.into())
 }
 
-fn of(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
+/// The bytes of a part that a key cannot be without.
+pub(crate) fn part(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
     match attributes.get(&kind) {
         Some(Value::Bytes(bytes)) => Ok(bytes.expose()),
         _ => Err(Reason::KeyMaterial("a part of the key is missing")),
