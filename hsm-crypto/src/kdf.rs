@@ -9,10 +9,10 @@ use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use crate::provider::Provider;
 use crate::secret::SecretBytes;
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What one Argon2id computation costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +30,23 @@ const ARGON2_BYTES: usize = 32;
 
 /// Derives 32 bytes from a PIN with Argon2id version 1.3 (RFC 9106).
 ///
-/// The lanes are computed one after the other: no thread is started.
+/// The lanes are computed one after the other: no thread is started. The memory that it took is wiped.
 ///
 /// # Errors
-/// `InvalidParameter` when the cost or the salt (8 bytes at least) is out of range.
+/// `InvalidParameter` when the cost or the salt (8 bytes at least) is out of range; `EngineFailed` when memory is short.
 pub fn argon2id(pin: &[u8], salt: &[u8], cost: Argon2Cost) -> Result<SecretBytes> {
     // Both refusals are about ranges: cost parameters here, lengths of salt and PIN below.
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(ARGON2_BYTES))
         .map_err(|_| CryptoError::InvalidParameter("the Argon2id cost is out of range"))?;
+    // The crate's own allocation is freed as it is; who finds it can test PINs without paying the cost.
+    let mut memory = Zeroizing::new(Vec::new());
+    let blocks = params.block_count();
+    // The system's answer says nothing but "no".
+    memory.try_reserve_exact(blocks).map_err(|_| CryptoError::EngineFailed("memory is short for Argon2id"))?;
+    memory.resize(blocks, Block::new());
     let mut out = SecretBytes::zeroed(ARGON2_BYTES);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(pin, salt, out.expose_mut())
+        .hash_password_into_with_memory(pin, salt, out.expose_mut(), memory.as_mut_slice())
         .map_err(|_| CryptoError::InvalidParameter("the Argon2id salt has 8 bytes at least"))?;
     Ok(out)
 }
