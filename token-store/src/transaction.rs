@@ -6,7 +6,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::format::{self, CHANGES_KEPT};
-use crate::medium::Batch;
+use crate::medium::{Batch, after};
 use crate::store::{Change, PartitionId, PartitionKey, PreparedRole, RecordId, RoleId, Visibility, damaged, short};
 use crate::view::{View, ordinal};
 use hsm_crypto::SecretBytes;
@@ -169,7 +169,7 @@ impl<'a> Transaction<'a> {
             return Ok(());
         }
         let store = self.view.store;
-        let at = self.view.generation() + 1;
+        let at = after(self.view.generation())?;
         let list = store.keys.seal_changes(at, &self.changes, &*store.random)?;
         self.batch.changes.insert(format::changes_key(at), Some(list));
         if let Some(old) = at.checked_sub(CHANGES_KEPT).filter(|&old| old > 0) {

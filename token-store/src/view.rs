@@ -36,7 +36,7 @@ impl View<'_> {
         if generation > now || now - generation > CHANGES_KEPT {
             return Ok(Changes::Everything);
         }
-        for at in generation + 1..=now {
+        for at in (generation..now).map(|before| before + 1) {
             let list = self.reader.get(&format::changes_key(at))?;
             if self.store.keys.open_changes(at, list.as_deref(), &mut changes).is_none() {
                 return Ok(Changes::Everything);

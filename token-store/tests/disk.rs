@@ -201,6 +201,22 @@ fn a_generation_that_was_begun_and_not_committed_is_never_used_again() {
     assert_eq!(changes.len(), 1);
 }
 
+/// The file is not sealed, and a number at the end of its range has no successor.
+#[test]
+fn a_generation_file_with_an_impossible_number_is_repaired_from_the_map() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    let number = store.generation().unwrap();
+    for wild in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        let bytes = [&wild.to_be_bytes()[..], &(!wild).to_be_bytes(), &[0]].concat();
+        fs::write(folder.path().join("generation"), bytes).unwrap();
+        assert_eq!(store.generation().unwrap(), number, "{wild}");
+    }
+    put_public(&store, partition, b"x");
+    assert_eq!(store.generation().unwrap(), number + 1);
+}
+
 #[test]
 fn no_thread_is_started() {
     let folder = private_folder();

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// How often a number that does not match its inverse is read again before the file counts as broken.
 const READS_MAX: u32 = 20;
+/// The largest number that is believed. No store gets there by counting, and the file is not sealed.
+const NUMBER_MAX: u64 = u64::MAX / 2;
 /// Where the state byte stands.
 const STATE_AT: u64 = 16;
 
@@ -107,7 +109,8 @@ impl Writer {
     }
 }
 
-/// The number and whether the map was closed in order; `None` when the number does not match its inverse.
+/// The number and whether the map was closed in order; `None` when the number does not match its
+/// inverse or cannot be.
 fn parse(file: &File, path: &Path) -> Result<Option<(u64, bool)>> {
     let mut bytes = [0; 17];
     let mut filled = 0;
@@ -123,7 +126,7 @@ fn parse(file: &File, path: &Path) -> Result<Option<(u64, bool)>> {
     let (number, inverse) = number.split_at(8);
     let matches = filled >= 16 && number.iter().zip(inverse).all(|(a, b)| *a == !*b);
     let number = number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    Ok(matches.then_some((number, filled == 17 && bytes[16] == 0)))
+    Ok((matches && number <= NUMBER_MAX).then_some((number, filled == 17 && bytes[16] == 0)))
 }
 
 #[cfg(test)]

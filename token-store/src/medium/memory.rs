@@ -4,7 +4,7 @@
 //! Clones share one state, so that a test can "reopen" it, or use it from several stores at once.
 
 use crate::error::{Result, StoreError};
-use crate::medium::{Batch, Each, Medium, Reader};
+use crate::medium::{Batch, Each, Medium, Reader, after};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ impl Medium for Memory {
         for (key, value) in batch.changes {
             apply(&mut state.map, key, value);
         }
-        state.generation += 1;
+        state.generation = after(state.generation)?;
         state.commits += 1;
         Ok(state.generation)
     }

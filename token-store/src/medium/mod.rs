@@ -16,7 +16,7 @@ mod sled;
 pub use self::memory::Memory;
 pub use self::sled::{SledMedium, WAIT_MAX};
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use std::collections::BTreeMap;
 
 /// A shared, durable, ordered map with transactions and a generation number.
@@ -75,6 +75,14 @@ pub trait Reader {
     /// # Errors
     /// `Engine`, or what `each` answers.
     fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()>;
+}
+
+/// The generation after `generation`.
+///
+/// # Errors
+/// `Damaged` at the end of the range, which no store reaches by counting.
+pub(crate) fn after(generation: u64) -> Result<u64> {
+    generation.checked_add(1).ok_or_else(|| StoreError::Damaged { what: "the generation".to_owned() })
 }
 
 /// Changes to apply together: a value to put, or `None` to delete.

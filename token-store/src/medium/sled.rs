@@ -16,7 +16,7 @@ use crate::medium::folder;
 use crate::medium::generation::{GenerationFile, Writer};
 use crate::medium::image::Image;
 use crate::medium::lock::{Held, Lock};
-use crate::medium::{Batch, Each, Medium, Reader};
+use crate::medium::{Batch, Each, Medium, Reader, after};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ impl Medium for SledMedium {
             session.close()?;
             return Ok(generation);
         }
-        generation += 1;
+        generation = after(generation)?;
         batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
         let changes = batch.changes.clone();
         session.commit(batch, generation)?;
