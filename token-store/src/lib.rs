@@ -14,6 +14,7 @@ mod login;
 pub mod medium;
 pub mod store;
 pub mod transaction;
+mod uncounted;
 pub mod view;
 
 pub use device_key::DeviceKey;

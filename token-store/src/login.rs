@@ -5,7 +5,8 @@
 //! Called from `hsm-core`. Rule source: docs/format.md, "Role".
 //!
 //! Argon2id runs outside every lock. What it finds is then checked against the role as it is by then: whoever
-//! guesses in parallel races for the counter, not around it.
+//! guesses in parallel races for the counter, not around it. A failure that cannot be written down is kept in memory
+//! (`uncounted`) and counts there.
 
 use crate::error::{Result, StoreError};
 use crate::format;
@@ -40,6 +41,9 @@ impl Store {
     pub fn login(&self, partition: PartitionId, role: RoleId, pin: &SecretBytes) -> Result<PartitionKey> {
         for _ in 0..PIN_CHANGES_FOLLOWED {
             let (seen, generation) = self.view(|view| Ok((role_to_open(view, partition, role)?, view.generation())))?;
+            if self.locked_in_memory(partition, role, &seen) {
+                return Err(StoreError::RoleLocked);
+            }
             let key = self.unwrap(partition, role, pin, &seen)?;
             let verdict = match &key {
                 Some(_) if seen.failed == 0 && self.generation()? == generation => Verdict::Stands,
@@ -47,7 +51,14 @@ impl Store {
                 None => self.count_failure(partition, role, &seen)?,
             };
             match (verdict, key) {
-                (Verdict::Stands, Some(key)) => return Ok(key),
+                // Asked again: others may have guessed while this PIN was being looked at.
+                (Verdict::Stands, Some(_)) if self.locked_in_memory(partition, role, &seen) => {
+                    return Err(StoreError::RoleLocked);
+                }
+                (Verdict::Stands, Some(key)) => {
+                    self.uncounted.forget(partition, role);
+                    return Ok(key);
+                }
                 (Verdict::Counted(tries_left), _) => return Err(StoreError::PinWrong { tries_left }),
                 (Verdict::Locked, _) => return Err(StoreError::RoleLocked),
                 (Verdict::PinChanged, _) | (Verdict::Stands, None) => {}
@@ -121,18 +132,35 @@ impl Store {
         Ok(verdict)
     }
 
-    /// Counts a wrong PIN, unless the role was locked or got another PIN meanwhile.
+    /// Counts a wrong PIN, and with it those that could not be written down before, unless the role was locked or got
+    /// another PIN meanwhile. Where it cannot be written down, it is remembered.
     fn count_failure(&self, partition: PartitionId, role: RoleId, seen: &format::Role) -> Result<Verdict> {
-        let (verdict, _) = self.transact(|transaction| {
+        let failures = self.uncounted.of(partition, role, seen).saturating_add(1);
+        let answer = self.transact(|transaction| {
             let (verdict, failed) = second_look(transaction, partition, role, seen)?;
             if !matches!(verdict, Verdict::Stands) {
                 return Ok(verdict);
             }
-            let failed = failed.saturating_add(1);
+            let failed = failed.saturating_add(failures);
             transaction.put_role_content(partition, role, &format::Role { failed, ..seen.clone() })?;
             Ok(Verdict::Counted(seen.failed_max.saturating_sub(failed)))
-        })?;
-        Ok(verdict)
+        });
+        match answer {
+            Ok((verdict, _)) => {
+                self.uncounted.forget(partition, role);
+                Ok(verdict)
+            }
+            Err(error) => {
+                self.uncounted.add(partition, role, seen);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the failures on the disk and those in memory only lock the role together.
+    fn locked_in_memory(&self, partition: PartitionId, role: RoleId, seen: &format::Role) -> bool {
+        let failed = seen.failed.saturating_add(self.uncounted.of(partition, role, seen));
+        RoleState { failed, failed_max: seen.failed_max }.locked()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::format::{self, ID_BYTES, Kind, Sealed};
 use crate::keys::Keys;
 use crate::medium::{Medium, Reader};
 use crate::transaction::Transaction;
+use crate::uncounted::Uncounted;
 use crate::view::View;
 use hsm_crypto::aead::{KEY_BYTES, SealKey};
 use hsm_crypto::kdf::Argon2Cost;
@@ -143,6 +144,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) cost: Argon2Cost,
+    pub(crate) uncounted: Uncounted,
 }
 
 impl Store {
@@ -180,7 +182,7 @@ impl Store {
             })?;
         }
         let keys = open_header(&device, &header.unwrap_or_default())?;
-        Ok(Self { medium, keys, random, cost })
+        Ok(Self { medium, keys, random, cost, uncounted: Uncounted::default() })
     }
 
     /// The number of the last change anywhere in the store.

@@ -104,6 +104,37 @@ fn a_wrong_pin_that_cannot_be_counted_is_no_answer() {
     assert_eq!(answer(t.store.login(t.partition, USER, &secret(b"1234"))), "in", "nothing to write, nothing to fail");
 }
 
+/// On a full disk or a read-only store a failure cannot be written down; guessing would otherwise be free there.
+#[test]
+fn wrong_pins_that_cannot_be_counted_lock_the_role_in_this_process() {
+    let t = token(3);
+    let login = |pin: &[u8]| answer(t.store.login(t.partition, USER, &secret(pin)));
+    t.medium.set_full(true);
+    for _ in 0..3 {
+        assert_eq!(login(b"no"), "no space left while writing memory");
+    }
+    assert_eq!(login(b"no"), "the role is locked after too many wrong PINs");
+    assert_eq!(login(b"1234"), "the role is locked after too many wrong PINs", "the PIN is not looked at");
+    assert_eq!(failed(&t), 0);
+    t.medium.set_full(false);
+    set_pin(&t.store, t.partition, &t.key, b"5678", 3);
+    assert_eq!(login(b"5678"), "in", "a new PIN starts anew");
+}
+
+#[test]
+fn wrong_pins_that_could_not_be_counted_are_counted_with_the_next_one() {
+    let t = token(5);
+    t.medium.set_full(true);
+    for _ in 0..2 {
+        assert!(t.store.login(t.partition, USER, &secret(b"no")).is_err());
+    }
+    t.medium.set_full(false);
+    assert_eq!(answer(t.store.login(t.partition, USER, &secret(b"no"))), "wrong PIN, 2 tries left");
+    assert_eq!(failed(&t), 3);
+    assert_eq!(answer(t.store.login(t.partition, USER, &secret(b"1234"))), "in");
+    assert_eq!(failed(&t), 0);
+}
+
 #[test]
 fn a_damaged_role_is_named_and_blocks_no_other() {
     let t = token(3);
