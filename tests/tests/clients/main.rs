@@ -11,4 +11,5 @@ mod openssl_engine;
 mod osslsigncode;
 mod pkcs11_tool;
 mod pkcs11_tool_crypto;
+mod readme;
 mod tls;
