@@ -36,7 +36,7 @@ pub fn transform_secret<'call>(
     output::produce_secret(result, result_length, |room| work(decode::data(data)?, room))
 }
 
-/// A function that starts an operation; null for the mechanism ends one that is active (v3.0, 5.8.1 and its sisters).
+/// A function that starts an operation; null for the mechanism ends one that is active (v3.0, C_EncryptInit and its sisters).
 ///
 /// # Errors
 /// `ArgumentsBad` for null when there is none, the mechanism's, and the work's.
@@ -57,7 +57,7 @@ pub fn begin(
     }
 }
 
-/// C_SessionCancel: ends the operations that the flags name, as far as they are active (v3.0, 5.6.11).
+/// C_SessionCancel: ends the operations that the flags name, as far as they are active (since v3.0).
 ///
 /// # Errors
 /// The work's.
