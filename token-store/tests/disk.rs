@@ -393,6 +393,60 @@ fn a_folder_that_disappeared_is_named() {
 }
 
 #[test]
+fn a_store_put_back_from_a_copy_is_seen_at_the_next_look() {
+    let folder = private_folder();
+    let store = open_in(&folder.path().join("store"));
+    let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, b"old");
+    copy_all(&folder.path().join("store"), &folder.path().join("copy"));
+    put_public(&store, partition, b"new");
+    assert_eq!(contents(&store, partition).len(), 2);
+    fs::rename(folder.path().join("store"), folder.path().join("away")).unwrap();
+    assert!(store.view(|_| Ok(())).is_err(), "there is no store");
+    fs::rename(folder.path().join("copy"), folder.path().join("store")).unwrap();
+    assert_eq!(contents(&store, partition), [b"old"]);
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    mode(to, 0o700);
+    for path in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_all(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_fork_waits_for_a_look_at_what_nobody_changed() {
+    let folder = private_folder();
+    let store = open_in(folder.path());
+    add_partition(&store, 10);
+    store.view(|_| Ok(())).unwrap();
+    let (begun, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            store.view(|_| {
+                begun.wait();
+                end.wait();
+                Ok(())
+            })
+        });
+        begun.wait();
+        let fork = scope.spawn(|| store.fork_prepare());
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let waits = !fork.is_finished();
+        end.wait();
+        fork.join().unwrap();
+        store.fork_release();
+        assert!(waits, "a child would have inherited the lock on the copy in memory");
+    });
+}
+
+#[test]
 fn a_fork_waits_until_nothing_is_under_way() {
     let folder = private_folder();
     let store = open_in(folder.path());

@@ -57,6 +57,17 @@ impl GenerationFile {
         Ok(None)
     }
 
+    /// Whether the file that is being read still has its name: it has not where the store was replaced or removed.
+    pub(crate) fn is_in_place(&self) -> Result<bool> {
+        let open = self.open.load();
+        let Some(open) = open.as_ref() else { return Ok(false) };
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(named) => Ok(self.identity(open)? == (named.dev(), named.ino())),
+            // Whatever is wrong with the place, opening the store there names it.
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Opens the file for writing, and makes it where there is none; only under the lock.
     pub(crate) fn writer(&self) -> Result<Writer> {
         let (file, made) = folder::open_or_create_private_file(&self.path)?;
@@ -71,15 +82,16 @@ impl GenerationFile {
 
     /// Lets readers use the file that stands there now, in case it is another one than before.
     fn follow(&self, present: &File) -> Result<()> {
-        let identity = |file: &File| -> Result<(u64, u64)> {
-            let found = file.metadata().map_err(|error| io_error("stat", &self.path, error))?;
-            Ok((found.dev(), found.ino()))
-        };
         let same = match self.open.load().as_ref() {
-            Some(open) => identity(open)? == identity(present)?,
+            Some(open) => self.identity(open)? == self.identity(present)?,
             None => false,
         };
         if same { Ok(()) } else { self.reopen() }
+    }
+
+    fn identity(&self, file: &File) -> Result<(u64, u64)> {
+        let found = file.metadata().map_err(|error| io_error("stat", &self.path, error))?;
+        Ok((found.dev(), found.ino()))
     }
 
     fn reopen(&self) -> Result<()> {

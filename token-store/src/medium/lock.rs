@@ -113,7 +113,7 @@ fn try_lock(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Counts the threads that hold a lock file open, and the forks that wait for them.
+/// Counts the threads that hold a lock (a file's, or that of the copy in memory), and the forks that wait for them.
 ///
 /// An atomic and no mutex: a fork may happen at any instant of another thread, and the child must find the gate
 /// in a state it can use.
@@ -125,7 +125,7 @@ const FORK: u64 = 1 << 32;
 
 impl Gate {
     /// Lets a thread in, unless a fork is pending.
-    fn enter(&self) -> Option<Inside<'_>> {
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
         let entered = self.0.fetch_add(1, Ordering::SeqCst);
         let inside = Inside(self);
         (entered < FORK).then_some(inside)
@@ -155,7 +155,7 @@ impl Gate {
 }
 
 /// A thread inside the gate.
-struct Inside<'a>(&'a Gate);
+pub(crate) struct Inside<'a>(&'a Gate);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {

@@ -92,6 +92,18 @@ impl SledMedium {
         Ok(Session { open, files, writer, map: &self.map, committed: false, _held: held })
     }
 
+    /// Runs `work` on the copy in memory, unless there is none of the present state.
+    fn view_image(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<Option<Result<()>>> {
+        // Inside the gate, as under the lock: a fork in between would leave the child a lock on the copy.
+        let Some(_inside) = self.lock.gate().enter() else { return Ok(None) };
+        // The number alone would not tell that the folder was replaced.
+        if !self.generation.is_in_place()? {
+            return Ok(None);
+        }
+        let Some(generation) = self.generation.read()? else { return Ok(None) };
+        Ok(self.image.view(generation, work))
+    }
+
     /// Runs `work` on a copy of the map: the engine cannot open a map without writing.
     fn view_copy(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
         let copied = {
@@ -122,9 +134,7 @@ impl Medium for SledMedium {
     }
 
     fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
-        if let Some(generation) = self.generation.read()?
-            && let Some(answer) = self.image.view(generation, work)
-        {
+        if let Some(answer) = self.view_image(work)? {
             return answer;
         }
         if !self.is_writable()? {
@@ -157,7 +167,10 @@ impl Medium for SledMedium {
         let changes = batch.changes.clone();
         session.commit(batch, generation)?;
         session.close()?;
-        self.image.follow(changes, generation);
+        // Where a fork is waiting, the copy stays behind and is taken anew at the next look.
+        if let Some(_inside) = self.lock.gate().enter() {
+            self.image.follow(changes, generation);
+        }
         Ok(generation)
     }
 
