@@ -25,10 +25,10 @@ struct Made {
 pub fn run(args: &Init) -> Result<(), Failure> {
     let label = label_bytes(&args.label)?;
     let (settings, hsm) = token::start()?;
-    let slot = slot(&hsm, args)?;
+    let (slot, occupied) = slot(&hsm, args)?;
     let pin_bytes = settings.hsm.pin_bytes_min..=limits::PIN_BYTES_MAX;
-    // Under --overwrite the PIN is the present one, and a typing error in it is found by the token.
-    let so_pin = if args.overwrite {
+    // The PIN of a token that is erased is the present one, and a typing error in it is found by the token.
+    let so_pin = if occupied {
         args.so_pin.source().obtain("Security Officer's PIN")?
     } else {
         checked(args.so_pin.source().obtain_new("New Security Officer's PIN")?, "Security Officer's PIN", &pin_bytes)?
@@ -60,11 +60,11 @@ fn report(token: &Token, json: bool) -> Result<(), Failure> {
     output::print(&format!("slot    {slot}\nlabel   {}\nserial  {serial}\nuri     {uri}\n", printable(&label)))
 }
 
-/// The slot to use.
-fn slot(hsm: &Hsm, args: &Init) -> Result<SlotId, Failure> {
+/// The slot to use, and whether a token is in it.
+fn slot(hsm: &Hsm, args: &Init) -> Result<(SlotId, bool), Failure> {
     let Some(number) = args.slot else {
         let free = Token::all(hsm)?.into_iter().find(|token| !token.is_initialised());
-        return free.map(|token| token.slot).ok_or_else(|| {
+        return free.map(|token| (token.slot, false)).ok_or_else(|| {
             Failure::new(
                 "no slot is free",
                 "every slot holds a token",
@@ -79,7 +79,7 @@ fn slot(hsm: &Hsm, args: &Init) -> Result<SlotId, Failure> {
             token.label()
         )));
     }
-    Ok(token.slot)
+    Ok((token.slot, token.is_initialised()))
 }
 
 /// The label as the token keeps it, padded with blanks.
@@ -87,6 +87,9 @@ fn label_bytes(label: &str) -> Result<[u8; 32], Failure> {
     let mut padded = [b' '; 32];
     if label.is_empty() || label.len() > padded.len() {
         return Err(Failure::Usage(format!("a label has 1 to 32 bytes, not {}", label.len())));
+    }
+    if label.ends_with(' ') {
+        return Err(Failure::Usage("a label does not end with a blank: tokens pad it with blanks".to_owned()));
     }
     padded[..label.len()].copy_from_slice(label.as_bytes());
     Ok(padded)

@@ -68,6 +68,16 @@ fn pins_are_asked_for_twice_and_never_shown() {
     check_pins(&world, "so typed", "user typed");
 }
 
+/// A typing error in a PIN that is asked for once would make a token that nobody can administer.
+#[test]
+fn overwriting_an_empty_slot_asks_twice_too() {
+    let world = World::new();
+    let typed = ["so typed", "so typed", "user typed", "user typed"];
+    let outcome = on_a_terminal(&world, "init --label t --slot 0 --overwrite", &typed).ok();
+    assert!(outcome.out.contains("New Security Officer's PIN again: "), "{outcome:?}");
+    check_pins(&world, "so typed", "user typed");
+}
+
 #[test]
 fn two_different_answers_make_no_token() {
     let world = World::new();
@@ -127,6 +137,8 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     world.write("good.pin", "good-pin");
     init(&long_label, "good.pin", "good.pin").fails(2, &["1 to 32 bytes, not 33"]);
     init("", "good.pin", "good.pin").fails(2, &["1 to 32 bytes, not 0"]);
+    // No --token could name it afterwards: the blanks that pad a label are not part of it.
+    init("  ", "good.pin", "good.pin").fails(2, &["does not end with a blank"]);
     for bad in ["short.pin", "long.pin"] {
         let parts = ["a PIN has 4 to 255 bytes"];
         let error = init("t", "good.pin", bad);
