@@ -232,6 +232,46 @@ fn every_flipped_byte_of_a_record_is_noticed_and_hides_nothing_else() {
     }
 }
 
+/// Values of every kind, each byte of them: nothing may panic, and nothing of another value may be lost but what needs it.
+#[test]
+fn no_byte_of_any_value_can_make_the_store_panic_or_open_wrongly() {
+    let t = token(10);
+    let public = put_public(&t.store, t.partition, b"public");
+    let private = t.store.new_record_id().unwrap();
+    t.store
+        .transact(|x| x.put_record(t.partition, private, Visibility::Private, Some(&t.key), &secret(b"private")))
+        .unwrap();
+    let mut kinds = std::collections::BTreeSet::new();
+    for (key, good) in t.medium.dump() {
+        kinds.insert(key[0]);
+        let flips = (0..good.len()).flat_map(|at| [1, 0x80, 0xFF].map(|bits| (at, bits)));
+        let flipped = flips.map(|(at, bits)| {
+            let mut bad = good.clone();
+            bad[at] ^= bits;
+            bad
+        });
+        let cut = (0..good.len()).map(|bytes| good[..bytes].to_vec());
+        let longer = [[&good[..], &[0]].concat()];
+        for bad in flipped.chain(cut).chain(longer) {
+            t.medium.tamper(&key, Some(bad.clone()));
+            let opened = Store::open(Box::new(t.medium.clone()), &device_key(7), std::sync::Arc::new(System), CHEAP);
+            assert_eq!(opened.is_err(), key == b"h", "key {key:?}, value {bad:?}");
+            let Ok(store) = opened else { continue };
+            let partitions = store.view(|v| v.partitions()).unwrap();
+            assert_eq!((partitions.len(), partitions[0].damaged), (1, key[0] == b'p'));
+            let entries = store.view(|v| v.records(t.partition, Some(&t.key))).unwrap();
+            let open = entries.iter().filter(|entry| matches!(entry.content, RecordContent::Open(_))).count();
+            assert_eq!((entries.len(), open), (2, if key[0] == b'o' { 1 } else { 2 }));
+            assert_eq!(store.login(t.partition, USER, &secret(b"1234")).is_err(), key[0] == b'r');
+            let changes = store.view(|v| v.changes_since(1)).unwrap();
+            assert_eq!(changes == Changes::Everything, key[0] == b'c', "key {key:?}");
+        }
+        t.medium.tamper(&key, Some(good));
+    }
+    assert_eq!(kinds, b"hproc".iter().copied().collect(), "a kind was not tried");
+    assert!(t.store.view(|v| v.record(t.partition, public, None)).unwrap().is_some());
+}
+
 #[test]
 fn swapped_or_moved_records_do_not_open() {
     let t = token(10);
