@@ -105,6 +105,7 @@ fn osslsigncode(Facts { module, engine, uri, .. }: &Facts) -> String {
     let (path, install) = path_or(engine, "engines-3/pkcs11.so", "libengine-pkcs11-openssl");
     format!(
         "{install}\
+# osslsigncode 2.5 (Debian 12) finds the engine by itself, and fails with -pkcs11engine: leave that option out
 osslsigncode sign -pkcs11engine {path} \\
     -pkcs11module {module} \\
     -pkcs11cert '{uri};object=CERTIFICATE' -key '{uri};object=KEY' \\
