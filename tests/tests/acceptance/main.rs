@@ -9,6 +9,8 @@
 mod foreign;
 mod fork;
 mod functions;
+mod habits;
+mod habits_keys;
 mod initialise;
 mod lifetime;
 mod misuse;
