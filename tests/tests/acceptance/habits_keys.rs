@@ -109,7 +109,7 @@ fn templates_may_say_false_of_every_usage_that_is_not_wanted() {
         }
         let (_, private) = raw.rsa(session);
         let taken_back = raw.set(session, private, flags(&[(CKA_DECRYPT, false)]));
-        assert_eq!(taken_back, Ok(()), "p11tool --write says it of imported keys");
+        assert_eq!(taken_back, Ok(()), "a usage may be taken back");
         let mut mechanism = plain(CKM_RSA_PKCS);
         assert_eq!(ck!(raw, C_DecryptInit, session, &mut mechanism, private), CKR_KEY_FUNCTION_NOT_PERMITTED);
     });

@@ -20,3 +20,4 @@ mod pins;
 mod processes;
 mod sizes;
 mod slots;
+mod trace;
