@@ -36,6 +36,9 @@ impl Hsm {
     }
 
     /// Waits until this process is in no transaction and holds new ones off, for the handler before a `fork`.
+    ///
+    /// The child leaves this value alone and uses a new one: any lock of it may be held by a thread that the child
+    /// does not have.
     pub fn fork_prepare(&self) {
         self.platform.store.fork_prepare();
     }
@@ -43,12 +46,6 @@ impl Hsm {
     /// Ends in the parent what `fork_prepare` began.
     pub fn fork_release(&self) {
         self.platform.store.fork_release();
-    }
-
-    /// Makes the inherited store harmless in the child. The child uses a new `Hsm`: of this one, any lock may be held
-    /// by a thread that the child does not have.
-    pub fn fork_child(&self) {
-        self.platform.store.fork_child();
     }
 
     /// Runs `work` on a session, under its lock.
