@@ -127,8 +127,7 @@ fn own_process() -> &'static Process {
 /// application that says nothing about threads may have some all the same (Python, Node), and one that
 /// brings mutex functions without CKF_OS_LOCKING_OK (strongSwan) could by the standard be refused with
 /// CKR_CANT_LOCK, but its threads are this process's threads, which native locks protect just as well.
-/// CKF_LIBRARY_CANT_CREATE_OS_THREADS (NSS, GnuTLS) is accepted: the store's engine has threads only
-/// while a transaction runs, none of them touches the application, and none is left when the call returns.
+/// CKF_LIBRARY_CANT_CREATE_OS_THREADS (NSS, GnuTLS) is accepted: the library starts no threads.
 fn check_arguments(arguments: Raw<'_, c_void>) -> Result<()> {
     if arguments.is_null() {
         return Ok(());
