@@ -6,7 +6,7 @@
 //! The engine cannot open a map without writing to it. A view of a generation that is known here opens nothing,
 //! takes no file lock and writes nothing, so that a login in a quiet store leaves the disk alone.
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::medium::{Each, Reader};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -62,18 +62,25 @@ impl Image {
         }
         let mut pairs = Pairs { generation: reader.generation(), ..Pairs::default() };
         let answer = reader.scan(&[], &mut |key, value| {
-            // Once it is too large, what is left is passed over.
-            if pairs.bytes <= IMAGE_BYTES_MAX {
-                pairs.put(key.to_vec(), value.to_vec());
+            pairs.put(key.to_vec(), value.to_vec());
+            // The error ends the scan: a large map must not be read to its end only to be let go.
+            if pairs.bytes > IMAGE_BYTES_MAX {
+                return Err(StoreError::TooLarge { bytes: pairs.bytes, bytes_max: IMAGE_BYTES_MAX });
             }
             Ok(())
         });
-        *self.kept.write() = match answer {
-            Ok(()) if pairs.bytes <= IMAGE_BYTES_MAX => Kept::Pairs(pairs),
-            Ok(()) => Kept::TooLarge,
-            Err(_) => Kept::Nothing,
+        let (kept, answer) = match answer {
+            Ok(()) => (Kept::Pairs(pairs), Ok(())),
+            Err(StoreError::TooLarge { .. }) => (Kept::TooLarge, Ok(())),
+            Err(error) => (Kept::Nothing, Err(error)),
         };
+        *self.kept.write() = kept;
         answer
+    }
+
+    /// Whether there is a copy that a commit would have to be followed with.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(&*self.kept.read(), Kept::Pairs(_))
     }
 
     /// Follows a commit from the generation before `generation` to it, after the commit is durable.

@@ -106,12 +106,13 @@ impl SledMedium {
 
     /// Runs `work` on a copy of the map: the engine cannot open a map without writing.
     fn view_copy(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
-        let copied = {
+        let (copied, number) = {
             let _held = self.lock.hold()?;
-            Copied::of(&self.map)?
+            // Read under the same lock: a number from later would pass this state off as a newer one.
+            (Copied::of(&self.map)?, self.generation.read()?.unwrap_or(0))
         };
         let engine = Engine::open(copied.path())?;
-        let generation = generation_of(&engine)?.max(self.generation.read()?.unwrap_or(0));
+        let generation = generation_of(&engine)?.max(number);
         let open = Open { engine, generation };
         let answer = self.image.take(&open).and_then(|()| work(&open));
         let closed = open.engine.close();
@@ -164,11 +165,14 @@ impl Medium for SledMedium {
         }
         generation = after(generation)?;
         batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
-        let changes = batch.changes.clone();
+        // A copy that is made later, when the lock is free again, is of the new generation already.
+        let changes = self.image.is_kept().then(|| batch.changes.clone());
         session.commit(batch, generation)?;
         session.close()?;
         // Where a fork is waiting, the copy stays behind and is taken anew at the next look.
-        if let Some(_inside) = self.lock.gate().enter() {
+        if let Some(changes) = changes
+            && let Some(_inside) = self.lock.gate().enter()
+        {
             self.image.follow(changes, generation);
         }
         Ok(generation)
