@@ -4,6 +4,7 @@
 //! has roles: "main" is what the test itself starts, others are further processes on the same place.
 
 use crate::Place;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -46,8 +47,14 @@ pub fn scenario(path: &str, environment: &[(&str, &str)], body: impl FnOnce(&Pla
 /// Starts another process of the running scenario in `role`; `word` is for it to read with [`word`].
 #[must_use]
 pub fn role(place: &Place, role: &str, word: &str) -> Running {
+    role_with(place, role, word, &[])
+}
+
+/// As [`role`], with further variables, such as those of [`crate::disk::Disk`].
+#[must_use]
+pub fn role_with(place: &Place, role: &str, word: &str, environment: &[(&str, OsString)]) -> Running {
     let test = std::env::var(TEST).expect("only a running scenario has further roles");
-    Running::start(place, &test, role, word, &[])
+    Running::start(place, &test, role, word, environment)
 }
 
 /// The word that this process was started with.
@@ -79,10 +86,10 @@ impl Report {
 }
 
 impl Running {
-    fn start(place: &Place, test: &str, role: &str, word: &str, environment: &[(&str, &str)]) -> Self {
+    fn start(place: &Place, test: &str, role: &str, word: &str, environment: &[(&str, impl AsRef<OsStr>)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
-        command.envs(place.environment()).envs(environment.iter().copied());
+        command.envs(place.environment()).envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("PERILUNE_MODULE", crate::module::path());
         command.env(TEST, test).env(ROLE, role).env(WORD, word).env(FOLDER, place.folder());
         Self::spawn(place, command)

@@ -11,6 +11,7 @@
 
 pub mod attribute;
 pub mod child;
+pub mod disk;
 pub mod module;
 pub mod outside;
 pub mod place;
