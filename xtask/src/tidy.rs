@@ -74,7 +74,7 @@ const ROOMS: &[Room] = &[
     Room {
         package: "hsm-platform",
         folder: "hsm-platform",
-        may_use: &["hsm-core", "hsm-crypto", "token-store"],
+        may_use: &["ffi-headers", "hsm-core", "hsm-crypto", "token-store"],
         unsafe_in: None,
         files_in: EVERYWHERE,
     },
