@@ -377,7 +377,7 @@ fn store_rv(error: &StoreError) -> CK_RV {
         StoreError::PinWrong { .. } => CKR_PIN_INCORRECT,
         StoreError::RoleLocked => CKR_PIN_LOCKED,
         StoreError::NoPartition => CKR_TOKEN_NOT_PRESENT,
-        StoreError::Busy { .. } => CKR_FUNCTION_FAILED,
+        StoreError::Busy { .. } | StoreError::Changed { .. } => CKR_FUNCTION_FAILED,
         StoreError::Crypto(error) => crypto_rv(*error),
         StoreError::Io { .. }
         | StoreError::Unsafe { .. }

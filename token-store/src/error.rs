@@ -65,6 +65,12 @@ pub enum StoreError {
         /// Newest version known.
         known: u16,
     },
+    /// Another process changed the same thing while this one prepared its change; nothing was written.
+    #[error("another process changed {what} meanwhile")]
+    Changed {
+        /// Which thing.
+        what: String,
+    },
     /// No such partition.
     #[error("there is no such partition")]
     NoPartition,

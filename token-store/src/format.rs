@@ -11,8 +11,12 @@ use hsm_crypto::kdf::Argon2Cost;
 use hsm_crypto::{Random, SecretBytes};
 use std::collections::BTreeSet;
 
-/// The version that this program writes, and the newest that it reads.
+/// The version of every value but the header, the only one so far.
 pub(crate) const VERSION: u16 = 1;
+/// The version of a store, in its header, that holds what `VERSION` knows.
+pub(crate) const STORE_PLAIN: u16 = 1;
+/// The version of a store that holds a partition with an origin, and the newest that this program reads.
+pub(crate) const STORE_WITH_ORIGINS: u16 = 2;
 /// How many generations the change list goes back.
 pub(crate) const CHANGES_KEPT: u64 = 1024;
 /// Longest change list of one generation; a longer one is stored as "everything".
@@ -34,6 +38,7 @@ pub(crate) enum Kind {
     Changes = 5,
     /// Never a value of its own: the wrapped key inside a role.
     Wrap = 6,
+    Origin = 7,
 }
 
 /// Which family of keys sealed a value.
@@ -50,7 +55,15 @@ impl Kind {
         match self {
             Self::Header => ID_BYTES,
             Self::Partition => 8,
-            Self::Role | Self::Record | Self::Changes | Self::Wrap => 0,
+            Self::Role | Self::Record | Self::Changes | Self::Wrap | Self::Origin => 0,
+        }
+    }
+
+    /// The newest version of such a value that this program reads.
+    const fn newest(self) -> u16 {
+        match self {
+            Self::Header => STORE_WITH_ORIGINS,
+            Self::Partition | Self::Role | Self::Record | Self::Changes | Self::Wrap | Self::Origin => VERSION,
         }
     }
 }
@@ -77,13 +90,32 @@ pub(crate) fn role_key(partition: PartitionId, role: RoleId) -> Vec<u8> {
 
 /// What the keys of all records of a partition begin with.
 pub(crate) fn record_prefix(partition: PartitionId) -> Vec<u8> {
-    [&b"o"[..], &partition.0].concat()
+    [RECORD_PREFIX, &partition.0].concat()
 }
 
 /// The key of a record.
 pub(crate) fn record_key(partition: PartitionId, id: RecordId) -> Vec<u8> {
-    [&b"o"[..], &partition.0, &id.0].concat()
+    [RECORD_PREFIX, &partition.0, &id.0].concat()
 }
+
+/// What the keys of all records begin with.
+pub(crate) const RECORD_PREFIX: &[u8] = b"o";
+
+/// The key of the origin of a partition that was born elsewhere.
+pub(crate) fn origin_key(partition: PartitionId) -> Vec<u8> {
+    [&b"g"[..], &partition.0].concat()
+}
+
+/// What the keys of all marks of restores under way begin with.
+pub(crate) const STAGING_PREFIX: &[u8] = b"s";
+
+/// The key of the mark of a restore that is under way.
+pub(crate) fn staging_key(partition: PartitionId) -> Vec<u8> {
+    [STAGING_PREFIX, &partition.0].concat()
+}
+
+/// The value of such a mark.
+pub(crate) const STAGING_MARK: &[u8] = &[1];
 
 /// The key of the change list of a generation.
 pub(crate) fn changes_key(generation: u64) -> Vec<u8> {
@@ -116,7 +148,7 @@ impl<'a> Sealed<'a> {
             1 => Seal::Partition,
             _ => return None,
         };
-        if version == 0 || version > VERSION || *value.get(2)? != kind as u8 {
+        if version == 0 || version > kind.newest() || *value.get(2)? != kind as u8 {
             return None;
         }
         let (front, rest) = value.split_at_checked(HEAD_BYTES + kind.clear_bytes())?;
@@ -141,19 +173,19 @@ pub(crate) fn version_of(value: &[u8]) -> Option<u16> {
 /// # Errors
 /// `Crypto(RandomFailed)`, `Crypto(InputLength)`.
 pub(crate) fn seal_value(
-    place: (Kind, Seal, &[u8]),
+    place: (u16, Kind, Seal, &[u8]),
     store: &[u8; ID_BYTES],
     map_key: &[u8],
     key: &SealKey,
     random: &dyn Random,
     content: &[u8],
 ) -> Result<Vec<u8>> {
-    let (kind, seal, clear) = place;
+    let (version, kind, seal, clear) = place;
     debug_assert_eq!(clear.len(), kind.clear_bytes(), "the clear part has the length that its kind promises");
     let mut nonce = [0; NONCE_BYTES];
     random.fill(&mut nonce)?;
     let mut value = Vec::with_capacity(HEAD_BYTES + clear.len() + NONCE_BYTES + content.len() + TAG_BYTES);
-    value.extend_from_slice(&front(kind, seal));
+    value.extend_from_slice(&front(version, kind, seal));
     value.extend_from_slice(clear);
     let sealed = key.seal(&nonce, &associated(&value, store, map_key), content)?;
     value.extend_from_slice(&nonce);
@@ -161,9 +193,9 @@ pub(crate) fn seal_value(
     Ok(value)
 }
 
-/// The fixed part in front of a value of the present version.
-pub(crate) fn front(kind: Kind, seal: Seal) -> [u8; HEAD_BYTES] {
-    let [high, low] = VERSION.to_be_bytes();
+/// The fixed part in front of a value.
+pub(crate) fn front(version: u16, kind: Kind, seal: Seal) -> [u8; HEAD_BYTES] {
+    let [high, low] = version.to_be_bytes();
     [high, low, kind as u8, seal as u8]
 }
 
@@ -192,7 +224,7 @@ pub(crate) struct Role {
 /// Length of a wrapped partition key.
 pub(crate) const WRAPPED_BYTES: usize = 32 + TAG_BYTES;
 /// Length of the content of a role's record.
-const ROLE_BYTES: usize = 16 + 5 * 4 + NONCE_BYTES + WRAPPED_BYTES;
+pub(crate) const ROLE_BYTES: usize = 16 + 5 * 4 + NONCE_BYTES + WRAPPED_BYTES;
 
 impl Role {
     pub(crate) fn encode(&self) -> SecretBytes {

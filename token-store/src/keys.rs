@@ -5,7 +5,8 @@
 //! Called from `store`, `login`, `view` and `transaction`. Rule source: docs/format.md, "Keys".
 
 use crate::error::Result;
-use crate::format::{self, ID_BYTES, Kind, Seal, Sealed};
+use crate::format::{self, ID_BYTES, Kind, Seal, Sealed, VERSION};
+use crate::origin::{Origin, Private};
 use crate::store::{Change, PartitionId, PartitionKey, RecordContent, RecordId, RoleId, Visibility};
 use hsm_crypto::aead::{KEY_BYTES, SealKey};
 use hsm_crypto::kdf::hkdf_sha256;
@@ -22,6 +23,7 @@ pub(crate) struct Keys {
     public: SealKey,
     changes: SealKey,
     pin: SealKey,
+    origin: SealKey,
 }
 
 impl Keys {
@@ -36,28 +38,66 @@ impl Keys {
             public: key("perilune/1/public"),
             changes: key("perilune/1/changes"),
             pin: key("perilune/1/pin"),
+            origin: key("perilune/1/origin"),
         }
     }
 
+    /// The birthplace of a partition of this store that has no origin: what a backup of it hands on.
+    pub(crate) fn birthplace(&self, partition: PartitionId) -> Origin {
+        Origin { store: self.store_id, partition, pin: self.pin.clone() }
+    }
+
     /// The key that seals the private records of a partition.
-    pub(crate) fn private(&self, partition: PartitionId, key: &PartitionKey) -> SealKey {
-        key.seal_key().derive(&[&b"perilune/1/private"[..], &self.store_id, &partition.0].concat())
+    pub(crate) fn private(&self, partition: PartitionId, key: &PartitionKey) -> Private {
+        let (store, partition, _) = self.bound(partition, key.origin());
+        let key = key.seal_key().derive(&[&b"perilune/1/private"[..], store, &partition.0].concat());
+        Private { key, store: *store, partition }
     }
 
     /// The key that wraps a partition key for a role: from what Argon2id made of the PIN, mixed with the device key.
-    pub(crate) fn wrap(&self, partition: PartitionId, role: RoleId, stretched: &SecretBytes) -> Result<SealKey> {
-        let info = [&b"perilune/1/wrap"[..], &self.store_id, &format::role_key(partition, role)].concat();
-        Ok(SealKey::new(hkdf_sha256(stretched.expose(), self.pin.expose(), &info, KEY_BYTES)?)?)
+    pub(crate) fn wrap(
+        &self,
+        place: (PartitionId, RoleId),
+        origin: Option<&Origin>,
+        stretched: &SecretBytes,
+    ) -> Result<SealKey> {
+        let (store, partition, pin) = self.bound(place.0, origin);
+        let info = [&b"perilune/1/wrap"[..], store, &format::role_key(partition, place.1)].concat();
+        Ok(SealKey::new(hkdf_sha256(stretched.expose(), pin.expose(), &info, KEY_BYTES)?)?)
     }
 
     /// What the wrap of a partition key is bound to.
-    pub(crate) fn wrap_associated(&self, partition: PartitionId, role: RoleId) -> Vec<u8> {
-        let front = format::front(Kind::Wrap, Seal::Pin);
-        format::associated(&front, &self.store_id, &format::role_key(partition, role))
+    pub(crate) fn wrap_associated(&self, place: (PartitionId, RoleId), origin: Option<&Origin>) -> Vec<u8> {
+        let (store, partition, _) = self.bound(place.0, origin);
+        let front = format::front(VERSION, Kind::Wrap, Seal::Pin);
+        format::associated(&front, store, &format::role_key(partition, place.1))
     }
 
-    pub(crate) fn seal_header(&self, random: &dyn Random) -> Result<Vec<u8>> {
-        let place = (Kind::Header, Seal::Device, &self.store_id[..]);
+    /// The store, the partition and the pin key that what needs a PIN is bound to.
+    fn bound<'a>(
+        &'a self,
+        partition: PartitionId,
+        origin: Option<&'a Origin>,
+    ) -> (&'a [u8; ID_BYTES], PartitionId, &'a SealKey) {
+        match origin {
+            Some(origin) => (&origin.store, origin.partition, &origin.pin),
+            None => (&self.store_id, partition, &self.pin),
+        }
+    }
+
+    pub(crate) fn seal_origin(&self, id: PartitionId, origin: &Origin, random: &dyn Random) -> Result<Vec<u8>> {
+        let place = (VERSION, Kind::Origin, Seal::Device, &[][..]);
+        let map_key = format::origin_key(id);
+        format::seal_value(place, &self.store_id, &map_key, &self.origin, random, origin.encode().expose())
+    }
+
+    pub(crate) fn open_origin(&self, id: PartitionId, value: &[u8]) -> Option<Origin> {
+        let sealed = Sealed::parse(Kind::Origin, value)?;
+        Origin::decode(sealed.open(&self.store_id, &format::origin_key(id), &self.origin)?.expose())
+    }
+
+    pub(crate) fn seal_header(&self, version: u16, random: &dyn Random) -> Result<Vec<u8>> {
+        let place = (version, Kind::Header, Seal::Device, &self.store_id[..]);
         format::seal_value(place, &self.store_id, format::HEADER_KEY, &self.header, random, format::CHECK_VALUE)
     }
 
@@ -74,7 +114,7 @@ impl Keys {
         meta: &SecretBytes,
         random: &dyn Random,
     ) -> Result<Vec<u8>> {
-        let place = (Kind::Partition, Seal::Device, &ordinal.to_be_bytes()[..]);
+        let place = (VERSION, Kind::Partition, Seal::Device, &ordinal.to_be_bytes()[..]);
         format::seal_value(place, &self.store_id, &format::partition_key(id), &self.partition, random, meta.expose())
     }
 
@@ -91,7 +131,7 @@ impl Keys {
         random: &dyn Random,
     ) -> Result<Vec<u8>> {
         let map_key = format::role_key(partition, role);
-        let place = (Kind::Role, Seal::Device, &[][..]);
+        let place = (VERSION, Kind::Role, Seal::Device, &[][..]);
         format::seal_value(place, &self.store_id, &map_key, &self.role, random, content.encode().expose())
     }
 
@@ -105,37 +145,45 @@ impl Keys {
     pub(crate) fn seal_record(
         &self,
         place: (PartitionId, RecordId),
-        private: Option<&SealKey>,
+        private: Option<&Private>,
         content: &SecretBytes,
         random: &dyn Random,
     ) -> Result<Vec<u8>> {
-        let map_key = format::record_key(place.0, place.1);
-        let (seal, key) = private.map_or((Seal::Device, &self.public), |key| (Seal::Partition, key));
-        format::seal_value((Kind::Record, seal, &[]), &self.store_id, &map_key, key, random, content.expose())
+        let (seal, store, partition, key) = match private {
+            Some(private) => (Seal::Partition, &private.store, private.partition, &private.key),
+            None => (Seal::Device, &self.store_id, place.0, &self.public),
+        };
+        let map_key = format::record_key(partition, place.1);
+        format::seal_value((VERSION, Kind::Record, seal, &[]), store, &map_key, key, random, content.expose())
     }
 
     /// Opens a record as far as `private` allows. A value that names no visibility counts as public: whatever it
     /// was, it is damaged, and everybody may know that.
     pub(crate) fn open_record(
         &self,
-        map_key: &[u8],
-        private: Option<&SealKey>,
+        place: (PartitionId, RecordId),
+        private: Option<&Private>,
         value: &[u8],
     ) -> (Visibility, RecordContent) {
         let Some(sealed) = Sealed::parse(Kind::Record, value) else {
             return (Visibility::Public, RecordContent::Damaged);
         };
-        let (visibility, key) = match sealed.seal {
-            Seal::Partition => (Visibility::Private, private),
-            Seal::Device | Seal::Pin => (Visibility::Public, Some(&self.public)),
+        let (visibility, content) = match (sealed.seal, private) {
+            (Seal::Partition, None) => return (Visibility::Private, RecordContent::Closed),
+            (Seal::Partition, Some(private)) => {
+                let map_key = format::record_key(private.partition, place.1);
+                (Visibility::Private, sealed.open(&private.store, &map_key, &private.key))
+            }
+            (Seal::Device | Seal::Pin, _) => {
+                let map_key = format::record_key(place.0, place.1);
+                (Visibility::Public, sealed.open(&self.store_id, &map_key, &self.public))
+            }
         };
-        let Some(key) = key else { return (visibility, RecordContent::Closed) };
-        let content = sealed.open(&self.store_id, map_key, key);
         (visibility, content.map_or(RecordContent::Damaged, RecordContent::Open))
     }
 
     pub(crate) fn seal_changes(&self, at: u64, changes: &BTreeSet<Change>, random: &dyn Random) -> Result<Vec<u8>> {
-        let place = (Kind::Changes, Seal::Device, &[][..]);
+        let place = (VERSION, Kind::Changes, Seal::Device, &[][..]);
         let content = format::encode_changes(changes);
         format::seal_value(place, &self.store_id, &format::changes_key(at), &self.changes, random, &content)
     }

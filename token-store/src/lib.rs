@@ -6,20 +6,25 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod device_key;
 pub mod error;
 mod format;
 mod keys;
 mod login;
 pub mod medium;
+mod origin;
+pub mod restore;
 pub mod store;
 pub mod transaction;
 mod uncounted;
 pub mod view;
 
+pub use backup::{BackedUp, Backup, BackupError};
 pub use device_key::DeviceKey;
 pub use error::{Result, StoreError};
 pub use medium::Medium;
+pub use restore::Placement;
 pub use store::{
     Change, Changes, Entry, PartitionEntry, PartitionId, PartitionKey, PreparedRole, RecordContent, RecordId, RoleId,
     RoleState, Store, Visibility,

@@ -10,6 +10,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::format;
+use crate::origin::Origin;
 use crate::store::{PartitionId, PartitionKey, PreparedRole, RoleId, RoleState, Store};
 use crate::view::View;
 use hsm_crypto::SecretBytes;
@@ -40,11 +41,12 @@ impl Store {
     /// `RoleNotSet`, `RoleLocked`, `PinWrong` (already counted), `NoPartition`, the medium's errors.
     pub fn login(&self, partition: PartitionId, role: RoleId, pin: &SecretBytes) -> Result<PartitionKey> {
         for _ in 0..PIN_CHANGES_FOLLOWED {
-            let (seen, generation) = self.view(|view| Ok((role_to_open(view, partition, role)?, view.generation())))?;
+            let (seen, origin, generation) = self
+                .view(|view| Ok((role_to_open(view, partition, role)?, view.origin(partition)?, view.generation())))?;
             if self.locked_in_memory(partition, role, &seen) {
                 return Err(StoreError::RoleLocked);
             }
-            let key = self.unwrap(partition, role, pin, &seen)?;
+            let key = self.unwrap((partition, role), origin, pin, &seen)?;
             let verdict = match &key {
                 Some(_) if seen.failed == 0 && self.generation()? == generation => Verdict::Stands,
                 Some(_) => self.confirm(partition, role, &seen)?,
@@ -67,7 +69,8 @@ impl Store {
         Err(StoreError::Engine("the PIN of the role keeps changing".to_owned()))
     }
 
-    /// Makes a role's record with a fresh salt: the PIN wraps `key`. Takes as long as one login.
+    /// Makes a role's record with a fresh salt: the PIN wraps `key`, and the wrap is bound to what `key` is bound to.
+    /// Takes as long as one login.
     ///
     /// # Errors
     /// `Crypto`.
@@ -83,9 +86,9 @@ impl Store {
         self.random.fill(&mut salt)?;
         self.random.fill(&mut nonce)?;
         let stretched = argon2id(pin.expose(), &salt, self.cost)?;
-        let wrapped = self.keys.wrap(partition, role, &stretched)?.seal(
+        let wrapped = self.keys.wrap((partition, role), key.origin(), &stretched)?.seal(
             &nonce,
-            &self.keys.wrap_associated(partition, role),
+            &self.keys.wrap_associated((partition, role), key.origin()),
             key.seal_key().expose(),
         )?;
         let wrapped = wrapped.try_into().map_err(|wrapped: Vec<u8>| StoreError::TooLarge {
@@ -94,23 +97,23 @@ impl Store {
         })?;
         let content = format::Role { salt, cost: self.cost, failed: 0, failed_max, nonce, wrapped };
         let record = self.keys.seal_role(partition, role, &content, &*self.random)?;
-        Ok(PreparedRole { partition, role, record })
+        Ok(PreparedRole { partition, role, origin: key.origin().map(Origin::id), record })
     }
 
     /// Tries the PIN on the wrap; `None` when it is the wrong one.
     fn unwrap(
         &self,
-        partition: PartitionId,
-        role: RoleId,
+        place: (PartitionId, RoleId),
+        origin: Option<Origin>,
         pin: &SecretBytes,
         content: &format::Role,
     ) -> Result<Option<PartitionKey>> {
         let stretched = argon2id(pin.expose(), &content.salt, content.cost)?;
-        let wrap = self.keys.wrap(partition, role, &stretched)?;
-        let associated = self.keys.wrap_associated(partition, role);
+        let wrap = self.keys.wrap(place, origin.as_ref(), &stretched)?;
+        let associated = self.keys.wrap_associated(place, origin.as_ref());
         // The role's seal was right, so the wrap is as it was made: if it does not open, the PIN is wrong.
         match wrap.open(&content.nonce, &associated, &content.wrapped) {
-            Ok(bytes) => PartitionKey::new(bytes).map(Some),
+            Ok(bytes) => PartitionKey::new(bytes, origin).map(Some),
             Err(hsm_crypto::CryptoError::DecryptionFailed) => Ok(None),
             Err(other) => Err(other.into()),
         }

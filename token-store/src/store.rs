@@ -12,6 +12,7 @@ use crate::error::{Result, StoreError};
 use crate::format::{self, ID_BYTES, Kind, Sealed};
 use crate::keys::Keys;
 use crate::medium::{Medium, Reader};
+use crate::origin::{Origin, OriginId};
 use crate::transaction::Transaction;
 use crate::uncounted::Uncounted;
 use crate::view::View;
@@ -43,15 +44,23 @@ pub enum Visibility {
 
 /// A partition key, out of its wrap after a login; wiped on drop.
 #[derive(Clone)]
-pub struct PartitionKey(Arc<SealKey>);
+pub struct PartitionKey {
+    key: Arc<SealKey>,
+    /// What its seals are bound to, where the partition was born elsewhere.
+    origin: Option<Arc<Origin>>,
+}
 
 impl PartitionKey {
-    pub(crate) fn new(bytes: SecretBytes) -> Result<Self> {
-        Ok(Self(Arc::new(SealKey::new(bytes)?)))
+    pub(crate) fn new(bytes: SecretBytes, origin: Option<Origin>) -> Result<Self> {
+        Ok(Self { key: Arc::new(SealKey::new(bytes)?), origin: origin.map(Arc::new) })
     }
 
     pub(crate) fn seal_key(&self) -> &SealKey {
-        &self.0
+        &self.key
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 }
 
@@ -115,6 +124,8 @@ impl RoleState {
 pub struct PreparedRole {
     pub(crate) partition: PartitionId,
     pub(crate) role: RoleId,
+    /// What its wrap is bound to.
+    pub(crate) origin: Option<OriginId>,
     pub(crate) record: Vec<u8>,
 }
 
@@ -174,7 +185,7 @@ impl Store {
                     refuse_headless(reader)?;
                     let mut id = [0; ID_BYTES];
                     random.fill(&mut id)?;
-                    let made = Keys::derive(&device, id).seal_header(&*random)?;
+                    let made = Keys::derive(&device, id).seal_header(format::STORE_PLAIN, &*random)?;
                     batch.changes.insert(format::HEADER_KEY.to_vec(), Some(made.clone()));
                     header = Some(made);
                 }
@@ -233,14 +244,15 @@ impl Store {
         Ok((answer.ok_or_else(work_not_run)?, generation))
     }
 
-    /// Makes a new partition key, for a token about to be initialised.
+    /// Makes a new partition key, for a token about to be initialised: what it seals is bound to this store, so a
+    /// partition with an origin must be cleared before it gets this key.
     ///
     /// # Errors
     /// `Crypto(RandomFailed)`.
     pub fn new_partition_key(&self) -> Result<PartitionKey> {
         let mut bytes = SecretBytes::zeroed(KEY_BYTES);
         self.random.fill(bytes.expose_mut())?;
-        PartitionKey::new(bytes)
+        PartitionKey::new(bytes, None)
     }
 
     /// Makes a number for a new record.
@@ -297,7 +309,9 @@ fn open_header(device: &SealKey, header: &[u8]) -> Result<Keys> {
 
 fn parse_header(header: &[u8]) -> Result<Option<Sealed<'_>>> {
     match format::version_of(header) {
-        Some(found) if found > format::VERSION => Err(StoreError::FormatVersion { found, known: format::VERSION }),
+        Some(found) if found > format::STORE_WITH_ORIGINS => {
+            Err(StoreError::FormatVersion { found, known: format::STORE_WITH_ORIGINS })
+        }
         _ => Ok(Sealed::parse(Kind::Header, header)),
     }
 }

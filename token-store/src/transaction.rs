@@ -7,6 +7,7 @@
 use crate::error::{Result, StoreError};
 use crate::format::{self, CHANGES_KEPT};
 use crate::medium::{Batch, after};
+use crate::origin::{Origin, OriginId};
 use crate::store::{Change, PartitionId, PartitionKey, PreparedRole, RecordId, RoleId, Visibility, damaged, short};
 use crate::view::{View, ordinal};
 use hsm_crypto::SecretBytes;
@@ -58,7 +59,8 @@ impl<'a> Transaction<'a> {
         self.put_partition_value(id, ordinal(&value), meta)
     }
 
-    /// Deletes all records and roles of a partition; the partition itself stays.
+    /// Deletes all records and roles of a partition, and its origin: what comes into it now is born here. The partition
+    /// itself stays.
     ///
     /// # Errors
     /// `NoPartition`, the medium's errors.
@@ -76,6 +78,10 @@ impl<'a> Transaction<'a> {
                 self.delete(key, Change::Record(id, RecordId(record)));
             }
         }
+        let origin = format::origin_key(id);
+        if self.value(&origin)?.is_some() {
+            self.delete(origin, Change::Partition(id));
+        }
         Ok(())
     }
 
@@ -92,9 +98,13 @@ impl<'a> Transaction<'a> {
     /// Stores a role's record; its failed-login counter starts at 0.
     ///
     /// # Errors
-    /// `NoPartition`, the medium's errors.
+    /// `NoPartition`, `Changed` when the partition has got or lost its origin since the key was made or opened (no PIN
+    /// would open the role), the medium's errors.
     pub fn put_role(&mut self, role: PreparedRole) -> Result<()> {
         self.require_partition(role.partition)?;
+        if self.origin_id(role.partition)? != role.origin {
+            return Err(StoreError::Changed { what: format!("partition {}", short(&role.partition.0)) });
+        }
         let key = format::role_key(role.partition, role.role);
         self.put(key, role.record, Change::Role(role.partition, role.role))
     }
@@ -163,6 +173,30 @@ impl<'a> Transaction<'a> {
         self.put(format::role_key(partition, role), value, Change::Role(partition, role))
     }
 
+    /// Says where a partition was born.
+    pub(crate) fn put_origin(&mut self, id: PartitionId, origin: &Origin) -> Result<()> {
+        let store = self.view.store;
+        let value = store.keys.seal_origin(id, origin, &*store.random)?;
+        self.put(format::origin_key(id), value, Change::Partition(id))
+    }
+
+    /// Keeps programs away that know no origins.
+    pub(crate) fn raise_version(&mut self) -> Result<()> {
+        let header = self.value(format::HEADER_KEY)?.unwrap_or_default();
+        if format::version_of(&header) == Some(format::STORE_WITH_ORIGINS) {
+            return Ok(());
+        }
+        let store = self.view.store;
+        let header = store.keys.seal_header(format::STORE_WITH_ORIGINS, &*store.random)?;
+        self.put_unseen(format::HEADER_KEY.to_vec(), header)
+    }
+
+    /// The value of a public record.
+    pub(crate) fn seal_public(&self, partition: PartitionId, id: RecordId, content: &SecretBytes) -> Result<Vec<u8>> {
+        let store = self.view.store;
+        store.keys.seal_record((partition, id), None, content, &*store.random)
+    }
+
     /// Adds the change list to a batch that changes anything.
     pub(crate) fn finish(self) -> Result<()> {
         if self.batch.changes.is_empty() {
@@ -178,7 +212,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    fn put_partition_value(&mut self, id: PartitionId, ordinal: u64, meta: &SecretBytes) -> Result<()> {
+    pub(crate) fn put_partition_value(&mut self, id: PartitionId, ordinal: u64, meta: &SecretBytes) -> Result<()> {
         check_size(meta.len(), CONTENT_BYTES_MAX)?;
         let store = self.view.store;
         let value = store.keys.seal_partition(id, ordinal, meta, &*store.random)?;
@@ -186,20 +220,31 @@ impl<'a> Transaction<'a> {
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>, change: Change) -> Result<()> {
-        check_size(self.bytes + key.len() + value.len(), BATCH_BYTES_MAX)?;
-        self.bytes += key.len() + value.len();
-        self.batch.changes.insert(key, Some(value));
+        self.put_unseen(key, value)?;
         self.changes.insert(change);
         Ok(())
     }
 
     fn delete(&mut self, key: Vec<u8>, change: Change) {
-        self.batch.changes.insert(key, None);
+        self.delete_unseen(key);
         self.changes.insert(change);
     }
 
+    /// Writes a value that nobody needs to hear of: its partition becomes visible in another way.
+    pub(crate) fn put_unseen(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
+        check_size(self.bytes + key.len() + value.len(), BATCH_BYTES_MAX)?;
+        self.bytes += key.len() + value.len();
+        self.batch.changes.insert(key, Some(value));
+        Ok(())
+    }
+
+    /// Deletes a value that nobody knows of.
+    pub(crate) fn delete_unseen(&mut self, key: Vec<u8>) {
+        self.batch.changes.insert(key, None);
+    }
+
     /// The value of a key as it will be after the commit.
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.batch.changes.get(key) {
             Some(value) => Ok(value.clone()),
             None => self.view.reader.get(key),
@@ -207,7 +252,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// The keys that begin with `prefix` and would be there after the commit.
-    fn keys_below(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>> {
+    pub(crate) fn keys_below(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>> {
         let mut keys = BTreeSet::new();
         self.view.reader.scan(prefix, &mut |key, _| {
             keys.insert(key.to_vec());
@@ -224,12 +269,21 @@ impl<'a> Transaction<'a> {
         Ok(keys)
     }
 
+    /// Where a partition will have been born after the commit.
+    fn origin_id(&self, id: PartitionId) -> Result<Option<OriginId>> {
+        let Some(value) = self.value(&format::origin_key(id))? else { return Ok(None) };
+        let origin = self.view.store.keys.open_origin(id, &value);
+        origin
+            .map(|origin| Some(origin.id()))
+            .ok_or_else(|| damaged(&format!("the origin of partition {}", short(&id.0))))
+    }
+
     fn require_partition(&self, id: PartitionId) -> Result<()> {
         self.value(&format::partition_key(id))?.map(drop).ok_or(StoreError::NoPartition)
     }
 
     /// One more than the ordinal of every partition there is or will be.
-    fn next_ordinal(&self) -> Result<u64> {
+    pub(crate) fn next_ordinal(&self) -> Result<u64> {
         let mut last = 0;
         let mut look = |value: &[u8]| match ordinal(value) {
             u64::MAX => {}

@@ -7,6 +7,7 @@
 use crate::error::{Result, StoreError};
 use crate::format::{self, CHANGES_KEPT};
 use crate::medium::Reader;
+use crate::origin::Origin;
 use crate::store::{
     Changes, Entry, PartitionEntry, PartitionId, PartitionKey, RecordId, RoleId, RoleState, Store, damaged, short,
 };
@@ -89,7 +90,8 @@ impl View<'_> {
         let mut found = Vec::new();
         self.reader.scan(&prefix, &mut |map_key, value| {
             if let Some(id) = format::id_after(prefix.len(), map_key) {
-                let (visibility, content) = self.store.keys.open_record(map_key, private.as_ref(), value);
+                let (visibility, content) =
+                    self.store.keys.open_record((partition, RecordId(id)), private.as_ref(), value);
                 found.push(Entry { id: RecordId(id), visibility, content });
             }
             Ok(())
@@ -102,10 +104,9 @@ impl View<'_> {
     /// # Errors
     /// The medium's errors; a damaged record is an entry, not an error.
     pub fn record(&self, partition: PartitionId, id: RecordId, key: Option<&PartitionKey>) -> Result<Option<Entry>> {
-        let map_key = format::record_key(partition, id);
-        let Some(value) = self.reader.get(&map_key)? else { return Ok(None) };
+        let Some(value) = self.reader.get(&format::record_key(partition, id))? else { return Ok(None) };
         let private = key.map(|key| self.store.keys.private(partition, key));
-        let (visibility, content) = self.store.keys.open_record(&map_key, private.as_ref(), &value);
+        let (visibility, content) = self.store.keys.open_record((partition, id), private.as_ref(), &value);
         Ok(Some(Entry { id, visibility, content }))
     }
 
@@ -115,6 +116,13 @@ impl View<'_> {
         let content = self.store.keys.open_role(partition, role, &value);
         let what = || damaged(&format!("role {} of partition {}", role.0, short(&partition.0)));
         content.map(Some).ok_or_else(what)
+    }
+
+    /// Where a partition was born; `None` when that was here.
+    pub(crate) fn origin(&self, partition: PartitionId) -> Result<Option<Origin>> {
+        let Some(value) = self.reader.get(&format::origin_key(partition))? else { return Ok(None) };
+        let origin = self.store.keys.open_origin(partition, &value);
+        origin.map(Some).ok_or_else(|| damaged(&format!("the origin of partition {}", short(&partition.0))))
     }
 
     fn partition_entry(&self, id: PartitionId, value: &[u8]) -> PartitionEntry {

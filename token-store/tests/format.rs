@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use token_store::medium::Memory;
 use token_store::{
-    Change, Changes, DeviceKey, Medium, PartitionId, RecordContent, RecordId, RoleId, Store, Visibility,
+    Backup, Change, Changes, DeviceKey, Medium, PartitionId, Placement, RecordContent, RecordId, RoleId, Store,
+    Visibility,
 };
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -58,6 +59,10 @@ impl Random for Script {
 
 /// Writes the example with the crate itself.
 fn written() -> Map {
+    written_store().0.dump()
+}
+
+fn written_store() -> (Memory, Store) {
     let script = Script { ids: Mutex::new(vec![STORE, PARTITION, SALT, PUBLIC, PRIVATE]), nonces: AtomicU8::new(1) };
     let medium = Memory::new();
     let device = DeviceKey::new(SecretBytes::new(counted::<32>(0).to_vec())).unwrap();
@@ -73,7 +78,7 @@ fn written() -> Map {
             t.put_record(partition, private, Visibility::Private, Some(&key), &secret(b"a private key"))
         })
         .unwrap();
-    medium.dump()
+    (medium, store)
 }
 
 fn hex_of(bytes: &[u8]) -> String {
@@ -201,6 +206,88 @@ fn a_store_of_version_1_opens_for_ever() {
     assert_eq!(found, expected);
     let changes = store.view(|v| v.changes_since(1)).unwrap();
     assert!(matches!(changes, Changes::Only(list) if list.contains(&Change::Role(partition, RoleId(1)))));
+}
+
+/// The backup of "Example", 32 bytes a line.
+const BACKUP: &str = include_str!("fixture/backup-v1.txt");
+
+#[test]
+fn the_backup_of_the_example_is_the_fixture_to_the_byte() {
+    let (_, store) = written_store();
+    let (backup, left_out) = store.export(1, |_| Ok(vec![PartitionId(PARTITION)])).unwrap();
+    assert!(left_out.is_empty());
+    let mut bytes = Vec::new();
+    backup.write(&mut bytes).unwrap();
+    let lines: Vec<String> = bytes.chunks(32).map(hex_of).collect();
+    let stored: Vec<&str> = BACKUP.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines, stored, "\n{}", lines.join("\n"));
+}
+
+#[test]
+fn the_backup_of_the_example_decodes_as_the_document_says() {
+    let bytes: Vec<u8> = BACKUP.lines().filter(|line| !line.starts_with('#')).flat_map(bytes_of).collect();
+    let mut rest = bytes.as_slice();
+    let mut take = |count: usize| {
+        let (now, later) = rest.split_at(count);
+        rest = later;
+        now
+    };
+    assert_eq!(take(15), b"perilune backup");
+    assert_eq!(take(2), [0, 1]);
+    assert_eq!(take(16), STORE);
+    assert_eq!(take(8), [0, 0, 0, 0, 0, 0, 0, 5]);
+    assert_eq!(take(8), [0, 0, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(take(2), [0, 1], "one partition");
+    assert_eq!((take(16), take(16)), (&STORE[..], &PARTITION[..]));
+    let device = counted::<32>(0);
+    assert_eq!(take(32), derive(&device, "perilune/1/pin", &[&STORE]).expose());
+    assert_eq!((take(4), take(11)), (&[0, 0, 0, 11][..], &b"first token"[..]));
+    assert_eq!((take(2), take(1)), (&[0, 1][..], &[1][..]), "one role, number 1");
+    let map = fixture();
+    let role_key = [b"r", &PARTITION[..], &[1]].concat();
+    let (_, role) = open(&map, &role_key, 3, 0, 0, &derive(&device, "perilune/1/role", &[&STORE]));
+    assert_eq!(take(96), role);
+    assert_eq!(take(4), [0, 0, 0, 2], "two records");
+    assert_eq!((take(16), take(1)), (&PUBLIC[..], &[0][..]));
+    assert_eq!((take(4), take(13)), (&[0, 0, 0, 13][..], &b"a certificate"[..]));
+    assert_eq!((take(16), take(1)), (&PRIVATE[..], &[1][..]));
+    let private = &map[&[b"o", &PARTITION[..], &PRIVATE].concat()];
+    assert_eq!(take(4), u32::try_from(private.len()).unwrap().to_be_bytes());
+    assert_eq!(take(private.len()), private.as_slice());
+    assert!(rest.is_empty());
+}
+
+/// Whatever later programs do, this backup comes back.
+#[test]
+fn a_backup_of_version_1_is_restored_for_ever() {
+    let bytes: Vec<u8> = BACKUP.lines().filter(|line| !line.starts_with('#')).flat_map(bytes_of).collect();
+    let backup = Backup::read(&mut bytes.as_slice()).unwrap();
+    let medium = Memory::new();
+    let store = open_on(medium.clone());
+    let placement = || Placement { meta: secret(b"second token"), replaces: None };
+    let ids = store.restore(&[&backup.partitions[0]], |_| Ok(Ok::<_, ()>(vec![placement()]))).unwrap().unwrap();
+    let key = store.login(ids[0], RoleId(1), &secret(b"1234")).unwrap();
+    let entries = store.view(|v| v.records(ids[0], Some(&key))).unwrap();
+    let found: Vec<_> = entries.iter().map(|entry| content(&entry.content)).collect();
+    assert_eq!(found, [&b"a certificate"[..], b"a private key"]);
+    check_restored(&medium.dump(), ids[0]);
+}
+
+/// What stands in the map after a restore: header of version 2, origin, and a private record as it was.
+fn check_restored(map: &Map, restored: PartitionId) {
+    let header = &map[&b"h"[..]];
+    assert_eq!(header[..4], [0, 2, 1, 0], "a store with origins");
+    let store = &header[4..20];
+    let key = [b"g", &restored.0[..]].concat();
+    let value = &map[&key];
+    assert_eq!(value[..4], [0, 1, 7, 0]);
+    let origin_key = derive(&[7; 32], "perilune/1/origin", &[store]);
+    let associated = [&value[..4], store, &key].concat();
+    let origin = origin_key.open(value[4..16].try_into().unwrap(), &associated, &value[16..]).unwrap();
+    let pin_key = derive(&counted::<32>(0), "perilune/1/pin", &[&STORE]);
+    assert_eq!(origin.expose(), [&STORE[..], &PARTITION, pin_key.expose()].concat());
+    let private = [b"o", &restored.0[..], &PRIVATE].concat();
+    assert_eq!(map[&private], fixture()[&[b"o", &PARTITION[..], &PRIVATE].concat()]);
 }
 
 fn content(content: &RecordContent) -> &[u8] {

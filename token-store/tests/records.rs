@@ -321,13 +321,13 @@ fn another_device_key_is_refused_at_once() {
 fn a_newer_format_is_refused_and_left_alone() {
     let t = token(10);
     let mut header = t.medium.dump()[&b"h"[..]].clone();
-    header[1] = 2;
+    header[1] = 3;
     t.medium.tamper(b"h", Some(header));
     let before = t.medium.dump();
     let again = Store::open(Box::new(t.medium.clone()), &device_key(7), std::sync::Arc::new(System), CHEAP);
-    assert!(matches!(again, Err(StoreError::FormatVersion { found: 2, known: 1 })));
+    assert!(matches!(again, Err(StoreError::FormatVersion { found: 3, known: 2 })));
     let running = t.store.transact(|x| x.create_partition(&secret(b"x")));
-    assert!(matches!(running, Err(StoreError::FormatVersion { found: 2, known: 1 })));
+    assert!(matches!(running, Err(StoreError::FormatVersion { found: 3, known: 2 })));
     assert_eq!(t.medium.dump(), before);
 }
 
