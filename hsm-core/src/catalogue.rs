@@ -75,10 +75,30 @@ impl Catalogue {
             turn: Mutex::new(()),
             handles: Arc::new(Handles::default()),
         };
-        let partitions = catalogue.store.view(|view| view.partitions())?;
+        catalogue.write_missing_slot(platform, config)?;
+        let report = catalogue.store.view(|view| {
+            let mut report = Report::new(view.generation());
+            catalogue.read_everything(view, &mut report)?;
+            Ok(report)
+        })?;
+        catalogue.apply(report);
+        Ok(catalogue)
+    }
+
+    /// Makes the first or the spare slot where it is missing, and takes it in.
+    ///
+    /// # Errors
+    /// The store's, but none when the store is read-only.
+    pub fn add_missing_slot(&self, platform: &Platform, config: &Config) -> Result<()> {
+        self.write_missing_slot(platform, config)?;
+        self.refresh()
+    }
+
+    fn write_missing_slot(&self, platform: &Platform, config: &Config) -> Result<()> {
+        let partitions = self.store.view(|view| view.partitions())?;
         if lacks_slot(&partitions, config, None) {
             let blank = Description::new(SlotId(0), &*platform.random)?;
-            let made = catalogue.store.transact(|tx| add_slot(tx, config, &blank, None));
+            let made = self.store.transact(|tx| add_slot(tx, config, &blank, None));
             match made {
                 Ok(_) => {}
                 Err(StoreError::ReadOnly { path }) if !partitions.is_empty() => {
@@ -87,13 +107,18 @@ impl Catalogue {
                 Err(error) => return Err(error.into()),
             }
         }
-        let report = catalogue.store.view(|view| {
-            let mut report = Report::new(view.generation());
-            catalogue.read_everything(view, &mut report)?;
-            Ok(report)
-        })?;
-        catalogue.apply(report);
-        Ok(catalogue)
+        Ok(())
+    }
+
+    /// Runs `work`, which brings whole partitions or takes them away, then reads back what it changed.
+    ///
+    /// # Errors
+    /// The store's, or what `work` answers; nothing has then changed.
+    pub fn replace<T>(&self, work: impl FnOnce(&Store) -> Within<T>) -> Result<T> {
+        let _turn = self.turn.lock();
+        let answer = work(&self.store)?;
+        self.catch_up()?;
+        answer
     }
 
     /// All tokens by slot number.
@@ -296,10 +321,13 @@ impl Catalogue {
     }
 
     fn apply(&self, report: Report) {
+        // Looked up first: a partition that came in place of one that is gone may have its slot.
+        let known = self.known();
+        let vanished: Vec<_> = report.gone.iter().filter_map(|partition| known.get(partition)).collect();
         for whole in report.whole {
             let slot = whole.description.slot;
-            let known = self.known().get(&whole.partition).cloned();
-            let token = known.unwrap_or_else(|| {
+            let token = self.known().get(&whole.partition).cloned();
+            let token = token.unwrap_or_else(|| {
                 let token = Token::new(whole.partition, whole.description.clone(), self.handles.clone());
                 let token = Arc::new(token);
                 self.tokens.write().insert(slot, token.clone());
@@ -324,6 +352,9 @@ impl Catalogue {
             if let Some(token) = known.get(&partition) {
                 token.set_records(vec![(record, entry.map(news))]);
             }
+        }
+        for token in vanished {
+            token.vanish();
         }
         if !report.gone.is_empty() {
             self.tokens.write().retain(|_, token| !report.gone.contains(&token.partition));

@@ -28,9 +28,11 @@ pub mod template;
 mod token;
 pub mod types;
 
+pub use api::backup::BackupToken;
 pub use config::Config;
 pub use hsm::Hsm;
 pub use hsm_crypto::SecretBytes;
 pub use platform::{Clock, Platform};
 pub use reason::{Reason, Result};
+pub use token_store::{BackedUp, Backup, BackupError};
 pub use types::*;

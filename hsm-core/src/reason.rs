@@ -56,6 +56,19 @@ pub enum Reason {
     /// Another process initialised or emptied the token while the call ran.
     #[error("another process initialised the token anew during the call")]
     TokenChanged,
+    /// A token of a backup is in the store already.
+    #[error("the token {label:?} (serial {serial}) is in slot {slot} already")]
+    TokenPresent {
+        /// Its label.
+        label: String,
+        /// Its serial number.
+        serial: String,
+        /// Its slot.
+        slot: u64,
+    },
+    /// The store has as many slots as it may have.
+    #[error("the store has no room for another slot")]
+    SlotsFull,
     /// A token cannot be initialised while a session is open.
     #[error("a session is open on the token")]
     SessionExists,
@@ -304,6 +317,8 @@ impl Reason {
             Reason::SlotUnknown(_) => CKR_SLOT_ID_INVALID,
             Reason::TokenNotInitialized => CKR_TOKEN_NOT_RECOGNIZED,
             Reason::TokenChanged => CKR_DEVICE_REMOVED,
+            Reason::TokenPresent { .. } => CKR_FUNCTION_REJECTED,
+            Reason::SlotsFull => CKR_DEVICE_MEMORY,
             Reason::SessionExists => CKR_SESSION_EXISTS,
             Reason::SessionUnknown(_) => CKR_SESSION_HANDLE_INVALID,
             Reason::SessionFaulted => CKR_GENERAL_ERROR,

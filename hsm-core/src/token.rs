@@ -258,6 +258,12 @@ impl Token {
         changed
     }
 
+    /// Takes in that the partition is gone: the login ends, and the sessions that are open find an empty slot.
+    pub fn vanish(&self) {
+        let description = self.state.lock().description.clone();
+        self.set_description(Description { initialised: false, epoch: [0; 16], ..description });
+    }
+
     /// Takes in the state of a role, `None` when it has no PIN.
     pub fn set_role(&self, role: RoleId, role_state: Option<RoleState>) {
         let mut state = self.state.lock();

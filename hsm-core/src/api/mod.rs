@@ -3,6 +3,7 @@
 //! Owns: the order of checks in each function, and which room answers which. Does not know: pointers,
 //! `CKR_*`. Called from `pkcs11-module` and `admin`.
 
+pub mod backup;
 mod crypto;
 mod keys;
 mod objects;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
+mod backup;
 mod bench;
 mod keys;
 mod login;
