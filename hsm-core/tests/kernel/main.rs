@@ -3,7 +3,7 @@
 //! Each module tests a chapter of the rules; `bench` is the workbench they share. Two `Hsm` values on one
 //! medium stand for two processes on one store.
 
-#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
 mod backup;
 mod bench;
