@@ -451,7 +451,7 @@ impl Config {
 
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
+            .unwrap_or_default()
             .as_nanos()
             << 48;
 

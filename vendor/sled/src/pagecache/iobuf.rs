@@ -994,7 +994,16 @@ pub(in crate::pagecache) fn make_stable_inner(
                     );
                 }
             } else {
-                iobufs.interval_updated.wait(&mut waiter);
+                // Tasks run in the thread that asks for them, and one thread at a
+                // time uses a map (CHANGES.md). What is not written by now nobody
+                // will write: a reservation was given up because a write failed.
+                drop(waiter);
+                let error = Error::Io(std::io::Error::new(
+                    std::io::ErrorKind::Other,
+                    "an earlier write failed, so the log ends before it",
+                ));
+                iobufs.config.set_global_error(error.clone());
+                return Err(error);
             }
         } else {
             debug!("make_stable({}) returning", lsn);
