@@ -5,7 +5,10 @@
 //! Does not know: where the log goes (`hsm-platform` starts it when the settings ask for it).
 //! Called from the guard after each call; costs one load of a static number while the log is off.
 
-use ffi_headers::{CK_RV, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR, names};
+use ffi_headers::{
+    CK_RV, CKR_DEVICE_ERROR, CKR_DEVICE_MEMORY, CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_HOST_MEMORY,
+    CKR_TOKEN_WRITE_PROTECTED, names,
+};
 use hsm_core::Reason;
 use tracing::level_filters::LevelFilter;
 
@@ -23,7 +26,7 @@ pub enum Subject {
     Session(u64),
 }
 
-/// Logs a finished call: failures of the module itself as errors, all others for debugging.
+/// Logs a finished call: failures of the module and of what it stands on as errors, all others for debugging.
 pub fn call(row: &Row, subject: Subject, rv: CK_RV, reason: Option<&Reason>) {
     if LevelFilter::current() == LevelFilter::OFF {
         return;
@@ -41,10 +44,23 @@ fn line(row: &Row, subject: Subject, rv: CK_RV, reason: Option<&Reason>) {
         Subject::Slot(slot) => (Some(slot), None),
         Subject::Session(session) => (None, Some(session)),
     };
-    // The engine room failed, or the call was merely refused or served.
-    if matches!(rv, CKR_GENERAL_ERROR | CKR_DEVICE_ERROR) {
+    if is_fault(rv) {
         tracing::error!(target: "perilune", function, slot, session, answer, reason);
     } else {
         tracing::debug!(target: "perilune", function, slot, session, answer, reason);
     }
+}
+
+/// Whether a person has to look into it: the engine room failed, or the ground it stands on (a full or read-only
+/// disk, a store that stays busy). Everything else is a call that was refused or served.
+fn is_fault(rv: CK_RV) -> bool {
+    matches!(
+        rv,
+        CKR_GENERAL_ERROR
+            | CKR_DEVICE_ERROR
+            | CKR_DEVICE_MEMORY
+            | CKR_TOKEN_WRITE_PROTECTED
+            | CKR_FUNCTION_FAILED
+            | CKR_HOST_MEMORY
+    )
 }
