@@ -17,13 +17,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use hsm_core::{Reason, Result};
 use parking_lot::MutexGuard;
 
-use crate::lifecycle;
+use crate::lifecycle::{self, Changes};
 use crate::panics;
 
 thread_local! {
     /// The lock on the life cycle, from the first handler to the last. Without a destructor, so that exit
     /// handlers may fork, and so that the child drops nothing of its parent's.
-    static HELD: Cell<Option<ManuallyDrop<MutexGuard<'static, ()>>>> = const { Cell::new(None) };
+    static HELD: Cell<Option<ManuallyDrop<MutexGuard<'static, Changes>>>> = const { Cell::new(None) };
 }
 
 /// Registers the handlers, once in the life of the library; children inherit them.
@@ -48,21 +48,25 @@ extern "C" fn prepare() {
     // A panic here would abort the host; without the preparation the fork is merely less careful.
     let _ = panics::contain(|| {
         let Some(process) = lifecycle::current_process() else { return };
-        HELD.set(Some(ManuallyDrop::new(process.changes.lock())));
-        if let Some(hsm) = process.instance.load().as_deref() {
+        let mut changes = process.changes.lock();
+        changes.stopped = process.used_instances(&changes);
+        for hsm in &changes.stopped {
             hsm.fork_prepare();
         }
+        HELD.set(Some(ManuallyDrop::new(changes)));
     });
 }
 
 extern "C" fn parent() {
     let _ = panics::contain(|| {
-        let Some(changes) = HELD.take().map(ManuallyDrop::into_inner) else { return };
-        // The instance is the one that was prepared: it changes only under the lock that is still held.
-        if let Some(hsm) = lifecycle::current_process().and_then(|process| process.instance.load_full()) {
+        let Some(mut changes) = HELD.take().map(ManuallyDrop::into_inner) else { return };
+        let stopped = core::mem::take(&mut changes.stopped);
+        for hsm in &stopped {
             hsm.fork_release();
         }
+        // One whose last call has ended meanwhile ends here; nobody needs to wait for that.
         drop(changes);
+        drop(stopped);
     });
 }
 

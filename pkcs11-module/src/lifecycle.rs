@@ -6,12 +6,13 @@
 //!
 //! The state is leaked, never freed: a child of `fork` leaves the parent's state alone, with its locks as they
 //! happened to be, and begins a new one. A running call holds the instance it found: C_Finalize refuses new calls
-//! at once, waits a moment for the running ones, and leaves a longer one to end by itself.
+//! at once, waits a moment for the running ones, and leaves a longer one to end by itself. Such an instance is
+//! remembered until its last call has ended, because a fork has to wait for that call's transaction as for any other.
 
 use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
@@ -28,12 +29,32 @@ pub struct Process {
     /// The process that made it; another one that finds it is a child that no fork handler saw.
     id: u32,
     /// Held by C_Initialize and C_Finalize from start to end, and by the fork handlers.
-    pub(crate) changes: Mutex<()>,
+    pub(crate) changes: Mutex<Changes>,
     /// The instance between C_Initialize and C_Finalize.
     pub(crate) instance: ArcSwapOption<Hsm>,
+    /// What this process inherited, and nobody uses; kept so that a search for lost memory in a child finds it.
+    _inherited: Option<&'static Process>,
+}
+
+/// What only the holder of the lock on the life cycle knows.
+#[derive(Default)]
+pub struct Changes {
+    /// Instances that C_Finalize left to a call which had not ended.
+    left: Vec<Weak<Hsm>>,
+    /// The instances that a fork under way has stopped; in a child, those of its parent.
+    pub(crate) stopped: Vec<Arc<Hsm>>,
 }
 
 static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+/// The state of the process that forked this one, until `own_process` takes it over.
+static INHERITED: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+impl Process {
+    /// Every instance through which a thread may still be using the store.
+    pub(crate) fn used_instances(&self, changes: &Changes) -> Vec<Arc<Hsm>> {
+        changes.left.iter().filter_map(Weak::upgrade).chain(self.instance.load_full()).collect()
+    }
+}
 
 /// C_Initialize.
 ///
@@ -62,9 +83,13 @@ pub fn finalize(reserved: Raw<'_, c_void>) -> Result<()> {
         return Err(Reason::ArgumentsBad("pReserved is not null"));
     }
     let process = current_process().ok_or(Reason::NotInitialized)?;
-    let _changes = process.changes.lock();
+    let mut changes = process.changes.lock();
     let instance = process.instance.swap(None).ok_or(Reason::NotInitialized)?;
     await_running_calls(&instance);
+    changes.left.retain(|older| older.strong_count() > 0);
+    if Arc::strong_count(&instance) > 1 {
+        changes.left.push(Arc::downgrade(&instance));
+    }
     Ok(())
 }
 
@@ -91,16 +116,23 @@ pub fn with_hsm(body: impl FnOnce(&Hsm) -> Result<()>) -> Result<()> {
 
 /// The state of this process, when there is one.
 pub fn current_process() -> Option<&'static Process> {
+    behind(&PROCESS)
+}
+
+fn behind(pointer: &AtomicPtr<Process>) -> Option<&'static Process> {
     // SAFETY: the pointer is null or comes from `Box::leak` in `own_process`; states are never freed.
     #[allow(unsafe_code, reason = "an atomic pointer is the only global that a fork handler can replace safely")]
     unsafe {
-        PROCESS.load(Ordering::Acquire).as_ref()
+        pointer.load(Ordering::Acquire).as_ref()
     }
 }
 
 /// Leaves the inherited state behind; called in the child of a fork. Takes no lock, frees nothing.
 pub fn forget_process() {
-    PROCESS.store(ptr::null_mut(), Ordering::Release);
+    let inherited = PROCESS.swap(ptr::null_mut(), Ordering::AcqRel);
+    if !inherited.is_null() {
+        INHERITED.store(inherited, Ordering::Release);
+    }
 }
 
 /// The state of this process, made if there is none.
@@ -112,7 +144,12 @@ fn own_process() -> &'static Process {
     {
         return process;
     }
-    let fresh = Box::leak(Box::new(Process { id, changes: Mutex::new(()), instance: ArcSwapOption::const_empty() }));
+    let fresh = Box::leak(Box::new(Process {
+        id,
+        changes: Mutex::default(),
+        instance: ArcSwapOption::const_empty(),
+        _inherited: found.or_else(|| behind(&INHERITED)),
+    }));
     let expected = found.map_or(ptr::null_mut(), |process| ptr::from_ref(process).cast_mut());
     match PROCESS.compare_exchange(expected, fresh, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => fresh,
