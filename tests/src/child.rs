@@ -42,7 +42,19 @@ pub fn scenario(path: &str, environment: &[(&str, &str)], body: impl FnOnce(&Pla
     let place = Place::new();
     let report = Running::start(&place, &test, "main", "", environment).finish();
     assert!(report.success(), "{test}: {}\n{}", report.status, report.text);
+    for line in report.text.lines().filter_map(|line| line.split_once(REPORT)) {
+        println!("{}", line.1);
+    }
 }
+
+/// Prints a line that the person who runs the test with `--nocapture` sees, also when all went well.
+#[macro_export]
+macro_rules! report {
+    ($($argument:tt)*) => { println!("{}{}", $crate::child::REPORT, format_args!($($argument)*)) };
+}
+
+/// What stands in front of a line that `report!` prints in a process of a scenario.
+pub const REPORT: &str = "report: ";
 
 /// Starts another process of the running scenario in `role`; `word` is for it to read with [`word`].
 #[must_use]

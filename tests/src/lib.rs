@@ -11,7 +11,10 @@
 
 pub mod attribute;
 pub mod child;
+pub mod dice;
 pub mod disk;
+pub mod hand;
+pub mod ledger;
 pub mod module;
 pub mod outside;
 pub mod place;
@@ -20,5 +23,7 @@ pub mod signatures;
 
 pub use attribute::Template;
 pub use cryptoki_sys as ck;
+pub use dice::Dice;
+pub use ledger::Ledger;
 pub use place::{Place, SO_PIN, TOKEN_LABEL, USER_PIN};
 pub use raw::Raw;
