@@ -128,7 +128,8 @@ pub struct Import {
 /// Delete objects, or a whole token
 ///
 /// Objects that fit all of --label, --id and --class are deleted. With --whole-token the token and
-/// everything in it is erased, and its slot is free for a new one.
+/// everything in it is erased, and its slot is free for a new one. With --record a damaged object that
+/// `perilune doctor` has named is removed, and nothing else.
 #[derive(Debug, Args)]
 pub struct Delete {
     #[command(flatten)]
@@ -140,6 +141,9 @@ pub struct Delete {
     /// Erase the token that --token or --slot names, with all its keys
     #[arg(long, conflicts_with_all = ["label", "id", "class"])]
     pub whole_token: bool,
+    /// Remove the damaged object that `perilune doctor` names like this; a whole object is left alone
+    #[arg(long, value_name = "HEX", value_parser = record, conflicts_with_all = ["label", "id", "class", "whole_token"])]
+    pub record: Option<[u8; 16]>,
     /// Do not ask: needed for a whole token, and for objects without --label and --id
     #[arg(long)]
     pub yes: bool,
@@ -272,6 +276,12 @@ fn id(text: &str) -> Result<Id, String> {
     }
     // Two hexadecimal digits are below 256.
     Ok(Id(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()))
+}
+
+/// Reads a record's number: 32 hexadecimal digits.
+fn record(text: &str) -> Result<[u8; 16], String> {
+    let Id(bytes) = id(text)?;
+    bytes.try_into().map_err(|bytes: Vec<u8>| format!("a record has 16 bytes, not {}", bytes.len()))
 }
 
 /// The end of the help text.

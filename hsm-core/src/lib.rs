@@ -29,10 +29,11 @@ mod token;
 pub mod types;
 
 pub use api::backup::BackupToken;
+pub use api::examine::{Examined, StoreFlaw, Wrong};
 pub use config::Config;
 pub use hsm::Hsm;
 pub use hsm_crypto::SecretBytes;
 pub use platform::{Clock, Platform};
 pub use reason::{Reason, Result};
-pub use token_store::{BackedUp, Backup, BackupError};
+pub use token_store::{BackedUp, Backup, BackupError, Damage, PartitionId, Place, RecordId};
 pub use types::*;

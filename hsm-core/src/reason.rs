@@ -189,6 +189,10 @@ pub enum Reason {
     #[error("a stored object is damaged: {0}")]
     Damaged(&'static str),
 
+    /// The operator wants to remove a record as damaged, and it is whole.
+    #[error("the record is not damaged; an object is destroyed by its user")]
+    NotDamaged,
+
     // --- keys and mechanisms ---
     /// No such mechanism, or not for this function.
     #[error("mechanism {0:#x} is not available for this function")]
@@ -344,7 +348,7 @@ impl Reason {
             Reason::AttributeValue { .. } => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::TemplateIncomplete(_) => CKR_TEMPLATE_INCOMPLETE,
             Reason::TemplateInconsistent { .. } => CKR_TEMPLATE_INCONSISTENT,
-            Reason::ActionProhibited(_) => CKR_ACTION_PROHIBITED,
+            Reason::ActionProhibited(_) | Reason::NotDamaged => CKR_ACTION_PROHIBITED,
             Reason::CurveUnknown => CKR_CURVE_NOT_SUPPORTED,
             Reason::DomainParameters => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::Damaged(_) => CKR_DEVICE_ERROR,

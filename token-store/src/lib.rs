@@ -9,6 +9,7 @@
 pub mod backup;
 pub mod device_key;
 pub mod error;
+pub mod examine;
 mod format;
 mod keys;
 mod login;
@@ -23,6 +24,7 @@ pub mod view;
 pub use backup::{BackedUp, Backup, BackupError};
 pub use device_key::DeviceKey;
 pub use error::{Result, StoreError};
+pub use examine::{Damage, Examination, Flaw, Place};
 pub use medium::Medium;
 pub use restore::Placement;
 pub use store::{

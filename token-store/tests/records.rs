@@ -13,7 +13,9 @@ mod common;
 
 use common::*;
 use token_store::medium::Memory;
-use token_store::{Change, Changes, Entry, PartitionId, RecordContent, RecordId, Store, StoreError, Visibility};
+use token_store::{
+    Change, Changes, Damage, Entry, Flaw, PartitionId, Place, RecordContent, RecordId, Store, StoreError, Visibility,
+};
 
 fn content(entry: Option<Entry>) -> Option<Result<Vec<u8>, &'static str>> {
     entry.map(|entry| match entry.content {
@@ -388,4 +390,34 @@ fn a_damaged_change_list_means_everything() {
     *bad.last_mut().unwrap() ^= 1;
     t.medium.tamper(&key, Some(bad));
     assert_eq!(t.store.view(|v| v.changes_since(start)).unwrap(), Changes::Everything);
+}
+
+#[test]
+fn an_examination_names_what_lost_its_partition_and_leaves_a_whole_store_alone() {
+    let t = token(10);
+    let id = put_public(&t.store, t.partition, b"content");
+    let found = t.store.view(|view| view.examine(&[])).unwrap();
+    assert!(found.flaws.is_empty() && found.values > 3, "{found:?}");
+    t.medium.tamper(&[&b"p"[..], &t.partition.0].concat(), None);
+    let found = t.store.view(|view| view.examine(&[])).unwrap().flaws;
+    let orphaned = |place| Flaw { place, damage: Damage::Orphaned };
+    assert_eq!(found, [orphaned(Place::Role(t.partition, USER)), orphaned(Place::Record(t.partition, id))]);
+}
+
+#[test]
+fn an_examination_says_of_a_value_that_is_not_its_own_where_it_is_from() {
+    let t = token(10);
+    let (one, two) = (put_public(&t.store, t.partition, b"one"), put_public(&t.store, t.partition, b"two"));
+    let key = |id| record_key(t.partition, id);
+    let values = t.medium.dump();
+    t.medium.tamper(&key(one), Some(values[&key(two)].clone()));
+    t.medium.tamper(&key(two), Some(values[&[&b"r"[..], &t.partition.0, &[USER.0]].concat()].clone()));
+    let found = t.store.view(|view| view.examine(&[])).unwrap().flaws;
+    let place = |id| Place::Record(t.partition, id);
+    let mut expected = [
+        Flaw { place: place(one), damage: Damage::Moved(place(two)) },
+        Flaw { place: place(two), damage: Damage::Cut },
+    ];
+    expected.sort_by_key(|flaw| flaw.place);
+    assert_eq!(found, expected);
 }

@@ -6,6 +6,7 @@ use crate::failure::{During, Failure};
 use crate::objects;
 use crate::output;
 use crate::token::{self, Session, Token};
+use hsm_core::{Reason, RecordId};
 
 /// Deletes what the options name.
 ///
@@ -14,6 +15,9 @@ use crate::token::{self, Session, Token};
 pub fn run(args: &Delete) -> Result<(), Failure> {
     if args.whole_token {
         return whole_token(args);
+    }
+    if let Some(record) = args.record {
+        return damaged_record(args, RecordId(record));
     }
     let which = &args.which;
     if which.label.is_none() && which.id.is_none() && which.class.is_none() {
@@ -46,6 +50,30 @@ pub fn run(args: &Delete) -> Result<(), Failure> {
     match args.json {
         true => output::print_json("deleted", &deleted),
         false => output::print(&table(&deleted).text()),
+    }
+}
+
+/// Removes an object that does not open. The user's PIN is needed where nobody else can see that it does not.
+fn damaged_record(args: &Delete, record: RecordId) -> Result<(), Failure> {
+    let (_, hsm) = token::start()?;
+    let token = Token::chosen(&hsm, &args.token)?;
+    let session = Session::open(&hsm, &token, true)?;
+    let source = args.pin.source();
+    if !source.is_prompt() {
+        session.login_user(&source.obtain("User's PIN")?)?;
+    }
+    let removed = match hsm.remove_damaged(session.handle, record) {
+        Err(Reason::NotLoggedIn) if source.is_prompt() => {
+            session.login_user(&source.obtain("User's PIN")?)?;
+            hsm.remove_damaged(session.handle, record)
+        }
+        answer => answer,
+    };
+    let name = output::hex(&record.0);
+    removed.during(|| format!("cannot remove object {name} of the token {:?}", token.label()))?;
+    match args.json {
+        true => output::print_json("removed", &serde_json::json!({ "slot": token.slot.0, "record": name })),
+        false => output::print(&format!("the damaged object {name} of the token {:?} is removed\n", token.label())),
     }
 }
 

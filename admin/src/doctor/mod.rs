@@ -1,9 +1,10 @@
 //! `perilune doctor`: checks the installation and says what each client needs to be told.
 //!
 //! Owns: the order of the checks and how findings are printed. Does not know: the checks themselves
-//! (`places`, `tokens`) and the clients (`clients`). Changes nothing: a store that is not there is not made.
+//! (`places`, `tokens`, `damage`) and the clients (`clients`). Changes nothing: a store that is not there is not made.
 
 mod clients;
+mod damage;
 mod places;
 mod tokens;
 

@@ -1,16 +1,17 @@
 //! Checks of what is in the store: does it open, which tokens are there, is anything damaged or locked.
 //!
-//! Owns: what counts as a problem of a token. Does not know: files. A login happens only when a PIN is given.
+//! Owns: what counts as a problem of a token. Does not know: files, what is damaged (`damage`). A login happens only
+//! when a PIN is given.
 
 use super::Finding;
 use super::Status::{Info, Ok as Good, Problem, Warning};
+use super::damage;
 use crate::cli::Doctor;
 use crate::commands::pin::RoleLine;
-use crate::failure::Failure;
-use crate::output::hex;
+use crate::failure::{During, Failure};
 use crate::token::{Session, Token};
-use hsm_core::Hsm;
 use hsm_core::role::Role;
+use hsm_core::{Examined, Hsm};
 use hsm_platform::Settings;
 
 /// Opens the store and examines its tokens; answers the first one, or the one that the options choose.
@@ -31,10 +32,12 @@ fn examine_all(settings: &Settings, args: &Doctor, findings: &mut Vec<Finding>) 
     let mut tokens = Token::all(&hsm)?;
     let free = tokens.iter().filter(|token| !token.is_initialised()).count();
     tokens.retain(Token::is_initialised);
+    let examined = hsm.examine().during(|| "cannot look through the store".to_owned())?;
     for token in &tokens {
-        let looked_at_private = session.as_ref().is_some_and(|(_, slot)| *slot == token.slot);
-        judge(&hsm, token, looked_at_private, findings)?;
+        judge(&hsm, token, &examined, findings)?;
     }
+    let told: Vec<_> = tokens.iter().map(|token| token.slot).collect();
+    damage::elsewhere(&told, &examined, findings);
     if tokens.is_empty() {
         let text = format!("no token yet, {free} free slots");
         findings.push(Finding::new("token", Info, text).advise("`perilune init --label NAME` makes one"));
@@ -61,11 +64,16 @@ fn log_in<'a>(hsm: &'a Hsm, args: &Doctor) -> Result<Option<(Session<'a>, hsm_co
 }
 
 /// Examines one token.
-fn judge(hsm: &Hsm, token: &Token, looked_at_private: bool, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+fn judge(hsm: &Hsm, token: &Token, examined: &Examined, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let name = format!("slot {}, {:?}", token.slot.0, token.label());
     let before = findings.len();
+    let damaged = damage::of_token(&name, token.slot, examined, findings);
     for (role, word) in [(Role::CryptoOfficer, "user"), (Role::SecurityOfficer, "so")] {
         let line = RoleLine::of(hsm, token, word, role)?;
+        if damaged.contains(&role) {
+            // Its state is unknown; whatever it is taken for would only confuse.
+            continue;
+        }
         let (left, most) = (line.tries_left.unwrap_or_default(), line.tries_max.unwrap_or_default());
         match line.pin {
             "unset" => findings.push(
@@ -88,14 +96,11 @@ fn judge(hsm: &Hsm, token: &Token, looked_at_private: bool, findings: &mut Vec<F
             _ => {}
         }
     }
-    let damaged = hsm.damaged_records(token.slot).map_err(|reason| Failure::of(name.clone(), &reason))?;
-    for record in damaged {
-        let text = format!("{name}: record {} does not open", hex(&record.0));
-        findings
-            .push(Finding::new("token", Problem, text).advise("bring the store back from a backup; the rest works"));
-    }
     if findings.len() == before {
-        let objects = if looked_at_private { "all objects open" } else { "all public objects open" };
+        let objects = match examined.closed.get(&token.slot) {
+            None => "all objects open".to_owned(),
+            Some(closed) => format!("all public objects open, {closed} private ones need the user's PIN"),
+        };
         findings.push(Finding::new("token", Good, format!("{name}: {objects}, {}", token.uri())));
     }
     Ok(())

@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod crypto;
+pub mod examine;
 mod keys;
 mod objects;
 mod sessions;

@@ -216,6 +216,35 @@ fn a_damaged_record_is_left_out_and_told_and_the_rest_is_usable() {
 }
 
 #[test]
+fn only_a_damaged_record_is_removed_and_only_by_who_can_see_that_it_is_damaged() {
+    let (hsm, medium, session) = logged_in();
+    for name in ["a", "b"] {
+        hsm.create_object(session, &data(name, true, true)).unwrap();
+    }
+    let records: Vec<_> = medium.dump().into_iter().filter(|(key, _)| key[0] == b'o').collect();
+    let id = |at: usize| RecordId(records[at].0[17..].try_into().unwrap());
+    let mut bad = records[0].1.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    medium.tamper(&records[0].0, Some(bad));
+    let flaws = |hsm: &Hsm| hsm.examine().unwrap().flaws.into_iter().map(|flaw| flaw.place).collect::<Vec<_>>();
+    let here = hsm.examine().unwrap();
+    assert_eq!((here.flaws.len(), here.closed.len()), (1, 0));
+    assert_eq!((here.flaws[0].slot, here.flaws[0].wrong), (Some(SLOT), Wrong::Sealed(Damage::Edited)));
+
+    let other = start(&medium, Config::default()).unwrap();
+    let there = other.open_session(SLOT, true).unwrap();
+    assert_eq!((flaws(&other), other.examine().unwrap().closed[&SLOT]), (vec![], 2));
+    check(other.remove_damaged(there, id(0)), CKR_USER_NOT_LOGGED_IN);
+    check(hsm.remove_damaged(session, id(1)), CKR_ACTION_PROHIBITED);
+    check(hsm.remove_damaged(session, RecordId([9; 16])), CKR_OBJECT_HANDLE_INVALID);
+    let read_only = hsm.open_session(SLOT, false).unwrap();
+    check(hsm.remove_damaged(read_only, id(0)), CKR_SESSION_READ_ONLY);
+    hsm.remove_damaged(session, id(0)).unwrap();
+    assert_eq!(flaws(&hsm), []);
+    assert_eq!(found(&hsm, session, &Template::default()).len(), 1);
+}
+
+#[test]
 fn a_search_sees_the_moment_it_began() {
     let (hsm, _, session) = logged_in();
     let first = hsm.create_object(session, &data("a", true, false)).unwrap();
