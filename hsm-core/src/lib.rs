@@ -30,6 +30,7 @@ pub mod types;
 
 pub use api::backup::BackupToken;
 pub use api::examine::{Examined, StoreFlaw, Wrong};
+pub use api::migration::NewToken;
 pub use config::Config;
 pub use hsm::Hsm;
 pub use hsm_crypto::SecretBytes;

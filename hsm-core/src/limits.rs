@@ -19,6 +19,8 @@ pub const TEMPLATE_DEPTH_MAX: usize = 4;
 pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 20;
 /// Largest mechanism parameter field (AAD, label, shared data), bytes.
 pub const PARAM_BYTES_MAX: usize = 1 << 24;
+/// Smallest RSA modulus, bits; below 2048 is for old signatures.
+pub const RSA_BITS_MIN: u64 = 1024;
 /// Largest RSA modulus, bits.
 pub const RSA_BITS_MAX: u64 = 8192;
 /// Widest public exponent of a generated RSA key, bits: larger ones make verification slow, and engines refuse them.
@@ -37,3 +39,5 @@ pub const SECRET_BYTES_MAX: usize = 1 << 16;
 pub const CERTIFICATE_CATEGORY_MAX: u64 = 3;
 /// Most handles that one C_FindObjects returns; the next call goes on.
 pub const FOUND_PER_CALL_MAX: usize = 1 << 20;
+/// Most bytes of objects in one transaction when a whole token comes over; a larger one takes several.
+pub const MIGRATION_BATCH_BYTES: usize = 32 << 20;

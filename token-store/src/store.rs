@@ -255,6 +255,14 @@ impl Store {
         PartitionKey::new(bytes, None)
     }
 
+    /// Makes a number for a new partition.
+    ///
+    /// # Errors
+    /// `Crypto(RandomFailed)`.
+    pub fn new_partition_id(&self) -> Result<PartitionId> {
+        Ok(PartitionId(self.new_id()?))
+    }
+
     /// Makes a number for a new record.
     ///
     /// # Errors

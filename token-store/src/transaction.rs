@@ -44,10 +44,18 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// `Crypto(RandomFailed)`, `TooLarge`, the medium's errors.
     pub fn create_partition(&mut self, meta: &SecretBytes) -> Result<PartitionId> {
-        let id = PartitionId(self.view.store.new_id()?);
-        let ordinal = self.next_ordinal()?;
-        self.put_partition_value(id, ordinal, meta)?;
+        let id = self.view.store.new_partition_id()?;
+        self.add_partition(id, meta)?;
         Ok(id)
+    }
+
+    /// Adds a partition whose number was made before ([`crate::Store::new_partition_id`]), for roles prepared outside.
+    ///
+    /// # Errors
+    /// `TooLarge`, the medium's errors.
+    pub fn add_partition(&mut self, id: PartitionId, meta: &SecretBytes) -> Result<()> {
+        let ordinal = self.next_ordinal()?;
+        self.put_partition_value(id, ordinal, meta)
     }
 
     /// Replaces a partition's descriptive bytes.

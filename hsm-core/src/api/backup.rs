@@ -190,7 +190,8 @@ fn never_used(description: &Description) -> bool {
     !description.initialised && description.epoch == [0; 16]
 }
 
-fn present_already(description: &Description) -> Reason {
+/// Says which token is in the way of another one.
+pub(super) fn present_already(description: &Description) -> Reason {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     Reason::TokenPresent {
         label: text(&description.label),

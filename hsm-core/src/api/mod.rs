@@ -7,6 +7,7 @@ pub mod backup;
 mod crypto;
 pub mod examine;
 mod keys;
+pub(crate) mod migration;
 mod objects;
 mod sessions;
 mod slots;

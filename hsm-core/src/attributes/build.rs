@@ -45,7 +45,10 @@ pub(super) fn build(
     draft.add_material(material)?;
     draft.refuse_missing()?;
     draft.fill_defaults();
-    draft.mark_origin();
+    match origin {
+        Origin::Migrate => draft.keep_origin()?,
+        Origin::Create | Origin::Generate(_) | Origin::Unwrap(_) | Origin::Derive { .. } => draft.mark_origin(),
+    }
     let key = match table.class {
         CKO_DATA => None,
         CKO_CERTIFICATE => {
@@ -128,7 +131,7 @@ fn choose_table(origin: Origin, template: &Template, material: &Attributes) -> R
     if class == CKO_DOMAIN_PARAMETERS {
         return Err(Reason::DomainParameters);
     }
-    if !tables::has_class(class) || (class <= CKO_CERTIFICATE && origin != Origin::Create) {
+    if !tables::has_class(class) || (class <= CKO_CERTIFICATE && !matches!(origin, Origin::Create | Origin::Migrate)) {
         return Err(Reason::AttributeValue { kind: CKA_CLASS, problem: "no such objects can be made here" });
     }
     if class == CKO_CERTIFICATE && number(CKA_CERTIFICATE_TYPE)?.unwrap_or(CKC_X_509) != CKC_X_509 {
@@ -152,6 +155,7 @@ impl Draft {
             Origin::Create => row.create,
             Origin::Generate(_) => row.generate,
             Origin::Unwrap(_) => row.unwrap,
+            Origin::Migrate => row.migrate,
             Origin::Derive { .. } => row.derive,
         }
     }
@@ -165,6 +169,7 @@ impl Draft {
                 Origin::Create => "the token alone gives it",
                 Origin::Generate(_) => "the generation gives it",
                 Origin::Unwrap(_) => "the wrapped key gives it",
+                Origin::Migrate => "the new token gives it",
                 Origin::Derive { .. } => "the derivation gives it",
             };
             return Err(Reason::AttributeReadOnly { kind: row.kind, rule });
@@ -219,7 +224,8 @@ impl Draft {
                 Fill::Flag(flag) => Value::Flag(flag),
                 Fill::Number(number) => Value::Number(number),
                 Fill::KeysPrivate => Value::Flag(self.table.is_secret()),
-                Fill::Usage => Value::Flag(self.table.usages.contains(&row.kind)),
+                // What another token has not allowed is not allowed.
+                Fill::Usage => Value::Flag(self.origin != Origin::Migrate && self.table.usages.contains(&row.kind)),
             };
             self.attributes.entry(row.kind).or_insert(value);
         }
@@ -232,7 +238,7 @@ impl Draft {
         }
         let mechanism = match self.origin {
             Origin::Generate(mechanism) => Some(mechanism),
-            Origin::Create | Origin::Unwrap(_) | Origin::Derive { .. } => None,
+            Origin::Create | Origin::Unwrap(_) | Origin::Migrate | Origin::Derive { .. } => None,
         };
         self.attributes.insert(CKA_LOCAL, Value::Flag(mechanism.is_some()));
         let mechanism = mechanism.unwrap_or(CK_UNAVAILABLE_INFORMATION);
@@ -243,7 +249,7 @@ impl Draft {
         let sensitive = self.attributes.get(&CKA_SENSITIVE) == Some(&Value::Flag(true));
         let locked = self.attributes.get(&CKA_EXTRACTABLE) == Some(&Value::Flag(false));
         let (always, never) = match self.origin {
-            Origin::Create | Origin::Unwrap(_) => (false, false),
+            Origin::Create | Origin::Unwrap(_) | Origin::Migrate => (false, false),
             Origin::Generate(_) => (sensitive, locked),
             Origin::Derive { always_sensitive, never_extractable, .. } => {
                 (always_sensitive && sensitive, never_extractable && locked)
@@ -251,6 +257,30 @@ impl Draft {
         };
         self.attributes.insert(CKA_ALWAYS_SENSITIVE, Value::Flag(always));
         self.attributes.insert(CKA_NEVER_EXTRACTABLE, Value::Flag(never));
+    }
+
+    /// Keeps what another token wrote down about where a key comes from; what it did not write down is not claimed.
+    ///
+    /// # Errors
+    /// `TemplateInconsistent` for a mark that the key's present state contradicts.
+    fn keep_origin(&mut self) -> Result<()> {
+        if self.table.key_type.is_none() {
+            return Ok(());
+        }
+        self.attributes.entry(CKA_LOCAL).or_insert(Value::Flag(false));
+        self.attributes.entry(CKA_KEY_GEN_MECHANISM).or_insert(Value::Number(CK_UNAVAILABLE_INFORMATION));
+        if !self.table.is_secret() {
+            return Ok(());
+        }
+        for (mark, of, stays) in
+            [(CKA_ALWAYS_SENSITIVE, CKA_SENSITIVE, true), (CKA_NEVER_EXTRACTABLE, CKA_EXTRACTABLE, false)]
+        {
+            let marked = *self.attributes.entry(mark).or_insert(Value::Flag(false)) == Value::Flag(true);
+            if marked && self.attributes.get(&of) != Some(&Value::Flag(stays)) {
+                return Err(Reason::TemplateInconsistent { kind: mark, problem: "the key is no longer so" });
+            }
+        }
+        Ok(())
     }
 
     fn compare_repeated(&self) -> Result<()> {

@@ -44,9 +44,9 @@ fn render_group(group: &Group) -> String {
     let keys =
         group.rows.iter().any(|row| [row.generate, row.unwrap, row.derive].iter().any(|give| *give != Give::Never));
     let head: &[&str] = if keys {
-        &["Attribute", "Value", "Default", "Create", "Generate", "Unwrap", "Derive", "Copy", "Set", "Notes"]
+        &["Attribute", "Value", "Default", "Create", "Generate", "Unwrap", "Derive", "Migrate", "Copy", "Set", "Notes"]
     } else {
-        &["Attribute", "Value", "Default", "Create", "Copy", "Set", "Notes"]
+        &["Attribute", "Value", "Default", "Create", "Migrate", "Copy", "Set", "Notes"]
     };
     let mut out = format!("## {}\n\n| {} |\n|{}\n", group.title, head.join(" | "), "---|".repeat(head.len()));
     for row in group.rows {
@@ -55,6 +55,7 @@ fn render_group(group: &Group) -> String {
         if keys {
             cells.extend([row.generate, row.unwrap, row.derive].map(|column| give(column).into()));
         }
+        cells.push(give(row.migrate).into());
         cells.extend([change(row.copy).into(), change(row.set).into(), notes(row).into()]);
         out += &format!("| {} |\n", cells.join(" | "));
     }
@@ -106,6 +107,7 @@ fn give(give: Give) -> &'static str {
         Give::Must => "must",
         Give::May => "may",
         Give::Same => "repeat",
+        Give::Try => "try",
         Give::Never => "no",
     }
 }
@@ -136,6 +138,8 @@ Printed from the tables in `hsm-core/src/attributes`; do not edit. `UPDATE_GOLDE
 - *Create*, *Generate*, *Unwrap*, *Derive*: what the template of the call may do with the attribute. **must**: it is missing
   otherwise; **may**; **repeat**: the operation makes the value, and the template may say the same and nothing else;
   **no**: the call is refused with {read_only}.
+- *Migrate*: the same for what an object has that `perilune migrate` takes over from another token; what the token alone gives
+  is carried as it was there. **try**: a value that cannot be kept is left out and told; for any other the object is refused.
 - *Copy*, *Set*: how `C_CopyObject` and `C_SetAttributeValue` may change it.
 - *sensitive*: not revealed while `CKA_SENSITIVE` is true or `CKA_EXTRACTABLE` is false, and never found by a search.
 - A template that has an attribute twice is refused with {inconsistent}, one with an attribute that the object has

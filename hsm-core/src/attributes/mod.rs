@@ -10,6 +10,7 @@ mod change;
 pub(crate) mod complete;
 pub mod curves;
 mod document;
+pub mod migrate;
 mod read;
 pub mod row;
 pub mod tables;
@@ -42,6 +43,8 @@ pub enum Origin {
     Generate(u64),
     /// C_UnwrapKey by this `CKM_*`.
     Unwrap(u64),
+    /// Another token: the object exists already and brings its history along.
+    Migrate,
     /// C_DeriveKey by this `CKM_*` from a base key with these one-way marks.
     Derive {
         /// `CKM_*`.

@@ -56,6 +56,9 @@ pub enum Give {
     May,
     /// It may repeat what the operation makes, and nothing else.
     Same,
+    /// It may have it; a value that cannot be kept is left out and told, because the object is as good without it.
+    /// Only objects that come from another token have such attributes.
+    Try,
     /// It must not have it (footnotes 2, 4, 6).
     Never,
 }
@@ -92,6 +95,8 @@ pub struct Row {
     pub unwrap: Give,
     /// In the template of C_DeriveKey.
     pub derive: Give,
+    /// In an object that comes from another token.
+    pub migrate: Give,
     /// In the template of C_CopyObject.
     pub copy: Change,
     /// In the template of C_SetAttributeValue.
@@ -112,6 +117,7 @@ pub(super) const fn row(kind: u64, form: Form) -> Row {
         generate: Give::May,
         unwrap: Give::May,
         derive: Give::May,
+        migrate: Give::May,
         copy: Change::Same,
         set: Change::Never,
         officer_only: false,
@@ -131,7 +137,7 @@ pub(super) const fn usage(kind: u64) -> Row {
 
 /// An attribute that describes the object, empty by default, which its owner may change at any time.
 pub(super) const fn label(kind: u64, form: Form) -> Row {
-    row(kind, form).fill(Fill::Empty).changes(Change::Yes, Change::Yes)
+    row(kind, form).fill(Fill::Empty).changes(Change::Yes, Change::Yes).migrates(Give::Try)
 }
 
 /// An attribute that the token alone gives.
@@ -140,6 +146,7 @@ pub(super) const fn origin(kind: u64, form: Form) -> Row {
         .fill(Fill::Computed)
         .gives(Give::Never, Give::Never, Give::Never, Give::Never)
         .changes(Change::Never, Change::Never)
+        .migrates(Give::Try)
 }
 
 /// A part of a key that its creator must give and no other operation takes.
@@ -153,7 +160,9 @@ impl Row {
         self
     }
 
+    /// An object from another token gives what its creator would.
     pub(super) const fn gives(mut self, create: Give, generate: Give, unwrap: Give, derive: Give) -> Self {
+        self.migrate = create;
         self.create = create;
         self.generate = generate;
         self.unwrap = unwrap;
@@ -167,10 +176,15 @@ impl Row {
         self
     }
 
+    pub(super) const fn migrates(mut self, migrate: Give) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
     /// Only C_CreateObject makes such an object.
     pub(super) const fn created(self) -> Self {
-        let create = self.create;
-        self.gives(create, Give::Never, Give::Never, Give::Never)
+        let (create, migrate) = (self.create, self.migrate);
+        self.gives(create, Give::Never, Give::Never, Give::Never).migrates(migrate)
     }
 
     pub(super) const fn officer_only(mut self) -> Self {

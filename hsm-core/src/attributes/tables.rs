@@ -85,7 +85,7 @@ pub static STORAGE: Group = Group {
         label(CKA_LABEL, Form::Text),
         flag(CKA_COPYABLE, true).changes(Change::OnlyFalse, Change::OnlyFalse),
         flag(CKA_DESTROYABLE, true).changes(Change::Yes, Change::Yes),
-        origin(CKA_UNIQUE_ID, Form::Text),
+        origin(CKA_UNIQUE_ID, Form::Text).migrates(Give::Never),
     ],
 };
 
@@ -95,7 +95,7 @@ pub static DATA: Group = Group {
     rows: &[
         label(CKA_APPLICATION, Form::Text).created(),
         label(CKA_OBJECT_ID, Form::Der).created(),
-        label(CKA_VALUE, Form::Bytes).created(),
+        label(CKA_VALUE, Form::Bytes).created().migrates(Give::May),
     ],
 };
 
@@ -108,22 +108,34 @@ pub static CERTIFICATE: Group = Group {
         row(CKA_CERTIFICATE_CATEGORY, Form::Number(CERTIFICATE_CATEGORY_MAX))
             .fill(Fill::Number(CK_CERTIFICATE_CATEGORY_UNSPECIFIED))
             .changes(Change::Yes, Change::Yes)
-            .created(),
-        row(CKA_CHECK_VALUE, Form::Bytes).fill(Fill::Computed).created(),
-        row(CKA_START_DATE, Form::Date).fill(Fill::Computed).created(),
-        row(CKA_END_DATE, Form::Date).fill(Fill::Computed).created(),
-        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).created(),
-        row(CKA_SUBJECT, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created(),
+            .created()
+            .migrates(Give::Try),
+        row(CKA_CHECK_VALUE, Form::Bytes).fill(Fill::Computed).created().migrates(Give::Try),
+        row(CKA_START_DATE, Form::Date).fill(Fill::Computed).created().migrates(Give::Try),
+        row(CKA_END_DATE, Form::Date).fill(Fill::Computed).created().migrates(Give::Try),
+        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).created().migrates(Give::Try),
+        row(CKA_SUBJECT, Form::Der)
+            .fill(Fill::Computed)
+            .changes(Change::Yes, Change::Yes)
+            .created()
+            .migrates(Give::Try),
         label(CKA_ID, Form::Bytes).created(),
-        row(CKA_ISSUER, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created(),
-        row(CKA_SERIAL_NUMBER, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created(),
+        row(CKA_ISSUER, Form::Der).fill(Fill::Computed).changes(Change::Yes, Change::Yes).created().migrates(Give::Try),
+        row(CKA_SERIAL_NUMBER, Form::Der)
+            .fill(Fill::Computed)
+            .changes(Change::Yes, Change::Yes)
+            .created()
+            .migrates(Give::Try),
         // Required unless CKA_URL says where the certificate is; the completion of certificates sees to that.
         row(CKA_VALUE, Form::Der).fill(Fill::Empty).created(),
-        row(CKA_URL, Form::Text).fill(Fill::Empty).created(),
-        row(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created(),
-        row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created(),
-        row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Form::Number(CERTIFICATE_CATEGORY_MAX)).fill(Fill::Number(0)).created(),
-        row(CKA_NAME_HASH_ALGORITHM, Form::Number(ANY)).fill(Fill::Number(CKM_SHA_1)).created(),
+        row(CKA_URL, Form::Text).fill(Fill::Empty).created().migrates(Give::Try),
+        row(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created().migrates(Give::Try),
+        row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Form::Bytes).fill(Fill::Empty).created().migrates(Give::Try),
+        row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Form::Number(CERTIFICATE_CATEGORY_MAX))
+            .fill(Fill::Number(0))
+            .created()
+            .migrates(Give::Try),
+        row(CKA_NAME_HASH_ALGORITHM, Form::Number(ANY)).fill(Fill::Number(CKM_SHA_1)).created().migrates(Give::Try),
     ],
 };
 
@@ -153,7 +165,7 @@ pub static PUBLIC: Group = Group {
         usage(CKA_WRAP),
         flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes),
         row(CKA_WRAP_TEMPLATE, Form::Template),
-        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed),
+        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).migrates(Give::Try),
     ],
 };
 
@@ -173,7 +185,7 @@ pub static PRIVATE: Group = Group {
         flag(CKA_WRAP_WITH_TRUSTED, false).changes(Change::OnlyTrue, Change::OnlyTrue),
         row(CKA_UNWRAP_TEMPLATE, Form::Template),
         flag(CKA_ALWAYS_AUTHENTICATE, false).changes(Change::OnlyTrue, Change::Never),
-        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed),
+        row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).migrates(Give::Try),
         row(CKA_DERIVE_TEMPLATE, Form::Template),
     ],
 };
@@ -192,7 +204,7 @@ pub static SECRET: Group = Group {
         flag(CKA_EXTRACTABLE, false).changes(Change::OnlyFalse, Change::OnlyFalse),
         origin(CKA_ALWAYS_SENSITIVE, Form::Flag),
         origin(CKA_NEVER_EXTRACTABLE, Form::Flag),
-        row(CKA_CHECK_VALUE, Form::Bytes).fill(Fill::Computed),
+        row(CKA_CHECK_VALUE, Form::Bytes).fill(Fill::Computed).migrates(Give::Try),
         flag(CKA_WRAP_WITH_TRUSTED, false).changes(Change::OnlyTrue, Change::OnlyTrue),
         flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes),
         row(CKA_WRAP_TEMPLATE, Form::Template),

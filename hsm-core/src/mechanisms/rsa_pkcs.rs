@@ -14,8 +14,7 @@ use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 
-/// Smallest RSA key in bits; below 2048 is for old signatures.
-pub(super) const RSA_BITS_MIN: u64 = 1024;
+pub(super) use crate::limits::RSA_BITS_MIN;
 
 pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
     encrypt,

@@ -16,7 +16,7 @@ pub const USER_PIN: &str = "user-pin-1234";
 pub const LABEL: &[u8; 32] = b"bench                           ";
 pub const SLOT: SlotId = SlotId(0);
 
-struct OsRandom;
+pub struct OsRandom;
 
 impl Random for OsRandom {
     fn fill(&self, out: &mut [u8]) -> hsm_crypto::Result<()> {

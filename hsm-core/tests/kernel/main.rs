@@ -9,6 +9,7 @@ mod backup;
 mod bench;
 mod keys;
 mod login;
+mod migration;
 mod objects;
 mod operations;
 mod processes;
