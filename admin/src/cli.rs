@@ -27,6 +27,7 @@ pub enum Command {
     Slots(Slots),
     Objects(Objects),
     Import(Import),
+    Migrate(Migrate),
     Delete(Delete),
     #[command(subcommand)]
     Pin(Pin),
@@ -123,6 +124,52 @@ pub struct Import {
     /// Print what was imported as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Take over a token of SoftHSM2, with its PINs and all its objects
+///
+/// Reads the token's files and changes nothing in them. Both its PINs must be given; they become the PINs of the
+/// new token, which has the same label and serial number. It is there whole or not at all: objects that Perilune does
+/// not have (DES, DSA and the like) are named and left out, and a damaged object stops the migration. Programs that
+/// use SoftHSM2 may keep running, but what they change afterwards is not taken over.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Folder of SoftHSM2's tokens, or of one token; default is the one of SoftHSM2's own configuration
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    #[command(flatten)]
+    pub which: SoftHsmToken,
+    #[command(flatten)]
+    pub so_pin: SoPin,
+    #[command(flatten)]
+    pub pin: UserPin,
+    /// List what would be taken over and what not, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take over a token that is there already once more, with another serial number
+    #[arg(long)]
+    pub again: bool,
+    /// Leave damaged objects out instead of stopping
+    #[arg(long)]
+    pub skip_damaged: bool,
+    /// Print what was taken over as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which token of SoftHSM2; needed when there is more than one.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct SoftHsmToken {
+    /// Label of the token; not needed when there is one only
+    #[arg(long, value_name = "LABEL")]
+    pub token: Option<String>,
+    /// Serial number of the token, instead of its label
+    #[arg(long, value_name = "SERIAL")]
+    pub serial: Option<String>,
+    /// Every token; PINs that are not asked for are tried on each
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Delete objects, or a whole token

@@ -14,6 +14,7 @@ mod man;
 mod objects;
 mod output;
 mod secret;
+mod softhsm;
 mod token;
 mod uri;
 
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Slots(args) => commands::slots::run(&args),
         Command::Objects(args) => commands::objects::run(&args),
         Command::Import(args) => commands::import::run(&args),
+        Command::Migrate(args) => commands::migrate::run(&args),
         Command::Delete(args) => commands::delete::run(&args),
         Command::Pin(args) => commands::pin::run(&args),
         Command::Doctor(args) => return doctor::run(&args),

@@ -112,11 +112,7 @@ pub struct Description {
 impl Description {
     /// Type and size in one cell.
     pub fn type_cell(&self) -> String {
-        match (&self.kind, self.bits) {
-            (Some(kind), Some(bits)) if kind == "RSA" || kind == "AES" || kind == "generic" => format!("{kind} {bits}"),
-            (Some(kind), _) => kind.clone(),
-            (None, _) => "-".to_owned(),
-        }
+        type_cell(self.kind.as_deref(), self.bits)
     }
 
     /// Usage and protection in one cell.
@@ -190,6 +186,46 @@ pub fn describe(session: &Session<'_>, token: &str, object: ObjectHandle) -> Res
         local: seen.flag(CKA_LOCAL),
         subject: (class == Class::Certificate).then(|| seen.bytes(CKA_SUBJECT).and_then(name_of)).flatten(),
     })
+}
+
+/// What a person knows an object by, in words.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sketch {
+    /// The class.
+    pub class: String,
+    /// Key type and size, curve or certificate type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// CKA_LABEL.
+    pub label: String,
+    /// CKA_ID in hexadecimal.
+    pub id: String,
+}
+
+/// Sketches an object that is not in a token.
+pub fn sketch(template: &Template) -> Sketch {
+    let bytes = |kind: &u64| template.bytes(*kind).map(|value| (*kind, value.to_vec().into()));
+    let seen = Seen(ASKED.iter().filter_map(bytes).collect());
+    let class = match (Class::of(seen.number(CKA_CLASS)), seen.number(CKA_CLASS)) {
+        (Class::Other, Some(number)) => names::printable(names::class, number),
+        (class, _) => class.name().to_owned(),
+    };
+    let (kind, bits) = seen.kind_and_bits(Class::of(seen.number(CKA_CLASS)));
+    Sketch {
+        class,
+        kind: type_cell(kind.as_deref(), bits),
+        label: String::from_utf8_lossy(seen.bytes(CKA_LABEL).unwrap_or_default()).into_owned(),
+        id: hex(seen.bytes(CKA_ID).unwrap_or_default()),
+    }
+}
+
+/// Type and size in one cell.
+fn type_cell(kind: Option<&str>, bits: Option<u64>) -> String {
+    match (kind, bits) {
+        (Some(kind), Some(bits)) if kind == "RSA" || kind == "AES" || kind == "generic" => format!("{kind} {bits}"),
+        (Some(kind), _) => kind.to_owned(),
+        (None, _) => "-".to_owned(),
+    }
 }
 
 /// The text of a DER name (RFC 4514).

@@ -3,6 +3,7 @@
 pub mod delete;
 pub mod import;
 pub mod init;
+pub mod migrate;
 pub mod objects;
 pub mod pin;
 pub mod slots;
