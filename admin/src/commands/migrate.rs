@@ -88,9 +88,8 @@ fn chosen(place: &Path, which: &SoftHsmToken) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn described(path: &Path, file: &[u8]) -> Result<Description, Failure> {
-    Description::parse(file).map_err(|error| {
-        Failure::new(format!("cannot read {}", path.join(folder::TOKEN_FILE).display()), error, "")
-    })
+    Description::parse(file)
+        .map_err(|error| Failure::new(format!("cannot read {}", path.join(folder::TOKEN_FILE).display()), error, ""))
 }
 
 /// The two PINs; those that a person is asked for are asked for once a token.

@@ -6,7 +6,7 @@
 //! What these modules rely on was read off the files that SoftHSM2 2.0 to 2.6.1 write. A token is a folder. It has
 //! `token.object` with label, serial number and the token's key, wrapped once under each PIN; a file `UUID.object`
 //! for each object; a `.lock` beside each; and `generation`, which changes when an object comes or goes. In private
-//! objects every byte string is encrypted under the token's key.
+//! objects every byte string but the dates is encrypted under the token's key.
 
 pub mod folder;
 pub mod object;
@@ -14,4 +14,3 @@ pub mod pins;
 pub mod place;
 pub mod report;
 pub mod token;
-

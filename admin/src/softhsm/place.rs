@@ -22,14 +22,19 @@ pub fn tokens(named: Option<&Path>) -> Result<PathBuf, Failure> {
         None => home.into_iter().chain([PathBuf::from(SYSTEM_FILE)]).collect(),
     };
     for file in &candidates {
-        let failed = |error| Failure::new(format!("cannot read {}", file.display()), error, "name the folder with --from");
+        let failed =
+            |error| Failure::new(format!("cannot read {}", file.display()), error, "name the folder with --from");
         match read(file) {
             Ok(text) => return folder_of(&text, file),
             Err(error) if error.kind() == ErrorKind::NotFound && candidates.len() > 1 => {}
             Err(error) => return Err(failed(error)),
         }
     }
-    Err(Failure::new("found no SoftHSM2 here", "there is no softhsm2.conf", "name the folder of its tokens with --from"))
+    Err(Failure::new(
+        "found no SoftHSM2 here",
+        "there is no softhsm2.conf",
+        "name the folder of its tokens with --from",
+    ))
 }
 
 /// The folder that a configuration names.
@@ -58,7 +63,7 @@ pub fn other_backend(what: &str) -> Failure {
 fn setting<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let values = lines.filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == name);
-    values.map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).next_back()
+    values.map(|(_, value)| value.trim()).rfind(|value| !value.is_empty())
 }
 
 fn read(file: &Path) -> std::io::Result<String> {
@@ -78,7 +83,10 @@ mod tests {
     fn the_last_setting_that_is_no_comment_counts() {
         let text = "#directories.tokendir = /no\n  directories.tokendir=/a\ndirectories.tokendir =  /b b  \nx\n";
         assert_eq!(folder_of(text, Path::new("f")).unwrap(), Path::new("/b b"));
-        assert_eq!(folder_of(&format!("{text}objectstore.backend = file\n"), Path::new("f")).unwrap(), Path::new("/b b"));
+        assert_eq!(
+            folder_of(&format!("{text}objectstore.backend = file\n"), Path::new("f")).unwrap(),
+            Path::new("/b b")
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use crate::softhsm::folder::Folder;
 use crate::softhsm::object::{self, Attributes, Malformed, Stored};
 use crate::softhsm::pins::{Closed, TokenKey};
-use ffi_headers::CKA_PRIVATE;
+use ffi_headers::{CKA_END_DATE, CKA_PRIVATE, CKA_START_DATE};
 use hsm_core::template::{Entry, Given, Template};
 use hsm_crypto::SecretBytes;
 use thiserror::Error;
@@ -130,7 +130,7 @@ pub fn template(file: &[u8], key: &TokenKey) -> Result<Template, Damaged> {
     let mut entries = Vec::with_capacity(attributes.len());
     for (kind, value) in attributes {
         let value = match value {
-            Stored::Bytes(bytes) if private => {
+            Stored::Bytes(bytes) if private && !is_clear_date(kind, &bytes) => {
                 Given::Bytes(key.decrypt(&bytes).map_err(|why| Damaged::Closed { kind, why })?)
             }
             other => given(other),
@@ -138,6 +138,12 @@ pub fn template(file: &[u8], key: &TokenKey) -> Result<Template, Damaged> {
         entries.push(Entry { kind, value });
     }
     Ok(Template { entries })
+}
+
+/// Whether a value is a date in the clear: SoftHSM2 2.6.1 encrypts them not even in private objects, and then cannot
+/// read them itself. Nothing that is encrypted is as short as a date.
+fn is_clear_date(kind: u64, value: &SecretBytes) -> bool {
+    matches!(kind, CKA_START_DATE | CKA_END_DATE) && value.len() == DATE_BYTES
 }
 
 /// A value in the form in which a caller of PKCS#11 gives it. Byte strings in maps are never encrypted.
@@ -169,3 +175,5 @@ const LABEL: u64 = 0x8000_5349;
 const SERIAL: u64 = 0x8000_534A;
 const SO_WRAP: u64 = 0x8000_534C;
 const USER_WRAP: u64 = 0x8000_534D;
+/// Bytes of a date, `YYYYMMDD`.
+const DATE_BYTES: usize = 8;

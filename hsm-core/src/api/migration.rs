@@ -9,7 +9,7 @@
 
 use super::backup::present_already;
 use super::slots::RAN_TWICE;
-use crate::catalogue::{Within, add_slot};
+use crate::catalogue::Within;
 use crate::hsm::Hsm;
 use crate::limits::MIGRATION_BATCH_BYTES;
 use crate::object::Object;
@@ -40,6 +40,23 @@ struct Place {
     partition: PartitionId,
     /// The description of the slot, not initialised, if an interrupted attempt left it.
     left: Option<Description>,
+}
+
+/// What one transaction brings.
+struct Part<'a> {
+    place: &'a Place,
+    /// The slot before there is a token in it.
+    slot: &'a Description,
+    first: bool,
+    key: &'a PartitionKey,
+    records: Vec<(RecordId, &'a Object)>,
+    end: Option<End>,
+}
+
+/// What makes a token of the slot.
+struct End {
+    token: Description,
+    roles: Vec<PreparedRole>,
 }
 
 impl Hsm {
@@ -76,44 +93,19 @@ impl Hsm {
 
         let batches = batches(new.objects, MIGRATION_BATCH_BYTES);
         let last = batches.len() - 1;
-        let mut roles = Some(roles);
         for (number, objects) in batches.into_iter().enumerate() {
-            let records = self.records(objects)?;
             let token = slot.initialised(&new.label, &*self.platform.random)?;
-            let blank = Description::new(SlotId(0), &*self.platform.random)?;
-            slot.slot = self.catalogue.replace(|store| {
-                store
-                    .transact(|tx| {
-                        let present = match if number == 0 {
-                            begin(tx, &place, &slot)?
-                        } else {
-                            still(tx, &place, slot.epoch)?
-                        } {
-                            Ok(present) => present,
-                            Err(reason) => return Ok(Err(reason)),
-                        };
-                        for (record, object) in &records {
-                            put(tx, place.partition, *record, &key, object)?;
-                        }
-                        if number == last {
-                            tx.put_partition(
-                                place.partition,
-                                &Description { slot: present, ..token.clone() }.encode(),
-                            )?;
-                            let Some(roles) = roles.take() else { return Ok(Err(RAN_TWICE)) };
-                            for role in roles {
-                                tx.put_role(role)?;
-                            }
-                            // A slot that was made in this transaction never counted as the spare one.
-                            if number > 0 || place.left.is_some() {
-                                add_slot(tx, &self.config, &blank, Some(place.partition))?;
-                            }
-                        }
-                        Ok(Ok(present))
-                    })
-                    .map(|(answer, _)| answer)
-            })?;
+            let end = (number == last).then(|| End { token, roles: core::mem::take(&mut roles) });
+            let records = self.records(objects)?;
+            let mut part = Some(Part { place: &place, slot: &slot, first: number == 0, key: &key, records, end });
+            let write = |tx: &mut Transaction<'_>| match part.take() {
+                Some(part) => part.write(tx),
+                None => Ok(Err(RAN_TWICE)),
+            };
+            slot.slot = self.catalogue.replace(|store| store.transact(write).map(|(answer, _)| answer))?;
         }
+        // The slot that an interrupted attempt left counted as the spare one.
+        self.catalogue.add_missing_slot(&self.platform, &self.config)?;
         Ok(slot.slot)
     }
 
@@ -143,6 +135,32 @@ impl Hsm {
 
     fn records<'a>(&self, objects: &'a [Object]) -> Result<Vec<(RecordId, &'a Object)>> {
         objects.iter().map(|object| Ok((self.platform.store.new_record_id()?, object))).collect()
+    }
+}
+
+impl Part<'_> {
+    /// Writes the part; answers the number of the slot.
+    fn write(self, tx: &mut Transaction<'_>) -> Within<SlotId> {
+        let partition = self.place.partition;
+        let begun = match self.first {
+            true => begin(tx, self.place, self.slot)?,
+            false => still(tx, self.place, self.slot.epoch)?,
+        };
+        let slot = match begun {
+            Ok(slot) => slot,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        for (record, object) in &self.records {
+            let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
+            tx.put_record(partition, *record, visibility, Some(self.key), &object.encode())?;
+        }
+        if let Some(end) = self.end {
+            tx.put_partition(partition, &Description { slot, ..end.token }.encode())?;
+            for role in end.roles {
+                tx.put_role(role)?;
+            }
+        }
+        Ok(Ok(slot))
     }
 }
 
@@ -178,17 +196,6 @@ fn still(tx: &Transaction<'_>, place: &Place, epoch: Epoch) -> Within<SlotId> {
         true => Ok(found.slot),
         false => Err(Reason::TokenChanged),
     }))
-}
-
-fn put(
-    tx: &mut Transaction<'_>,
-    partition: PartitionId,
-    record: RecordId,
-    key: &PartitionKey,
-    object: &Object,
-) -> token_store::Result<()> {
-    let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
-    tx.put_record(partition, record, visibility, Some(key), &object.encode())
 }
 
 /// The objects in parts of at most so many bytes each; one part where there are none.
