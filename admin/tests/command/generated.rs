@@ -17,7 +17,9 @@ fn the_manual_page_is_the_one_in_docs() {
 #[test]
 fn the_manual_page_names_every_command() {
     let page = World::new().run(&["man"]).ok().out;
-    for command in ["INIT", "SLOTS", "OBJECTS", "IMPORT", "MIGRATE", "DELETE", "PIN CHANGE", "PIN RESET", "PIN STATUS", "DOCTOR"] {
+    for command in
+        ["INIT", "SLOTS", "OBJECTS", "IMPORT", "MIGRATE", "DELETE", "PIN CHANGE", "PIN RESET", "PIN STATUS", "DOCTOR"]
+    {
         assert!(page.contains(&format!(".SH \"PERILUNE {command}\"")), "{command}");
     }
 }
