@@ -214,7 +214,7 @@ impl Ready {
         };
         let what = || format!("cannot take over the token {:?}", self.report.token);
         let slot = hsm.add_token(&new).during(what)?;
-        self.report.written(&Token::in_slot(hsm, slot)?);
+        self.report.written(&Token::in_slot(hsm, slot)?, &Token::all(hsm)?);
         Ok(self.report)
     }
 }

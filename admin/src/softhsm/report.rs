@@ -25,6 +25,8 @@ pub struct Report {
     pub slot: Option<u64>,
     /// Its URI, once it is written.
     pub uri: Option<String>,
+    /// Other slots whose token has the same label, once it is written: programs that look for it find either.
+    pub same_label: Vec<u64>,
     /// What became of each object.
     pub objects: Vec<Line>,
 }
@@ -76,12 +78,15 @@ impl Report {
             serial: None,
             slot: None,
             uri: None,
+            same_label: Vec::new(),
             objects: Vec::new(),
         }
     }
 
-    /// Notes where the token is now.
-    pub fn written(&mut self, token: &Token) {
+    /// Notes where the token is now, among all tokens.
+    pub fn written(&mut self, token: &Token, all: &[Token]) {
+        let twins = all.iter().filter(|other| other.is_initialised() && other.slot != token.slot);
+        self.same_label = twins.filter(|other| other.label() == token.label()).map(|other| other.slot.0).collect();
         self.serial = Some(token.serial());
         self.slot = Some(token.slot.0);
         self.uri = Some(token.uri());
@@ -98,6 +103,10 @@ impl Report {
         let mut text = format!("token        {}\nfrom         {}\n", printable(&self.token), printable(&self.from));
         if let (Some(slot), Some(uri)) = (self.slot, &self.uri) {
             text += &format!("slot         {slot}\nserial       {}\nuri          {uri}\n", self.serial_cell());
+        }
+        if !self.same_label.is_empty() {
+            let slots = self.same_label.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            text += &format!("note         another token has this label, in slot {slots}: programs may find either\n");
         }
         text += &format!("{}  {}\n", if trial { "would take " } else { "taken over " }, objects(count(State::Taken)));
         text += &format!("unsupported  {}\n", objects(count(State::Unsupported)));

@@ -25,7 +25,7 @@ fn every_kind_of_object_comes_over_with_equal_attributes_and_can_be_used() {
         let left: Vec<_> = report["objects"].as_array().unwrap().iter().filter(|one| one["state"] != "taken").collect();
         let mut left: Vec<_> = left.iter().map(|one| (one["label"].as_str().unwrap(), one["state"].clone())).collect();
         left.sort_by_key(|one| one.0);
-        let expected = ["des2", "des3", "dsa", "ed448", "ed448", "p224", "p224"];
+        let expected = ["des2", "des3", "dh", "dsa", "ed448", "ed448", "p224", "p224", "x25519", "x25519"];
         assert_eq!(left, expected.map(|label| (label, "unsupported".into())), "{report:#}");
         let without: Vec<_> = report["objects"]
             .as_array()
@@ -218,13 +218,23 @@ fn populate(place: &Place, raw: &Raw) {
         let open = if label == "p521" { open.bytes(CKA_ID, &[0, 1, 255]) } else { open };
         raw.ec(session, CKM_EC_KEY_PAIR_GEN, curve, &open).expect(label);
     }
-    for (label, curve) in [("ed25519", ED25519), ("ed25519 by name", ED25519_NAME), ("ed448", ED448)] {
+    for (label, curve) in
+        [("ed25519", ED25519), ("ed25519 by name", ED25519_NAME), ("ed448", ED448), ("x25519", X25519)]
+    {
         raw.ec(session, CKM_EC_EDWARDS_KEY_PAIR_GEN, curve, &named(label)).expect(label);
     }
     secrets(raw, session);
     for (label, mechanism) in [("des2", CKM_DES2_KEY_GEN), ("des3", CKM_DES3_KEY_GEN)] {
         secret(raw, session, mechanism, 0, &Template::new().text(CKA_LABEL, label));
     }
+    always_asks(raw, session, &named("asks"));
+    let dh = Template::new()
+        .number(CKA_CLASS, CKO_PRIVATE_KEY)
+        .number(CKA_KEY_TYPE, CKK_DH)
+        .bytes(CKA_PRIME, &[0xC1; 128])
+        .bytes(CKA_BASE, &[2])
+        .bytes(CKA_VALUE, &[0x31; 128]);
+    raw.create(session, dh.and(&named("dh"))).expect("a DH key");
     let dsa = Template::new()
         .number(CKA_CLASS, CKO_PUBLIC_KEY)
         .number(CKA_KEY_TYPE, CKK_DSA)
@@ -307,6 +317,13 @@ fn rsa(raw: &Raw, session: CK_SESSION_HANDLE) {
     assert!(public != private);
 }
 
+/// A pair whose private key asks for the PIN at each use, and may be derived from.
+fn always_asks(raw: &Raw, session: CK_SESSION_HANDLE, named: &Template) {
+    let public = named.clone().bytes(CKA_EC_PARAMS, P256).flag(CKA_VERIFY, true).flag(CKA_DESTROYABLE, false);
+    let private = named.clone().flag(CKA_ALWAYS_AUTHENTICATE, true).flag(CKA_PRIVATE, true).flag(CKA_DERIVE, true);
+    raw.generate_pair(session, plain(CKM_EC_KEY_PAIR_GEN), public, private).expect("a pair that asks");
+}
+
 fn secrets(raw: &Raw, session: CK_SESSION_HANDLE) {
     let all = |label: &str| Template::new().text(CKA_LABEL, label).flag(CKA_ENCRYPT, true).flag(CKA_DECRYPT, true);
     secret(raw, session, CKM_AES_KEY_GEN, 16, &all("aes128").flag(CKA_SENSITIVE, true).flag(CKA_EXTRACTABLE, false));
@@ -344,7 +361,7 @@ fn certificates(place: &Place, raw: &Raw, session: CK_SESSION_HANDLE) {
             .number(CKA_CLASS, CKO_CERTIFICATE)
             .number(CKA_CERTIFICATE_TYPE, CKC_X_509)
             .flag(CKA_TOKEN, true)
-            .flag(CKA_PRIVATE, false)
+            .flag(CKA_PRIVATE, label == "private certificate")
             .text(CKA_LABEL, label)
             .bytes(CKA_SUBJECT, subject)
     };

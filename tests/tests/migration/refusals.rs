@@ -91,6 +91,7 @@ fn a_token_is_taken_over_once_unless_told_and_keeps_its_serial_number_the_first_
         assert_eq!(tokens(place).len(), 1);
         let second = migrated(place, &["--again"]);
         assert_ne!(second[0]["serial"], second[0]["softhsm_serial"]);
+        assert_eq!(second[0]["same_label"], serde_json::json!([first[0]["slot"]]));
         let tokens = tokens(place);
         assert_eq!(tokens.iter().filter(|token| token["label"] == TOKEN_LABEL).count(), 2, "{tokens:?}");
     });
