@@ -17,6 +17,7 @@
 #define USER_PIN "user-pin-0815"
 
 static CK_FUNCTION_LIST *f;
+static void *library;
 
 static void must(CK_RV code, const char *step)
 {
@@ -29,9 +30,9 @@ static void must(CK_RV code, const char *step)
 /* Loads the module with extra dlopen flags and initialises nothing. */
 static void load(const char *path, int flags)
 {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | flags);
     CK_RV (*list)(CK_FUNCTION_LIST **);
 
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL | flags);
     if (library == NULL) {
         printf("dlopen: %s\n", dlerror());
         exit(3);

@@ -14,6 +14,7 @@ pub mod child;
 pub mod dice;
 pub mod disk;
 pub mod hand;
+pub mod host;
 pub mod ledger;
 pub mod module;
 pub mod outside;

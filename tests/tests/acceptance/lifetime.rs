@@ -4,31 +4,11 @@
 //! about OPENSSL_cleanup (calls after exit handlers), BIND (RTLD_DEEPBIND with jemalloc).
 
 use perilune_tests::ck::*;
+use perilune_tests::host::{compiled, host};
 use perilune_tests::raw::plain;
 use perilune_tests::{Place, Raw, child, ck, isolated, module, outside};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Compiles a C program of `tests/c` against the installed headers.
-fn compiled(place: &Place, name: &str) -> PathBuf {
-    let program = place.file(name);
-    let source = module::workspace().join(format!("tests/c/{name}.c"));
-    let mut cc = place.command("cc");
-    cc.args(["-std=c11", "-D_GNU_SOURCE", "-DCRYPTOKI_COMPAT", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-o"])
-        .arg(&program)
-        .arg(source);
-    let include = module::workspace().join("ffi-headers/include");
-    let include = if include.exists() { include } else { PathBuf::from("/usr/include/p11-kit-1/p11-kit") };
-    cc.arg("-I").arg(include).args(["-ldl", "-lpthread"]);
-    outside::output(cc);
-    program
-}
-
-fn host(place: &Place, program: &PathBuf, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let mut command = place.command(program);
-    command.arg(module::path()).args(arguments).envs(environment.iter().copied());
-    outside::output(command)
-}
 
 #[test]
 fn the_module_is_unloaded_and_loaded_again() {
@@ -131,7 +111,7 @@ fn no_thread_is_left_running_between_calls() {
 #[test]
 fn exit_without_finalise_is_clean() {
     let place = Place::new();
-    let program = compiled(&place, "exit");
+    let program = compiled(&place, "exit", &[]);
     for way in ["return", "exit", "thread"] {
         assert!(host(&place, &program, &[way], &[]).contains("used"), "{way}");
     }
@@ -140,7 +120,7 @@ fn exit_without_finalise_is_clean() {
 #[test]
 fn calls_after_the_exit_handlers_have_run_do_not_crash() {
     let place = Place::new();
-    let program = compiled(&place, "exit");
+    let program = compiled(&place, "exit", &[]);
     for way in ["atexit-early", "atexit-late", "destructor"] {
         let said = host(&place, &program, &[way], &[]);
         assert!(said.contains("used") && said.contains("late calls done"), "{way}: {said}");
@@ -150,7 +130,7 @@ fn calls_after_the_exit_handlers_have_run_do_not_crash() {
 #[test]
 fn a_host_with_another_allocator_loads_the_module_with_deep_binding() {
     let place = Place::new();
-    let program = compiled(&place, "deepbind");
+    let program = compiled(&place, "deepbind", &[]);
     let jemalloc = ["/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2"];
     let Some(jemalloc) = jemalloc.into_iter().find(|path| std::path::Path::new(path).exists()) else {
         return outside::skip("deepbind", "libjemalloc.so.2 is not here");
@@ -163,7 +143,7 @@ fn a_host_with_another_allocator_loads_the_module_with_deep_binding() {
 #[test]
 fn a_fork_in_a_plain_c_host_is_survived_by_both() {
     let place = Place::new();
-    let program = compiled(&place, "fork");
+    let program = compiled(&place, "fork", &[]);
     let said = host(&place, &program, &[], &[]);
     assert!(said.contains("child signed") && said.contains("parent signed"), "{said}");
 }

@@ -26,3 +26,4 @@ mod slots;
 mod soak;
 mod token_life;
 mod trace;
+mod watched;

@@ -1,0 +1,126 @@
+//! The module under tools that watch memory, and what it costs to begin and end it a thousand times.
+//!
+//! Owns: valgrind's memory checker, AddressSanitizer with its search for lost memory, the counts of /proc. The programs are
+//! `tests/c/work.c` (something of everything) and `tests/c/rounds.c`. Each tool has a control: a fault that it must find.
+
+use perilune_tests::host::{compiled, host, under_valgrind, valgrind};
+use perilune_tests::{Place, module, outside};
+use std::path::PathBuf;
+use std::process::Command;
+
+const ASAN: [&str; 2] = ["-fsanitize=address", "-fno-omit-frame-pointer"];
+
+/// Whether the test can use valgrind; notes it as skipped where not.
+fn has_valgrind(test: &str) -> bool {
+    let has = outside::has("valgrind");
+    if !has {
+        outside::skip(test, "valgrind is not here");
+    }
+    has
+}
+
+#[test]
+fn a_thousand_beginnings_and_ends_cost_nothing_for_good() {
+    let place = Place::new();
+    let program = compiled(&place, "rounds", &[]);
+    let full = std::env::var("PERILUNE_ROUNDS").unwrap_or_else(|_absent| "150".into());
+    for (count, what) in [("1000", "empty"), (&*full, "full")] {
+        let said = host(&place, &program, &["150", count, what], &[]);
+        assert!(said.contains("cost nothing for good"), "{what}: {said}");
+    }
+}
+
+#[test]
+fn a_hundred_loadings_cost_nothing_for_good_with_and_without_finalise() {
+    let place = Place::new();
+    let program = compiled(&place, "rounds", &[]);
+    for what in ["reload", "reload-open"] {
+        let said = host(&place, &program, &["50", "100", what], &[]);
+        assert!(said.contains("cost nothing for good"), "{what}: {said}");
+    }
+}
+
+#[test]
+fn valgrind_finds_nothing_in_work_of_every_kind() {
+    if !has_valgrind("valgrind") {
+        return;
+    }
+    let place = Place::new();
+    let said = under_valgrind(&place, &compiled(&place, "work", &[]), &["2"]);
+    assert!(said.contains("worked"), "{said}");
+}
+
+#[test]
+fn valgrind_finds_a_write_beyond_a_buffer() {
+    if !has_valgrind("valgrind (control)") {
+        return;
+    }
+    let place = Place::new();
+    let program = compiled(&place, "work", &[]);
+    let mut command = valgrind(&place, module::path(), &program);
+    command.arg("overrun");
+    let said = outside::failure(command);
+    assert!(said.contains("Invalid write") && said.contains("C_GenerateRandom"), "{said}");
+}
+
+/// The module as it is, in a host with AddressSanitizer: its allocations, its copies of memory and what it loses are
+/// watched, single loads and stores of it are not.
+#[test]
+fn address_sanitizer_finds_nothing_in_work_of_every_kind() {
+    let place = Place::new();
+    let program = compiled(&place, "work", &ASAN);
+    let said = host(&place, &program, &["3"], &[]);
+    assert!(said.contains("worked") && !said.contains("Sanitizer"), "{said}");
+}
+
+#[test]
+fn address_sanitizer_finds_a_write_beyond_a_buffer_and_lost_memory() {
+    let place = Place::new();
+    let program = compiled(&place, "work", &ASAN);
+    for (fault, finding) in [("overrun", "heap-buffer-overflow"), ("lose", "LeakSanitizer: detected memory leaks")] {
+        let mut command = perilune_tests::host::command(&place, &program, &[fault]);
+        command.env("ASAN_OPTIONS", "detect_leaks=1");
+        let said = outside::failure(command);
+        assert!(said.contains(finding), "{fault}: {said}");
+    }
+}
+
+/// Every load and store of the module is watched, that of AWS-LC's C too; the standard library and assembly are not.
+/// It takes minutes to build, so it waits for `PERILUNE_ASAN`.
+#[test]
+fn address_sanitizer_finds_nothing_in_a_module_built_for_it() {
+    if std::env::var_os("PERILUNE_ASAN").is_none() {
+        return outside::skip("address sanitizer", "PERILUNE_ASAN is not set (docs/testing.md)");
+    }
+    let place = Place::new();
+    let module = instrumented();
+    let run = |name: &str, arguments: &[&str]| {
+        let mut command = place.command(compiled(&place, name, &ASAN));
+        command.arg(&module).args(arguments);
+        let said = outside::output(command);
+        assert!(!said.contains("Sanitizer"), "{name} {arguments:?}: {said}");
+    };
+    run("work", &["4"]);
+    run("fork", &[]);
+    run("rounds", &["50", "50", "full"]);
+    for way in ["return", "exit", "thread", "atexit-early", "atexit-late", "destructor"] {
+        run("exit", &[way]);
+    }
+}
+
+/// Builds the module with AddressSanitizer. Stable Rust brings the runtime but keeps the option for the compiler's own
+/// builds, which is what RUSTC_BOOTSTRAP says this is; nothing of it is delivered.
+fn instrumented() -> PathBuf {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let folder = module::target().join("asan");
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_absent| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--locked", "-p", "pkcs11-module", "--target", TARGET, "--target-dir"])
+        .arg(&folder);
+    cargo.current_dir(module::workspace()).env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("RUSTFLAGS", "-Zsanitizer=address -Cforce-frame-pointers=yes");
+    cargo.env("CC_x86_64_unknown_linux_gnu", "clang");
+    cargo.env("CFLAGS_x86_64_unknown_linux_gnu", "-fsanitize=address -fno-omit-frame-pointer");
+    outside::output(cargo);
+    folder.join(TARGET).join("debug/libperilune_pkcs11.so")
+}
