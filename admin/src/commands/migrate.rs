@@ -60,7 +60,7 @@ pub fn run(args: &Migrate) -> Result<(), Failure> {
 fn chosen(place: &Path, which: &SoftHsmToken) -> Result<Vec<PathBuf>, Failure> {
     let (mut fitting, mut broken, mut names) = (Vec::new(), None, Vec::new());
     for path in folder::tokens(place)? {
-        match described(&path, folder::read_token_file(&path)?.expose()) {
+        match folder::read_token_file(&path).and_then(|file| described(&path, file.expose())) {
             Err(failure) => broken = Some(failure),
             Ok(token) => {
                 names.push(format!("{:?} ({})", token.label_text(), token.serial_text()));

@@ -31,38 +31,52 @@ pub struct Folder {
     pub objects: BTreeMap<String, Option<SecretBytes>>,
 }
 
-/// The folders of tokens in `place`, which is one itself or holds them.
+/// The folders of tokens in `place`, which is one itself or holds them. Those of other users are passed over, as SoftHSM2
+/// does.
 ///
 /// # Errors
-/// When nothing of the kind is there.
+/// When nothing of the kind is there, or nothing that may be read.
 pub fn tokens(place: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if is_token(place)? {
+    if is_token(place)? == Some(true) {
         return Ok(vec![place.to_owned()]);
     }
     let failed = |error| unreadable(place, error);
-    let mut found = Vec::new();
+    let (mut found, mut hidden) = (Vec::new(), 0);
     for entry in std::fs::read_dir(place).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.is_dir() && is_token(&path)? {
-            found.push(path);
+        match path.is_dir().then(|| is_token(&path)).transpose()? {
+            Some(Some(true)) => found.push(path),
+            Some(None) => hidden += 1,
+            Some(Some(false)) | None => {}
         }
     }
     found.sort();
-    match found.is_empty() {
-        false => Ok(found),
-        true => Err(Failure::new(
-            format!("found no SoftHSM2 token in {}", place.display()),
+    let what = format!("found no SoftHSM2 token in {}", place.display());
+    match (found.is_empty(), hidden) {
+        (false, _) => Ok(found),
+        (true, 0) => Err(Failure::new(
+            what,
             format!("no folder there has a file {TOKEN_FILE}"),
             "name the folder of SoftHSM2's tokens with --from",
+        )),
+        (true, _) => Err(Failure::new(
+            what,
+            format!("this user may not look into its folders ({hidden})"),
+            "run this as the user who made the token, or copy its folder to where it can be read",
         )),
     }
 }
 
-fn is_token(folder: &Path) -> Result<bool, Failure> {
-    if folder.join("sqlite3.db").exists() {
+/// Whether a folder holds a token; `None` when this user may not see that.
+fn is_token(folder: &Path) -> Result<Option<bool>, Failure> {
+    let there = |name| match folder.join(name).try_exists() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        other => other.map(Some).map_err(|error| unreadable(folder, error)),
+    };
+    if there("sqlite3.db")? == Some(true) {
         return Err(place::other_backend(&format!("{} holds a database (sqlite3.db)", folder.display())));
     }
-    Ok(folder.join(TOKEN_FILE).exists())
+    there(TOKEN_FILE)
 }
 
 /// Reads the file that describes a token.
