@@ -669,15 +669,22 @@ impl Config {
         let crc_arr = u32_to_arr(crc);
 
         let path = self.config_path();
+        // Under its name the file is whole, whatever a power cut does.
+        let draft = path.with_extension("generating");
 
-        let mut f =
-            fs::OpenOptions::new().write(true).create(true).open(path)?;
+        let mut f = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&draft)?;
 
         io_fail!(self, "write_config bytes");
         f.write_all(&*bytes)?;
         io_fail!(self, "write_config crc");
         f.write_all(&crc_arr)?;
         io_fail!(self, "write_config post");
+        f.sync_all()?;
+        fs::rename(&draft, &path)?;
         Ok(())
     }
 
