@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// How long one process of a scenario may take; a debug build on a busy machine is slow, a hang is longer.
+/// `PERILUNE_TEST_LIMIT` says how many seconds instead, for runs that are long on purpose.
 const LIMIT: Duration = Duration::from_secs(240);
 
 const TEST: &str = "PERILUNE_TEST_CHILD";
@@ -131,16 +132,16 @@ impl Running {
 
     /// Waits for its end, at most for the limit.
     pub fn finish(mut self) -> Report {
-        let begin = Instant::now();
+        let (begin, limit) = (Instant::now(), limit());
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
-            if begin.elapsed() > LIMIT {
+            if begin.elapsed() > limit {
                 self.child.kill().expect("a child to kill");
                 let status = self.child.wait().expect("a child");
                 let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-                panic!("no end after {} s ({status})\n{text}", LIMIT.as_secs());
+                panic!("no end after {} s ({status})\n{text}", limit.as_secs());
             }
             std::thread::sleep(Duration::from_millis(5));
         };
@@ -179,6 +180,11 @@ pub fn forked(body: impl FnOnce() -> i32) -> i32 {
     assert_eq!(waited, child, "waitpid");
     assert!(libc::WIFEXITED(status), "the forked child was ended by signal {}", libc::WTERMSIG(status));
     libc::WEXITSTATUS(status)
+}
+
+fn limit() -> Duration {
+    let seconds = std::env::var("PERILUNE_TEST_LIMIT").ok();
+    seconds.map_or(LIMIT, |seconds| Duration::from_secs(seconds.parse().expect("PERILUNE_TEST_LIMIT in seconds")))
 }
 
 fn start_of_process() -> Instant {

@@ -3,6 +3,8 @@
 //! Owns: building the shim, its environment and its plan of faults, marks in its log. Does not know: what a store is. Called from
 //! the scenarios about faults and power cuts. A process under the shim may fork, but not start other programs.
 
+pub mod cuts;
+pub mod image;
 pub mod log;
 
 use crate::{Place, module, outside};
@@ -49,6 +51,18 @@ impl Disk {
             std::fs::rename(&draft, &library).expect("the shim gets its name");
         }
         Self { library, root: place.store(), log: place.file("disk.log"), plan: place.file("disk.plan") }
+    }
+
+    /// The same with another folder to watch, which must be in a folder that is there.
+    #[must_use]
+    pub fn watching(self, root: PathBuf) -> Self {
+        Self { root, ..self }
+    }
+
+    /// The same with another file for the log.
+    #[must_use]
+    pub fn logging(self, log: PathBuf) -> Self {
+        Self { log, ..self }
     }
 
     /// What makes a process record its changes of the store in the log.
