@@ -18,9 +18,18 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use token_store::medium::SledMedium;
-use token_store::{Changes, Medium, PartitionId, RecordContent, Result, Store, StoreError, Visibility};
+use token_store::{Medium, PartitionId, RecordContent, Result, Store, StoreError, Visibility};
 
 const NOBODY: u32 = 65534;
+
+/// Opens the store in `folder` so that every change goes on into the map.
+fn open_folding(folder: &Path) -> Store {
+    open_on(SledMedium::open_folding_at(folder, std::time::Duration::from_secs(10), 0).unwrap())
+}
+
+fn read_all(medium: &SledMedium) -> Result<()> {
+    medium.view(&mut |reader| reader.scan(b"", &mut |_, _| Ok(())))
+}
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -62,7 +71,7 @@ fn problem<T>(answer: Result<T>) -> String {
 fn files_and_folders_are_for_their_owner_only() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("new").join("store");
-    let store = open_in(&folder);
+    let store = open_folding(&folder);
     let (partition, _) = add_partition(&store, 10);
     put_public(&store, partition, &vec![1; 1 << 20]);
     for path in files_below(&parent.path().join("new")) {
@@ -96,6 +105,7 @@ fn wider_modes_are_refused_with_the_remedy() {
         ("", 0o777, "has mode 0777"),
         ("map", 0o701, "map has mode 0701"),
         ("generation", 0o640, "generation has mode 0640"),
+        ("journal", 0o644, "journal has mode 0644"),
         ("lock", 0o604, "lock has mode 0604, which lets others in; it must not be wider than 0600 (chmod 600)"),
         ("queue", 0o666, "queue has mode 0666"),
     ];
@@ -112,7 +122,7 @@ fn wider_modes_are_refused_with_the_remedy() {
 
 #[test]
 fn symbolic_links_are_refused() {
-    for name in ["", "map", "map/db", "map/conf", "map/blobs", "generation", "lock", "queue"] {
+    for name in ["", "map", "map/db", "map/conf", "map/blobs", "generation", "journal", "lock", "queue"] {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("store");
         drop(open_in(&folder));
@@ -120,7 +130,7 @@ fn symbolic_links_are_refused() {
         let path = path.components().as_path();
         fs::rename(path, parent.path().join("elsewhere")).unwrap();
         symlink(parent.path().join("elsewhere"), path).unwrap();
-        let found = problem(SledMedium::open(&folder).and_then(|medium| medium.view(&mut |_| Ok(()))));
+        let found = problem(SledMedium::open(&folder).and_then(|medium| read_all(&medium)));
         assert!(found.contains("is a symbolic link"), "{name}: {found}");
     }
 }
@@ -141,10 +151,10 @@ fn what_belongs_to_another_user_is_refused() {
         eprintln!("skipped: only root can give a file away");
         return;
     }
-    for name in ["generation", "map/db", "map", "lock", ""] {
+    for name in ["generation", "journal", "map/db", "map", "lock", ""] {
         let path = folder.path().join(name);
         chown(&path, Some(NOBODY), None).unwrap();
-        let found = problem(SledMedium::open(folder.path()).and_then(|medium| medium.view(&mut |_| Ok(()))));
+        let found = problem(SledMedium::open(folder.path()).and_then(|medium| read_all(&medium)));
         assert!(found.contains("belongs to user 65534 and this program runs as user 0"), "{name}: {found}");
         chown(&path, Some(0), None).unwrap();
     }
@@ -164,7 +174,7 @@ fn snapshots_that_a_killed_process_left_unfinished_are_removed() {
 }
 
 #[test]
-fn a_generation_file_that_is_torn_behind_or_gone_is_repaired_from_the_map() {
+fn a_generation_file_that_is_torn_behind_or_gone_is_repaired_from_the_journal() {
     let folder = private_folder();
     let store = open_in(folder.path());
     let (partition, _) = add_partition(&store, 10);
@@ -175,7 +185,7 @@ fn a_generation_file_that_is_torn_behind_or_gone_is_repaired_from_the_map() {
     for bad in [vec![], vec![0; 17], good[..9].to_vec(), behind] {
         fs::write(&path, &bad).unwrap();
         store.view(|_| Ok(())).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), good, "{bad:?}");
+        assert_eq!(fs::read(&path).unwrap()[..16], good[..16], "{bad:?}");
     }
     fs::write(&path, b"torn").unwrap();
     assert_eq!(store.generation().unwrap(), number, "asked without a view before");
@@ -185,25 +195,76 @@ fn a_generation_file_that_is_torn_behind_or_gone_is_repaired_from_the_map() {
     assert_eq!(store.view(|v| v.partitions()).unwrap()[0].id, partition);
 }
 
+/// What remains of the journal when its last sectors go bad.
 #[test]
-fn a_generation_that_was_begun_and_not_committed_is_never_used_again() {
+fn changes_that_were_made_and_are_not_in_the_journal_are_missed() {
     let folder = private_folder();
     let store = open_in(folder.path());
     let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, b"before");
+    let journal = folder.path().join("journal");
+    let before = fs::read(&journal).unwrap();
     let number = store.generation().unwrap();
-    // What a process leaves that was killed between raising the number and committing.
-    let ahead = [&(number + 1).to_be_bytes()[..], &(!(number + 1)).to_be_bytes(), &[1]].concat();
-    fs::write(folder.path().join("generation"), ahead).unwrap();
-    assert_eq!(store.view(|v| v.changes_since(number)).unwrap(), Changes::Everything);
-    put_public(&store, partition, b"x");
-    assert_eq!(store.generation().unwrap(), number + 2);
-    let Changes::Only(changes) = store.view(|v| v.changes_since(number + 1)).unwrap() else { panic!("everything") };
-    assert_eq!(changes.len(), 1);
+    put_public(&store, partition, b"lost");
+    let mut bad = fs::read(&journal).unwrap();
+    let first = bad.iter().zip(&before).position(|(new, old)| new != old).unwrap();
+    bad[first + 100] ^= 1;
+    fs::write(&journal, bad).unwrap();
+    let opened = || {
+        let medium = Box::new(SledMedium::open(folder.path()).unwrap());
+        Store::open(medium, &device_key(7), std::sync::Arc::new(System), CHEAP)
+    };
+    let Err(error) = opened() else { panic!("the loss went unnoticed") };
+    let text = error.to_string();
+    assert!(text.contains(&format!("changes up to number {} were made", number + 1)), "{text}");
+    assert!(text.contains("remove the file `generation`"), "{text}");
+    fs::remove_file(folder.path().join("generation")).unwrap();
+    let store = opened().unwrap();
+    assert_eq!(contents(&store, partition), [b"before"]);
+    put_public(&store, partition, b"after");
+    assert_eq!(contents(&open_in(folder.path()), partition).len(), 2);
+}
+
+#[test]
+fn a_journal_that_is_missing_is_named_and_can_be_given_up() {
+    let folder = private_folder();
+    let store = open_folding(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, b"folded");
+    put_public(&open_in(folder.path()), partition, b"in the journal");
+    drop(store);
+    let journal = folder.path().join("journal");
+    fs::rename(&journal, folder.path().join("elsewhere")).unwrap();
+    let opened = SledMedium::open(folder.path()).and_then(|medium| read_all(&medium));
+    let text = opened.err().unwrap().to_string();
+    assert!(text.contains("journal (it is missing") && text.contains("empty file of that name"), "{text}");
+    assert!(!journal.exists(), "nothing was made in its place");
+    fs::rename(folder.path().join("elsewhere"), &journal).unwrap();
+    assert_eq!(contents(&open_in(folder.path()), partition).len(), 2);
+
+    fs::write(&journal, b"").unwrap();
+    fs::remove_file(folder.path().join("generation")).unwrap();
+    assert_eq!(contents(&open_in(folder.path()), partition), [b"folded"]);
+}
+
+#[test]
+fn a_store_of_before_there_were_journals_gets_one() {
+    let folder = private_folder();
+    let store = open_folding(folder.path());
+    let (partition, _) = add_partition(&store, 10);
+    put_public(&store, partition, b"old");
+    let number = store.generation().unwrap();
+    drop(store);
+    fs::remove_file(folder.path().join("journal")).unwrap();
+    let store = open_in(folder.path());
+    assert_eq!(contents(&store, partition), [b"old"]);
+    put_public(&store, partition, b"new");
+    assert_eq!((store.generation().unwrap(), contents(&open_in(folder.path()), partition).len()), (number + 1, 2));
 }
 
 /// The file is not sealed, and a number at the end of its range has no successor.
 #[test]
-fn a_generation_file_with_an_impossible_number_is_repaired_from_the_map() {
+fn a_generation_file_with_an_impossible_number_is_repaired_from_the_journal() {
     let folder = private_folder();
     let store = open_in(folder.path());
     let (partition, _) = add_partition(&store, 10);
@@ -349,7 +410,7 @@ fn child_reads_only() {
 fn a_damaged_map_is_an_error_and_never_a_panic() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("store");
-    let store = open_in(&folder);
+    let store = open_folding(&folder);
     let (partition, _) = add_partition(&store, 10);
     for n in 0..30_u8 {
         put_public(&store, partition, &[n; 700]);

@@ -8,8 +8,9 @@
 //! [`guarded`], so that the host only sees an error.
 
 use crate::error::{Result, StoreError};
+use crate::medium::Each;
 use crate::medium::folder::{self, io_error};
-use crate::medium::{Batch, Each};
+use crate::medium::journal::Changes;
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::io::ErrorKind;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Page cache of the engine, bytes. It lives for one transaction, so it only has to hold what one touches.
 const CACHE_BYTES: u64 = 32 << 20;
+/// Largest map that is read whole when any of it is needed, bytes on the disk; dead space counts, of which a log has much.
+const SMALL_BYTES_MAX: u64 = 16 << 20;
 /// How long to wait for the engine's own file lock, which ours makes unnecessary.
 const ENGINE_LOCK_WAIT: Duration = Duration::from_secs(2);
 
@@ -62,10 +65,10 @@ impl Engine {
     }
 
     /// Applies a batch whole and hands it to the operating system; `before` are the files of the map so far.
-    pub(crate) fn apply(&self, batch: Batch, before: &Files) -> Result<()> {
+    pub(crate) fn apply(&self, batch: Changes, before: &Files) -> Result<()> {
         let db = self.db()?;
         let mut changes = sled::Batch::default();
-        for (key, value) in batch.changes {
+        for (key, value) in batch {
             match value {
                 Some(value) => changes.insert(key, value),
                 None => changes.remove(key),
@@ -85,6 +88,13 @@ impl Engine {
             drop(db);
             Ok(())
         })
+    }
+
+    /// Whether reading all of it costs no more than opening it.
+    pub(crate) fn is_small(&self) -> bool {
+        self.db()
+            .and_then(|db| guarded("look at", &self.folder, || db.size_on_disk()))
+            .is_ok_and(|bytes| bytes <= SMALL_BYTES_MAX)
     }
 
     fn db(&self) -> Result<&sled::Db> {

@@ -5,7 +5,9 @@
 
 use crate::error::Result;
 use crate::medium::folder::{self, Access, io_error};
+use crate::medium::ground::Announced;
 use arc_swap::ArcSwapOption;
+use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,10 @@ use std::sync::Arc;
 const READS_MAX: u32 = 20;
 /// The largest number that is believed. No store gets there by counting, and the file is not sealed.
 const NUMBER_MAX: u64 = u64::MAX / 2;
+/// In the state byte: the map is in use, or its last user died.
+const IN_USE: u8 = 1;
+/// In the state byte: a commit is under way, or its process died.
+const UNDER_WAY: u8 = 2;
 /// Where the state byte stands.
 const STATE_AT: u64 = 16;
 
@@ -30,10 +36,8 @@ pub(crate) struct GenerationFile {
 pub(crate) struct Writer {
     file: File,
     path: PathBuf,
-    /// The number that the file had, 0 when it had none.
-    pub number: u64,
-    /// Whether the last user of the map closed it in order.
-    pub clean: bool,
+    number: Cell<u64>,
+    state: Cell<u8>,
 }
 
 impl GenerationFile {
@@ -41,16 +45,16 @@ impl GenerationFile {
         Self { path: folder.join("generation"), open: ArcSwapOption::empty() }
     }
 
-    /// Reads the number; `None` when there is no file yet or it does not say a number.
-    pub(crate) fn read(&self) -> Result<Option<u64>> {
+    /// Reads what is announced; `None` when there is no file yet or it does not say a number.
+    pub(crate) fn read(&self) -> Result<Option<Announced>> {
         if self.open.load().is_none() {
             self.reopen()?;
         }
         let open = self.open.load();
         let Some(file) = open.as_ref() else { return Ok(None) };
         for _ in 0..READS_MAX {
-            if let Some((number, _)) = parse(file, &self.path)? {
-                return Ok(Some(number));
+            if let Some((number, state)) = parse(file, &self.path)? {
+                return Ok(Some(Announced { number, under_way: state & UNDER_WAY != 0 }));
             }
             std::thread::yield_now();
         }
@@ -76,8 +80,8 @@ impl GenerationFile {
             folder::sync_folder(folder::parent_of(&self.path))?;
         }
         self.follow(&file)?;
-        let (number, clean) = parse(&file, &self.path)?.unwrap_or((0, false));
-        Ok(Writer { file, path: self.path.clone(), number, clean })
+        let (number, state) = parse(&file, &self.path)?.unwrap_or((0, IN_USE | UNDER_WAY));
+        Ok(Writer { file, path: self.path.clone(), number: Cell::new(number), state: Cell::new(state) })
     }
 
     /// Lets readers use the file that stands there now, in case it is another one than before.
@@ -101,19 +105,48 @@ impl GenerationFile {
 }
 
 impl Writer {
-    /// Writes the number; readers see it at once.
-    pub(crate) fn set_number(&mut self, number: u64) -> Result<()> {
-        let mut bytes = [0; 16];
+    /// The number that the file has, 0 when it has none.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.get()
+    }
+
+    /// Whether the last user of the map closed it in order.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.state.get() & IN_USE == 0
+    }
+
+    /// Whether a commit was begun and its end not announced.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.state.get() & UNDER_WAY != 0
+    }
+
+    /// Writes the number, and that no commit is under way; readers see it at once.
+    pub(crate) fn set_number(&self, number: u64) -> Result<()> {
+        let state = self.state.get() & !UNDER_WAY;
+        let mut bytes = [state; 17];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
-        bytes[8..].copy_from_slice(&(!number).to_be_bytes());
+        bytes[8..16].copy_from_slice(&(!number).to_be_bytes());
         self.write(&bytes, 0)?;
-        self.number = number;
+        self.number.set(number);
+        self.state.set(state);
         Ok(())
     }
 
+    /// Says that a commit is under way: until its end is announced, readers look for themselves what the journal holds.
+    pub(crate) fn set_under_way(&self) -> Result<()> {
+        self.set_state(self.state.get() | UNDER_WAY)
+    }
+
     /// Marks the map as in use, or as closed in order.
-    pub(crate) fn set_clean(&mut self, clean: bool) -> Result<()> {
-        self.write(&[u8::from(!clean)], STATE_AT)
+    pub(crate) fn set_clean(&self, clean: bool) -> Result<()> {
+        let others = self.state.get() & !IN_USE;
+        self.set_state(if clean { others } else { others | IN_USE })
+    }
+
+    fn set_state(&self, state: u8) -> Result<()> {
+        self.write(&[state], STATE_AT)?;
+        self.state.set(state);
+        Ok(())
     }
 
     fn write(&self, bytes: &[u8], at: u64) -> Result<()> {
@@ -121,9 +154,9 @@ impl Writer {
     }
 }
 
-/// The number and whether the map was closed in order; `None` when the number does not match its
+/// The number and the state byte; `None` when the number does not match its
 /// inverse or cannot be.
-fn parse(file: &File, path: &Path) -> Result<Option<(u64, bool)>> {
+fn parse(file: &File, path: &Path) -> Result<Option<(u64, u8)>> {
     let mut bytes = [0; 17];
     let mut filled = 0;
     while filled < bytes.len() {
@@ -138,27 +171,39 @@ fn parse(file: &File, path: &Path) -> Result<Option<(u64, bool)>> {
     let (number, inverse) = number.split_at(8);
     let matches = filled >= 16 && number.iter().zip(inverse).all(|(a, b)| *a == !*b);
     let number = number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    Ok((matches && number <= NUMBER_MAX).then_some((number, filled == 17 && bytes[16] == 0)))
+    // Without a state, nothing good is assumed.
+    let state = if filled == 17 { bytes[16] } else { IN_USE | UNDER_WAY };
+    Ok((matches && number <= NUMBER_MAX).then_some((number, state)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn announced(number: u64, under_way: bool) -> Option<Announced> {
+        Some(Announced { number, under_way })
+    }
+
     #[test]
     fn the_documented_bytes_are_written_and_read() {
         let folder = tempfile::tempdir().unwrap();
         let generation = GenerationFile::new(folder.path());
         assert_eq!(generation.read().unwrap(), None);
-        let mut writer = generation.writer().unwrap();
+        let writer = generation.writer().unwrap();
         writer.set_clean(false).unwrap();
         writer.set_number(0x0102).unwrap();
         let expected = [0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 255, 255, 254, 253, 1];
         assert_eq!(std::fs::read(folder.path().join("generation")).unwrap(), expected);
-        assert_eq!(generation.read().unwrap(), Some(0x0102));
-        assert!(!generation.writer().unwrap().clean);
+        assert_eq!(generation.read().unwrap(), announced(0x0102, false));
+        writer.set_under_way().unwrap();
+        assert_eq!(std::fs::read(folder.path().join("generation")).unwrap()[16], 3);
+        assert_eq!(generation.read().unwrap(), announced(0x0102, true));
+        assert!(!generation.writer().unwrap().is_clean());
         writer.set_clean(true).unwrap();
-        assert!(generation.writer().unwrap().clean);
+        assert!(generation.writer().unwrap().is_clean());
+        assert!(generation.writer().unwrap().is_under_way());
+        writer.set_number(0x0103).unwrap();
+        assert_eq!(generation.read().unwrap(), announced(0x0103, false));
     }
 
     #[test]
@@ -176,7 +221,7 @@ mod tests {
         }
         std::fs::write(&path, &good[..12]).unwrap();
         assert_eq!(generation.read().unwrap(), None);
-        assert_eq!(generation.writer().unwrap().number, 0);
+        assert_eq!(generation.writer().unwrap().number(), 0);
     }
 
     #[test]
@@ -185,9 +230,9 @@ mod tests {
         let path = folder.path().join("generation");
         let generation = GenerationFile::new(folder.path());
         generation.writer().unwrap().set_number(7).unwrap();
-        assert_eq!(generation.read().unwrap(), Some(7));
+        assert_eq!(generation.read().unwrap(), announced(7, false));
         std::fs::remove_file(&path).unwrap();
         generation.writer().unwrap().set_number(3).unwrap();
-        assert_eq!(generation.read().unwrap(), Some(3));
+        assert_eq!(generation.read().unwrap(), announced(3, false));
     }
 }

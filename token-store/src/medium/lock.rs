@@ -118,7 +118,7 @@ fn try_lock(path: &Path) -> Result<Option<File>> {
 /// An atomic and no mutex: a fork may happen at any instant of another thread, and the child must find the gate
 /// in a state it can use.
 #[derive(Default)]
-pub(crate) struct Gate(AtomicU64);
+pub struct Gate(AtomicU64);
 
 /// What one waiting fork adds to the gate; below it is the number of threads inside.
 const FORK: u64 = 1 << 32;
@@ -155,7 +155,7 @@ impl Gate {
 }
 
 /// A thread inside the gate.
-pub(crate) struct Inside<'a>(&'a Gate);
+pub struct Inside<'a>(&'a Gate);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {

@@ -8,10 +8,15 @@ mod copy;
 mod engine;
 pub(crate) mod folder;
 mod generation;
-mod image;
+mod ground;
+mod journal;
+mod known;
 mod lock;
 mod memory;
+mod shared;
+pub mod simulated;
 mod sled;
+mod surface;
 
 pub use self::memory::Memory;
 pub use self::sled::{SledMedium, WAIT_MAX};
@@ -27,7 +32,7 @@ pub trait Medium: Send + Sync {
     /// `Io`.
     fn generation(&self) -> Result<u64>;
 
-    /// Runs `work` on a consistent state.
+    /// Runs `work` on a consistent state; may run it again from the beginning, and then the last answer counts.
     ///
     /// # Errors
     /// `Busy`, `Io`, `Engine`, or what `work` answers.

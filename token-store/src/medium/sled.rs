@@ -1,43 +1,47 @@
-//! The medium on the disk: a folder with a map that several processes share.
+//! The medium on the disk: a folder with a lock, a number, a journal and sled's map.
 //!
-//! Owns: the order of steps that keeps map, generation file and lock in agreement. Does not know: what
-//! keys and values mean. Called from `hsm-platform` (to open it) and from the store above.
-//! Rule source: docs/format.md, "Generation file".
+//! Owns: which files there are, how each is opened, checked and made. Does not know: the order of steps of a
+//! commit (`shared`), what keys and values mean. Called from `hsm-platform` (to open it).
+//! Rule source: docs/format.md, "Files in the folder".
 //!
-//! The engine is open for the length of one view or transaction; no thread runs and no handle is open in between.
-//! A view of a generation that `image` holds does not open it at all.
-//! A lease (keeping it open while nobody waits) would live in `hold_engine`: the engine there would stay in
-//! a field, `fork_prepare` would close it, and `Lock` would tell from `queue` that somebody waits.
+//! The engine is open only while a map is read that is not known in memory, or while the journal is folded into it; no
+//! thread runs and no engine is open in between.
 
 use crate::error::{Result, StoreError};
+use crate::medium::Each;
 use crate::medium::copy::Copied;
 use crate::medium::engine::{self, Engine, Files, Settle};
-use crate::medium::folder;
+use crate::medium::folder::{self, Access};
 use crate::medium::generation::{GenerationFile, Writer};
-use crate::medium::image::Image;
-use crate::medium::lock::{Held, Lock};
-use crate::medium::{Batch, Each, Medium, Reader, after};
+use crate::medium::ground::{Announced, Ground, Map, Turn, generation_of};
+use crate::medium::journal::{Changes, Header, Surface};
+use crate::medium::lock::{Gate, Held, Lock};
+use crate::medium::shared::{FOLD_BYTES, Shared};
+use crate::medium::surface::{FileSurface, MemorySurface};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a call waits for other processes unless told otherwise.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
-/// The map's key of the generation; keys of the store never begin with a zero byte.
-const GENERATION_KEY: &[u8] = &[0];
 
-/// A folder with a map, shared by processes.
-pub struct SledMedium {
+/// A folder with a journal and a map, shared by processes.
+pub type SledMedium = Shared<Disk>;
+
+/// The files of a store.
+pub struct Disk {
     folder: PathBuf,
     map: PathBuf,
+    journal: PathBuf,
     lock: Lock,
     generation: GenerationFile,
-    image: Image,
 }
 
-impl SledMedium {
+impl Shared<Disk> {
     /// Opens the folder, and makes it (and missing folders above it) with mode 0700 where there is none.
     ///
-    /// The map itself is opened later, for each view and transaction.
+    /// Journal and map are opened later, for each view and transaction that needs them.
     ///
     /// # Errors
     /// `Unsafe` for a symbolic link, a foreign owner or too wide a mode; `ReadOnly` when there is no store yet and none can be
@@ -51,192 +55,213 @@ impl SledMedium {
     /// # Errors
     /// As `open`.
     pub fn open_with(folder: &Path, wait_max: Duration) -> Result<Self> {
-        // The host may change its current folder later. `absolute` only joins names, it does not ask the system.
-        let folder = std::path::absolute(folder).map_err(|error| folder::io_error("name", folder, error))?;
-        folder::open_or_create_private_folder(&folder)?;
-        let map = folder.join("map");
-        let medium = Self {
-            lock: Lock::new(&folder, wait_max),
-            generation: GenerationFile::new(&folder),
-            image: Image::default(),
-            map,
-            folder,
-        };
-        if folder::is_writable(&medium.folder)? {
-            medium.lock.create_files()?;
-            folder::open_or_create_private_folder(&medium.map)?;
-        } else if std::fs::symlink_metadata(&medium.map).is_err() {
-            return Err(StoreError::ReadOnly { path: medium.folder });
-        }
-        Ok(medium)
+        Self::open_folding_at(folder, wait_max, FOLD_BYTES)
     }
 
-    /// Opens the engine under the lock, in the state that the last complete transaction left.
-    fn hold_engine(&self) -> Result<Session<'_>> {
-        let held = self.lock.hold()?;
-        folder::check_private_folder(&self.folder)?;
-        folder::check_private_folder(&self.map)?;
-        let mut writer = self.generation.writer()?;
-        let files = engine::tidy(&self.map)?;
-        if !writer.clean {
-            // Its last user died: what it wrote may be in the page cache only. See docs/format.md.
-            engine::settle(&self.map, &files, Settle::Everything)?;
-        }
-        writer.set_clean(false)?;
-        let engine = Engine::open(&self.map)?;
-        let generation = generation_of(&engine)?.max(writer.number);
-        if writer.number != generation {
-            writer.set_number(generation)?;
-        }
-        let open = Open { engine, generation };
-        Ok(Session { open, files, writer, map: &self.map, committed: false, _held: held })
-    }
-
-    /// Runs `work` on the copy in memory, unless there is none of the present state.
-    fn view_image(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<Option<Result<()>>> {
-        // Inside the gate, as under the lock: a fork in between would leave the child a lock on the copy.
-        let Some(_inside) = self.lock.gate().enter() else { return Ok(None) };
-        // The number alone would not tell that the folder was replaced.
-        if !self.generation.is_in_place()? {
-            return Ok(None);
-        }
-        let Some(generation) = self.generation.read()? else { return Ok(None) };
-        Ok(self.image.view(generation, work))
-    }
-
-    /// Runs `work` on a copy of the map: the engine cannot open a map without writing.
-    fn view_copy(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
-        let (copied, number) = {
-            let _held = self.lock.hold()?;
-            // Read under the same lock: a number from later would pass this state off as a newer one.
-            (Copied::of(&self.map)?, self.generation.read()?.unwrap_or(0))
-        };
-        let engine = Engine::open(copied.path())?;
-        let generation = generation_of(&engine)?.max(number);
-        let open = Open { engine, generation };
-        let answer = self.image.take(&open).and_then(|()| work(&open));
-        let closed = open.engine.close();
-        answer.and(closed)
+    /// As [`SledMedium::open_with`], with another length at which the journal is folded into the map: tests want to see
+    /// that happen often.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_folding_at(folder: &Path, wait_max: Duration, fold_bytes: u64) -> Result<Self> {
+        Ok(Self::on(Disk::open(folder, wait_max)?, fold_bytes))
     }
 }
 
-impl Medium for SledMedium {
-    fn generation(&self) -> Result<u64> {
-        if let Some(number) = self.generation.read()? {
-            return Ok(number);
+impl Disk {
+    fn open(folder: &Path, wait_max: Duration) -> Result<Self> {
+        // The host may change its current folder later. `absolute` only joins names, it does not ask the system.
+        let folder = std::path::absolute(folder).map_err(|error| folder::io_error("name", folder, error))?;
+        folder::open_or_create_private_folder(&folder)?;
+        let disk = Self {
+            lock: Lock::new(&folder, wait_max),
+            generation: GenerationFile::new(&folder),
+            map: folder.join("map"),
+            journal: folder.join("journal"),
+            folder,
+        };
+        if folder::is_writable(&disk.folder)? {
+            disk.lock.create_files()?;
+            folder::open_or_create_private_folder(&disk.map)?;
+        } else if std::fs::symlink_metadata(&disk.map).is_err() {
+            return Err(StoreError::ReadOnly { path: disk.folder });
         }
-        // New, or torn by a power cut: the map knows, and opening it repairs the file.
-        let mut number = 0;
-        self.view(&mut |reader| {
-            number = reader.generation();
-            Ok(())
-        })?;
-        Ok(number)
+        Ok(disk)
+    }
+}
+
+impl Ground for Disk {
+    type Turn<'a> = DiskTurn<'a>;
+
+    fn gate(&self) -> &Gate {
+        self.lock.gate()
     }
 
-    fn view(&self, work: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
-        if let Some(answer) = self.view_image(work)? {
-            return answer;
-        }
-        if !self.is_writable()? {
-            return self.view_copy(work);
-        }
-        let session = self.hold_engine()?;
-        let answer = self.image.take(&session.open).and_then(|()| work(&session.open));
-        let closed = session.close();
-        answer.and(closed)
+    fn announced(&self) -> Result<Option<Announced>> {
+        self.generation.read()
     }
 
-    fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64> {
-        if !self.is_writable()? {
-            return Err(StoreError::ReadOnly { path: self.folder.clone() });
-        }
-        let mut session = self.hold_engine()?;
-        let mut batch = Batch::default();
-        let answer = work(&session.open, &mut batch);
-        if answer.is_err() {
-            let closed = session.close();
-            return answer.and(closed).map(|()| 0);
-        }
-        let mut generation = session.open.generation;
-        if batch.changes.is_empty() {
-            session.close()?;
-            return Ok(generation);
-        }
-        generation = after(generation)?;
-        batch.changes.insert(GENERATION_KEY.to_vec(), Some(generation.to_be_bytes().to_vec()));
-        // A copy that is made later, when the lock is free again, is of the new generation already.
-        let changes = self.image.is_kept().then(|| batch.changes.clone());
-        session.commit(batch, generation)?;
-        session.close()?;
-        // Where a fork is waiting, the copy stays behind and is taken anew at the next look.
-        if let Some(changes) = changes
-            && let Some(_inside) = self.lock.gate().enter()
-        {
-            self.image.follow(changes, generation);
-        }
-        Ok(generation)
+    fn is_in_place(&self) -> Result<bool> {
+        self.generation.is_in_place()
     }
 
     fn is_writable(&self) -> Result<bool> {
         Ok(folder::is_writable(&self.folder)? && folder::is_writable(&self.map)?)
     }
 
-    fn fork_prepare(&self) {
-        self.lock.gate().close_for_fork();
+    fn place(&self) -> &Path {
+        &self.folder
     }
 
-    fn fork_release(&self) {
-        self.lock.gate().open_after_fork();
-    }
-
-    fn fork_child(&self) {
-        self.lock.gate().reset_in_child();
+    fn turn(&self) -> Result<DiskTurn<'_>> {
+        let held = self.lock.hold()?;
+        folder::check_private_folder(&self.folder)?;
+        folder::check_private_folder(&self.map)?;
+        let access = if self.is_writable()? {
+            Announcement::Writer(self.generation.writer()?)
+        } else {
+            Announcement::ReadOnly(self.generation.read()?.map_or(0, |announced| announced.number))
+        };
+        Ok(DiskTurn { disk: self, announced: access, surface: OnceCell::new(), _held: held })
     }
 }
 
-/// The engine, open under the lock. Dropped without `close` (after an error) it leaves the map marked as in use,
-/// which is what the next user has to know.
-struct Session<'a> {
-    // Fields are dropped in this order: the engine is closed before the lock is given up.
-    open: Open,
-    files: Files,
-    writer: Writer,
-    map: &'a Path,
-    committed: bool,
+/// The files while this process holds the lock.
+pub struct DiskTurn<'a> {
+    disk: &'a Disk,
+    announced: Announcement,
+    surface: OnceCell<Arc<dyn Surface>>,
     _held: Held<'a>,
 }
 
-impl Session<'_> {
-    /// Commits a batch, which says so too, as generation `generation`; durable after `close`.
-    fn commit(&mut self, batch: Batch, generation: u64) -> Result<()> {
-        // The number rises before the commit and not after it: should this process die in between, everybody looks
-        // once too often; the other way round, they would miss a change.
-        self.writer.set_number(generation)?;
-        self.committed = true;
-        self.open.engine.apply(batch, &self.files)
+/// The generation file, as far as this process may use it.
+enum Announcement {
+    Writer(Writer),
+    ReadOnly(u64),
+}
+
+impl DiskTurn<'_> {
+    /// Opens the journal, and makes it where there never was one.
+    fn open_journal(&self) -> Result<Arc<dyn Surface>> {
+        let path = &self.disk.journal;
+        let access = if self.is_writable() { Access::ReadWrite } else { Access::Read };
+        if let Some(file) = folder::open_private_file(path, access)? {
+            let surface = FileSurface::new(file, path)?;
+            if surface.length()? > 0 {
+                return Ok(Arc::new(surface));
+            }
+        } else if self.base()? < self.number() {
+            return Err(StoreError::Damaged {
+                what: format!(
+                    "{} (it is missing, and the last changes were in it: put it back, or go on without them with an \
+                     empty file of that name; the store otherwise)",
+                    path.display()
+                ),
+            });
+        }
+        // A store of before there were journals, a new one, or one whose owner gives the journal up: see docs/format.md.
+        if !self.is_writable() {
+            let surface = MemorySurface::default();
+            Header::create(&surface, self.base()?)?;
+            return Ok(Arc::new(surface));
+        }
+        self.make_journal()
     }
 
-    fn close(self) -> Result<()> {
-        let Self { open, files, mut writer, map, committed, _held } = self;
-        open.engine.close()?;
-        // A view only leaves another snapshot, which is as good as the one before: its name may become durable later.
-        engine::settle(map, &files, if committed { Settle::Names } else { Settle::Modes })?;
-        writer.set_clean(true)
+    /// Makes the journal under another name first: nobody ever finds half of one.
+    fn make_journal(&self) -> Result<Arc<dyn Surface>> {
+        let (path, draft) = (&self.disk.journal, self.disk.folder.join("journal.new"));
+        match std::fs::remove_file(&draft) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(folder::io_error("remove", &draft, error)),
+        }
+        let surface = FileSurface::new(folder::create_private_file(&draft)?, path)?;
+        Header::create(&surface, self.base()?)?;
+        std::fs::rename(&draft, path).map_err(|error| folder::io_error("rename", &draft, error))?;
+        folder::sync_folder(&self.disk.folder)?;
+        Ok(Arc::new(surface))
+    }
+
+    /// The generation of the map.
+    fn base(&self) -> Result<u64> {
+        let map = self.map()?;
+        let generation = generation_of(&*map)?;
+        map.close()?;
+        Ok(generation)
     }
 }
 
-/// What views and transactions read from.
-struct Open {
+impl Turn for DiskTurn<'_> {
+    fn number(&self) -> u64 {
+        match &self.announced {
+            Announcement::Writer(writer) => writer.number(),
+            Announcement::ReadOnly(number) => *number,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(&self.announced, Announcement::Writer(writer) if writer.is_under_way())
+    }
+
+    fn begin(&self) -> Result<()> {
+        match &self.announced {
+            Announcement::Writer(writer) => writer.set_under_way(),
+            Announcement::ReadOnly(_) => Err(StoreError::ReadOnly { path: self.disk.folder.clone() }),
+        }
+    }
+
+    fn announce(&self, number: u64) -> Result<()> {
+        match &self.announced {
+            Announcement::Writer(writer) => writer.set_number(number),
+            Announcement::ReadOnly(_) => Err(StoreError::ReadOnly { path: self.disk.folder.clone() }),
+        }
+    }
+
+    fn is_writable(&self) -> bool {
+        matches!(self.announced, Announcement::Writer(_))
+    }
+
+    fn journal(&self) -> Result<Arc<dyn Surface>> {
+        if let Some(surface) = self.surface.get() {
+            return Ok(surface.clone());
+        }
+        let surface = self.open_journal()?;
+        Ok(self.surface.get_or_init(|| surface).clone())
+    }
+
+    fn map(&self) -> Result<Box<dyn Map + '_>> {
+        match &self.announced {
+            Announcement::Writer(writer) => Ok(Box::new(OpenMap::open(&self.disk.map, writer)?)),
+            Announcement::ReadOnly(_) => Ok(Box::new(CopiedMap::open(&self.disk.map)?)),
+        }
+    }
+}
+
+/// The map, open in its place. Dropped without `close` (after an error) it stays marked as in use, which is what the
+/// next user has to know.
+struct OpenMap<'a> {
     engine: Engine,
-    generation: u64,
+    files: Files,
+    writer: &'a Writer,
+    folder: &'a Path,
+    applied: bool,
 }
 
-impl Reader for Open {
-    fn generation(&self) -> u64 {
-        self.generation
+impl<'a> OpenMap<'a> {
+    fn open(folder: &'a Path, writer: &'a Writer) -> Result<Self> {
+        let files = engine::tidy(folder)?;
+        if !writer.is_clean() {
+            // Its last user died: what it wrote may be in the page cache only. See docs/format.md.
+            engine::settle(folder, &files, Settle::Everything)?;
+        }
+        writer.set_clean(false)?;
+        let engine = Engine::open(folder)?;
+        Ok(Self { engine, files, writer, folder, applied: false })
     }
+}
 
+impl Map for OpenMap<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.engine.get(key)
     }
@@ -244,12 +269,57 @@ impl Reader for Open {
     fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
         self.engine.scan(prefix, each)
     }
+
+    fn is_small(&self) -> bool {
+        self.engine.is_small()
+    }
+
+    fn apply(&mut self, changes: Changes) -> Result<()> {
+        self.applied = true;
+        self.engine.apply(changes, &self.files)
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        let Self { engine, files, writer, folder, applied } = *self;
+        engine.close()?;
+        // One that only read leaves another snapshot, which is as good as the one before: its name may become durable later.
+        engine::settle(folder, &files, if applied { Settle::Names } else { Settle::Modes })?;
+        writer.set_clean(true)
+    }
 }
 
-/// The generation that the map holds; 0 for an empty one.
-fn generation_of(engine: &Engine) -> Result<u64> {
-    let Some(value) = engine.get(GENERATION_KEY)? else { return Ok(0) };
-    // The engine has checksums of its own, so this is a program's mistake and no damage.
-    let wrong = |_| StoreError::Damaged { what: "the generation in the map".to_owned() };
-    value.as_slice().try_into().map(u64::from_be_bytes).map_err(wrong)
+/// A copy of the map: the engine cannot open one without writing.
+struct CopiedMap {
+    // Dropped in this order: the engine is closed before its files are removed.
+    engine: Engine,
+    _copy: Copied,
+}
+
+impl CopiedMap {
+    fn open(folder: &Path) -> Result<Self> {
+        let copy = Copied::of(folder)?;
+        Ok(Self { engine: Engine::open(copy.path())?, _copy: copy })
+    }
+}
+
+impl Map for CopiedMap {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.engine.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
+        self.engine.scan(prefix, each)
+    }
+
+    fn is_small(&self) -> bool {
+        self.engine.is_small()
+    }
+
+    fn apply(&mut self, _changes: Changes) -> Result<()> {
+        Err(StoreError::Engine("a copy of the map is not written".to_owned()))
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.engine.close()
+    }
 }

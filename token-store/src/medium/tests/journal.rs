@@ -1,0 +1,149 @@
+//! What stands in the journal, byte by byte, and what no longer counts when a byte of it is wrong.
+
+use super::*;
+use crate::medium::surface::MemorySurface;
+
+fn journal(base: u64) -> MemorySurface {
+    let surface = MemorySurface::default();
+    Header::create(&surface, base).unwrap();
+    surface
+}
+
+fn changes(all: &[(&[u8], Option<&[u8]>)]) -> Changes {
+    all.iter().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect()
+}
+
+/// Appends a frame for each generation, with a value that names it.
+fn append_all(surface: &MemorySurface, generations: &[u64]) -> Position {
+    let header = Header::read(surface).unwrap();
+    let mut at = header.start();
+    for generation in generations {
+        let value = generation.to_be_bytes();
+        at = append(surface, &header, at, *generation, &changes(&[(b"k", Some(&value)), (b"gone", None)])).unwrap();
+    }
+    at
+}
+
+/// The generations of the frames that are found.
+fn found(surface: &MemorySurface) -> Vec<u64> {
+    let mut frames = Frames::behind(surface, Header::read(surface).unwrap().start());
+    std::iter::from_fn(|| frames.next().unwrap()).map(|frame| frame.generation).collect()
+}
+
+#[test]
+fn the_documented_bytes_are_written() {
+    let surface = journal(7);
+    let header = Header::read(&surface).unwrap();
+    append(&surface, &header, header.start(), 9, &changes(&[(b"ab", Some(b"xyz")), (b"c", None)])).unwrap();
+    let mut bytes = [0; 96];
+    surface.read_at(&mut bytes, 0).unwrap();
+    let mut expected = b"PERIJRNL\x00\x01\x00\x00\x00\x00\x00\x00".to_vec();
+    expected.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+    expected.extend([0; 32]);
+    let header_check = Sha256::digest(&expected);
+    assert_eq!(bytes[..64], expected);
+    assert_eq!(bytes[64..], header_check[..]);
+
+    let mut frame = [0; 12 + 4 + 11 + 7 + 32];
+    surface.read_at(&mut frame, 8192).unwrap();
+    let mut expected = vec![0, 0, 0, 22, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 2];
+    expected.extend(b"\x00\x02\x00\x00\x00\x03abxyz");
+    expected.extend(b"\x00\x01\xFF\xFF\xFF\xFFc");
+    let check = Sha256::new().chain_update(header_check).chain_update(&expected).finalize();
+    assert_eq!(frame[..34], expected);
+    assert_eq!(frame[34..], check[..]);
+}
+
+#[test]
+fn frames_come_back_as_they_were_appended() {
+    let surface = journal(0);
+    let end = append_all(&surface, &[1, 2, 5]);
+    let mut frames = Frames::behind(&surface, Header::read(&surface).unwrap().start());
+    let first = frames.next().unwrap().unwrap();
+    assert_eq!(first.changes, changes(&[(b"k", Some(&[0, 0, 0, 0, 0, 0, 0, 1])), (b"gone", None)]));
+    assert_eq!(found(&surface), [1, 2, 5]);
+    frames.next().unwrap().unwrap();
+    assert_eq!(frames.next().unwrap().unwrap().next, end);
+}
+
+#[test]
+fn a_frame_with_any_byte_changed_is_no_frame_and_nothing_behind_it_is() {
+    let surface = journal(0);
+    let begin = append_all(&surface, &[1]).offset;
+    let end = append_all(&surface, &[1, 2]).offset;
+    append_all(&surface, &[1, 2, 3]);
+    for at in begin..end {
+        let mut byte = [0];
+        surface.read_at(&mut byte, at).unwrap();
+        surface.write_at(&[byte[0] ^ 0x10], at).unwrap();
+        assert_eq!(found(&surface), [1], "byte {at}");
+        surface.write_at(&byte, at).unwrap();
+    }
+    assert_eq!(found(&surface), [1, 2, 3]);
+}
+
+#[test]
+fn a_frame_that_was_cancelled_is_gone_and_its_place_is_used_again() {
+    let surface = journal(0);
+    let header = Header::read(&surface).unwrap();
+    let at = append_all(&surface, &[1]);
+    append(&surface, &header, at, 2, &changes(&[(b"failed", Some(b"x"))])).unwrap();
+    cancel(&surface, at);
+    assert_eq!(found(&surface), [1]);
+    append(&surface, &header, at, 2, &Changes::new()).unwrap();
+    assert_eq!(found(&surface), [1, 2]);
+}
+
+#[test]
+fn frames_of_before_a_restart_are_not_taken_for_new_ones() {
+    let surface = journal(0);
+    let end = append_all(&surface, &[1, 2, 3]);
+    let before = Header::read(&surface).unwrap();
+    let header = before.restart(&surface, end).unwrap();
+    assert_eq!(Header::read(&surface).unwrap(), header);
+    assert_eq!((header.base, header.previous), (3, end.check));
+    assert_eq!(found(&surface), [0; 0], "the old ones still stand there");
+    // As long as the old ones were, so that what follows in the file is the second of them.
+    append_all(&surface, &[4]);
+    assert_eq!(found(&surface), [4]);
+}
+
+#[test]
+fn a_restart_that_was_torn_leaves_the_journal_of_before() {
+    let surface = journal(0);
+    let end = append_all(&surface, &[1, 2]);
+    let before = Header::read(&surface).unwrap();
+    before.restart(&surface, end).unwrap();
+    for at in [4096, 4096 + 40, 4096 + 95] {
+        let mut byte = [0];
+        surface.read_at(&mut byte, at).unwrap();
+        surface.write_at(&[byte[0] ^ 1], at).unwrap();
+        assert_eq!(Header::read(&surface).unwrap(), before);
+        assert_eq!(found(&surface), [1, 2]);
+        surface.write_at(&byte, at).unwrap();
+    }
+    surface.write_at(&[9], 0).unwrap();
+    surface.write_at(&[9], 4096).unwrap();
+    assert!(matches!(Header::read(&surface), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn a_frame_larger_than_the_room_and_the_read_ahead_is_found() {
+    let surface = journal(0);
+    let header = Header::read(&surface).unwrap();
+    let large = vec![7; 1 << 20];
+    let at = append(&surface, &header, header.start(), 1, &changes(&[(b"k", Some(&large))])).unwrap();
+    append(&surface, &header, at, 2, &Changes::new()).unwrap();
+    assert_eq!(found(&surface), [1, 2]);
+}
+
+#[test]
+fn nonsense_behind_the_last_frame_is_not_read() {
+    let surface = journal(0);
+    let end = append_all(&surface, &[1]).offset;
+    // A length of two gigabytes, and one that ends just behind the surface.
+    for length in [u32::MAX / 2, u32::try_from(surface.length().unwrap() - end).unwrap()] {
+        surface.write_at(&length.to_be_bytes(), end).unwrap();
+        assert_eq!(found(&surface), [1]);
+    }
+}
