@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
 mod damage;
+mod backup;
 mod delete;
 mod doctor;
 mod generated;

@@ -1,0 +1,46 @@
+//! `perilune backup`: writes tokens into one encrypted file.
+
+use super::restore::{Contents, tokens_of};
+use crate::archive::{self, Key};
+use crate::cli::Backup;
+use crate::failure::{During, Failure};
+use crate::output;
+use crate::token::{self, Token};
+
+/// Backs up what the options name.
+///
+/// # Errors
+/// The HSM's; when the file cannot be written; when something damaged had to be left out, after writing the rest.
+pub fn run(args: &Backup) -> Result<(), Failure> {
+    archive::check_free(&args.out, args.overwrite)?;
+    let (_, hsm) = token::start()?;
+    let slots = match args.all {
+        true => None,
+        false => Some([Token::chosen(&hsm, &args.token)?.slot]),
+    };
+    let key = Key::obtain(args)?;
+    // The passphrase first: the tokens are those of the moment at which the command goes on.
+    let (backup, left_out) =
+        hsm.backup(slots.as_ref().map(|slots| &slots[..])).during(|| "cannot take the backup".to_owned())?;
+    if backup.partitions.is_empty() {
+        return Err(Failure::new(
+            "there is nothing to back up",
+            "no slot holds a token",
+            "`perilune slots` lists them",
+        ));
+    }
+    let contents = Contents::of(&backup, &tokens_of(&backup)?);
+    archive::write(&backup, &key, &args.out, args.overwrite)?;
+    match args.json {
+        true => output::print_json("backup", &contents)?,
+        false => output::print(&format!("{}written to {}\n", contents.text(), args.out.display()))?,
+    }
+    match left_out.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(
+            format!("the backup {} is written, but not all of the store is in it", args.out.display()),
+            left_out.join(", "),
+            "`perilune doctor` examines the store",
+        )),
+    }
+}
