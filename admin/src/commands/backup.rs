@@ -23,10 +23,18 @@ pub fn run(args: &Backup) -> Result<(), Failure> {
     let (backup, left_out) =
         hsm.backup(slots.as_ref().map(|slots| &slots[..])).during(|| "cannot take the backup".to_owned())?;
     if backup.partitions.is_empty() {
+        let why = match left_out.is_empty() {
+            true => "no slot holds a token".to_owned(),
+            false => left_out.join(", "),
+        };
+        return Err(Failure::new("there is nothing to back up", why, "`perilune doctor` examines the store"));
+    }
+    // What is damaged now is whole in an older backup.
+    if !left_out.is_empty() && args.out.symlink_metadata().is_ok() {
         return Err(Failure::new(
-            "there is nothing to back up",
-            "no slot holds a token",
-            "`perilune slots` lists them",
+            format!("{} is left as it was, for not all of the store would be in the new one", args.out.display()),
+            left_out.join(", "),
+            "`perilune doctor` examines the store; write to another file to keep both",
         ));
     }
     let contents = Contents::of(&backup, &tokens_of(&backup)?);

@@ -347,6 +347,10 @@ fn what_is_damaged_in_the_store_is_named_and_the_rest_is_in_the_backup() {
     let to = elsewhere(&from.at("backup.age"));
     restore(&to, &[]).ok();
     assert_eq!(to.objects().len(), 2);
+    // An older backup may hold what is damaged now.
+    let first = std::fs::read(from.at("backup.age")).unwrap();
+    backup(&from, &["--overwrite"]).fails(1, &["is left as it was", "does not open", "another file"]);
+    assert_eq!(std::fs::read(from.at("backup.age")).unwrap(), first);
 }
 
 /// A person is asked twice for a new passphrase, and once for one that is there.

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod damage;
 mod backup;
+mod damage;
 mod delete;
 mod doctor;
 mod generated;
