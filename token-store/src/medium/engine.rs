@@ -64,8 +64,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies a batch whole and hands it to the operating system; `before` are the files of the map so far.
-    pub(crate) fn apply(&self, batch: Changes, before: &Files) -> Result<()> {
+    /// Applies a batch whole and makes it durable, but for the names of new files.
+    pub(crate) fn apply(&self, batch: Changes) -> Result<()> {
         let db = self.db()?;
         let mut changes = sled::Batch::default();
         for (key, value) in batch {
@@ -75,9 +75,6 @@ impl Engine {
             }
         }
         guarded("write", &self.folder, || db.apply_batch(changes))?;
-        // Large values are in files of their own now. They must be durable before the log that points at them may be:
-        // the engine does not open a map whose log points at nothing.
-        settle_blobs(&self.folder, before)?;
         guarded("flush", &self.folder, || db.flush()).map(drop)
     }
 
@@ -146,7 +143,7 @@ pub(crate) type Files = BTreeSet<PathBuf>;
 /// Lists the files of the map, refuses those that are not ours and removes what a killed process left unfinished.
 ///
 /// `snap.*.generating` is a snapshot that was being written: the engine takes it for a complete one and then refuses
-/// to open. Under the lock nobody is writing one.
+/// to open. `conf.generating` are its settings, before they have their name. Under the lock nobody is writing one.
 pub(crate) fn tidy(folder: &Path) -> Result<Files> {
     let mut files = Files::new();
     for path in folder::names_in(folder)? {
@@ -164,18 +161,6 @@ pub(crate) fn tidy(folder: &Path) -> Result<Files> {
     Ok(files)
 }
 
-/// Makes the files of large values durable that are not among `before`.
-fn settle_blobs(folder: &Path, before: &Files) -> Result<()> {
-    let blobs = folder.join("blobs");
-    let names = folder::names_in(&blobs)?;
-    let mut new = names.iter().filter(|path| !before.contains(*path)).peekable();
-    if new.peek().is_none() {
-        return Ok(());
-    }
-    new.try_for_each(|path| settle_file(path))?;
-    folder::sync_folder(&blobs)
-}
-
 /// How much `settle` makes durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Settle {
@@ -189,8 +174,8 @@ pub(crate) enum Settle {
 
 /// Makes durable what a session may have left in the page cache, and closes new files to others.
 ///
-/// The data file was fsynced when the engine closed, snapshots when they were written, the files of large values
-/// before the log. The files of a new map are always made durable.
+/// The data file was fsynced when the engine closed, snapshots and the files of large values when they were written (the latter by
+/// our engine only, see vendor/sled/CHANGES.md). The files of a new map are always made durable.
 pub(crate) fn settle(folder: &Path, before: &Files, what: Settle) -> Result<()> {
     let what = if before.is_empty() { Settle::Everything } else { what };
     for path in tidy(folder)? {

@@ -276,7 +276,7 @@ impl Map for OpenMap<'_> {
 
     fn apply(&mut self, changes: Changes) -> Result<()> {
         self.applied = true;
-        self.engine.apply(changes, &self.files)
+        self.engine.apply(changes)
     }
 
     fn close(self: Box<Self>) -> Result<()> {
