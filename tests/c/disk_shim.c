@@ -24,6 +24,7 @@
 struct call {
     long number, a[6];
     long result;
+    int locked, doomed; /* recorded in its turn; the process ends with it */
 };
 
 static long make(struct call *call)
@@ -38,26 +39,29 @@ static int carry_out(struct call *call, const char *what, const struct name *nam
     long value = 0;
     enum outcome outcome = planned(what, name, &value);
 
-    if (outcome == ANSWER) {
+    call->doomed = outcome == KILL || outcome == KILL_AFTER;
+    if (outcome == ANSWER || outcome == KILL) {
         call->result = value;
         return 0;
     }
     make(call);
-    if (outcome == KILL_AFTER)
-        die();
     return call->result >= 0;
 }
 
-static void begin(void)
+static void begin(struct call *call)
 {
     if (log_file >= 0)
         lock();
+    call->locked = log_file >= 0;
 }
 
-static void end(void)
+/* What was made is in the log by now, and other processes must not find the lock taken by one that is gone. */
+static void end(struct call *call)
 {
-    if (log_file >= 0)
+    if (call->locked)
         unlock();
+    if (call->doomed)
+        die();
 }
 
 static void on_open(struct call *call, long folder, const char *path, long flags)
@@ -67,10 +71,10 @@ static void on_open(struct call *call, long folder, const char *path, long flags
     uint64_t before;
 
     if (path != NULL && strncmp(path, MARK, sizeof MARK - 1) == 0) {
-        begin();
+        begin(call);
         if (log_file >= 0)
             note(NOTE, 0, 0, path + sizeof MARK - 1, "");
-        end();
+        end(call);
         call->result = log_file >= 0 ? -ESTALE : -ENOENT;
         return;
     }
@@ -79,7 +83,7 @@ static void on_open(struct call *call, long folder, const char *path, long flags
         make(call);
         return;
     }
-    begin();
+    begin(call);
     before = number_at(&name);
     if ((flags & O_CREAT) != 0 && before == 0)
         what = "create";
@@ -92,7 +96,7 @@ static void on_open(struct call *call, long folder, const char *path, long flags
         else if ((flags & O_TRUNC) != 0)
             note(TRUNCATE, number_of_open(call->result), 0, below(&made), "");
     }
-    end();
+    end(call);
 }
 
 /* Where a write of `count` bytes through `file` went: at `given`, or where the file's own position says. */
@@ -116,9 +120,10 @@ static void on_write(struct call *call, const struct iovec *parts, long count, l
         make(call);
         return;
     }
-    begin();
+    begin(call);
     outcome = planned("write", &name, &value);
-    if (outcome == ANSWER) {
+    call->doomed = outcome == KILL || outcome == KILL_AFTER;
+    if (outcome == ANSWER || outcome == KILL) {
         call->result = value;
     } else if (outcome == SHORT && count > 0) {
         /* The first part is enough: nobody promises more of it than that some bytes are written. */
@@ -140,9 +145,7 @@ static void on_write(struct call *call, const struct iovec *parts, long count, l
             left -= (long)bytes;
         }
     }
-    if (outcome == KILL_AFTER)
-        die();
-    end();
+    end(call);
 }
 
 /* A call on one open file that changes its length or makes it durable. */
@@ -155,10 +158,10 @@ static void on_open_file(struct call *call, const char *what, enum kind kind, ui
         make(call);
         return;
     }
-    begin();
+    begin(call);
     if (carry_out(call, what, &name) && log_file >= 0)
         record_with(kind, number_of_open(call->a[0]), offset, length, below(&name), "", 0);
-    end();
+    end(call);
 }
 
 /* A call on names that this process only reads or locks: it can fail as planned, and is not recorded. */
@@ -171,6 +174,7 @@ static void on_reading(struct call *call, const char *what, int by_name)
     else
         name_of_open(&name, call->a[0]);
     carry_out(call, what, &name);
+    end(call);
 }
 
 static void on_name(struct call *call, const char *what, enum kind kind, long folder, const char *path)
@@ -182,10 +186,10 @@ static void on_name(struct call *call, const char *what, enum kind kind, long fo
         make(call);
         return;
     }
-    begin();
+    begin(call);
     if (carry_out(call, what, &name) && log_file >= 0)
         note(kind, kind == MKDIR || kind == TRUNCATE ? number_at(&name) : 0, (uint64_t)call->a[1], below(&name), "");
-    end();
+    end(call);
 }
 
 static void on_two_names(struct call *call, const char *what, enum kind kind, struct name *from, struct name *to)
@@ -194,10 +198,10 @@ static void on_two_names(struct call *call, const char *what, enum kind kind, st
         make(call);
         return;
     }
-    begin();
+    begin(call);
     if (carry_out(call, what, to->inside ? to : from) && log_file >= 0)
         note(from->inside && to->inside ? kind : UNSEEN, number_at(to), 0, below(from), below(to));
-    end();
+    end(call);
 }
 
 static void on_rename(struct call *call, long from_folder, long from, long to_folder, long to, long flags)
@@ -228,19 +232,19 @@ static void on_unseen(struct call *call, long target, const char *what, int erro
         make(call);
         return;
     }
-    begin();
+    begin(call);
     if (log_file >= 0 && error == EACCES)
         note(UNSEEN, 0, 0, below(&name), what);
-    end();
+    end(call);
     call->result = -error;
 }
 
 static void on_sync_all(struct call *call)
 {
-    begin();
+    begin(call);
     if (make(call) >= 0 && log_file >= 0)
         note(SYNC_ALL, 0, 0, "", "");
-    end();
+    end(call);
 }
 
 static void on_allocate(struct call *call)
@@ -396,7 +400,7 @@ static void dispatch(struct call *call)
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
-    struct call call;
+    struct call call = {0};
 
     (void)signal;
     call.number = info->si_syscall;

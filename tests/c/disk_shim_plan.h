@@ -20,7 +20,7 @@ struct rule {
     uint64_t after, count, hash;
 };
 
-enum outcome { AS_USUAL, ANSWER, SHORT, KILL_AFTER };
+enum outcome { AS_USUAL, ANSWER, SHORT, KILL, KILL_AFTER };
 
 static int matches(const char *pattern, const char *text)
 {
@@ -168,7 +168,7 @@ static enum outcome planned(const char *call, const struct name *name, long *val
             if (strcmp(rule.what, "kill-after") == 0)
                 return KILL_AFTER;
             if (strcmp(rule.what, "kill") == 0)
-                die();
+                return KILL;
             if (strncmp(rule.what, "sleep:", 6) != 0) {
                 *value = -errno_named(rule.what);
                 return ANSWER;

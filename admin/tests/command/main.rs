@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod backup;
 mod damage;
 mod delete;
 mod doctor;

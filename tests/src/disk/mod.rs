@@ -77,6 +77,14 @@ impl Disk {
         vec![self.preload(), self.rooted(), ("DISK_SHIM_PLAN", self.plan.clone().into())]
     }
 
+    /// Both at once.
+    #[must_use]
+    pub fn recording_and_failing(&self) -> Environment {
+        let mut environment = self.recording();
+        environment.push(("DISK_SHIM_PLAN", self.plan.clone().into()));
+        environment
+    }
+
     /// Where the log is.
     #[must_use]
     pub fn log(&self) -> &Path {

@@ -18,7 +18,8 @@ use perilune_tests::{Place, Raw, child, isolated, module, report};
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use workload::{State, Step, USER_TRIES};
+use tempfile::TempDir;
+use workload::{State, Step, USER_TRIES, states};
 
 #[test]
 fn every_answered_change_outlives_a_power_cut() {
@@ -27,7 +28,15 @@ fn every_answered_change_outlives_a_power_cut() {
 
 #[test]
 fn a_store_whose_journal_is_folded_outlives_a_power_cut_in_the_middle_of_it() {
-    isolated!(|place, role| scenario(place, role, &workload::much(110), 400, "store/map"));
+    isolated!(|place, role| scenario(place, role, &workload::much(110), 300, "store/map"));
+}
+
+#[test]
+fn a_power_cut_after_processes_were_killed_in_the_middle_of_a_fold_loses_nothing() {
+    isolated!(|place, role| match role {
+        "main" => oversee(place, record_with_kills),
+        _ => scenario(place, role, &workload::much(80), 200, "store/map"),
+    });
 }
 
 #[test]
@@ -43,7 +52,8 @@ fn a_store_that_would_not_sync_its_files_is_found_out() {
         match role {
             "main" => {
                 record(place);
-                let report = checker(place, 0).finish();
+                let (checker, _folder) = checker(place, 0);
+                let report = checker.finish();
                 assert!(!report.success() && report.text.contains("images failed"), "{}", report.text);
             }
             "check" => {
@@ -64,6 +74,8 @@ fn a_store_that_would_not_sync_its_files_is_found_out() {
 const CHECKERS: usize = 2;
 /// Failures that one of them reports before it gives up.
 const FAILURES_MAX: usize = 10;
+/// How often a process is killed while it changes the map.
+const KILLS: usize = 12;
 /// With how many images a point is worth looking at.
 const IMAGES_MIN: usize = 12;
 /// So many times as many images as other points is a point given at which what is looked for is pending.
@@ -72,19 +84,19 @@ const FOCUS: usize = 8;
 /// Tries about so many images, most of them where changes of files whose names begin with `focus` are pending.
 fn scenario(place: &Place, role: &str, steps: &[Step], images: usize, focus: &'static str) {
     match role {
-        "record" => workload::run(steps),
+        "record" => workload::run(steps, child::word().parse().unwrap_or(0)),
         "check" => check(log::read(&place.file("disk.log")), place, steps, &Choice::of_environment(images, focus)),
-        _ => oversee(place),
+        _ => oversee(place, record),
     }
 }
 
-fn oversee(place: &Place) {
+fn oversee(place: &Place, record: impl FnOnce(&Place)) {
     match std::env::var_os("PERILUNE_POWER_LOG") {
         Some(log) => drop(std::fs::copy(log, place.file("disk.log")).expect("the log that is looked at again")),
         None => record(place),
     }
     let workers: Vec<_> = (0..CHECKERS).map(|number| checker(place, number)).collect();
-    let reports: Vec<_> = workers.into_iter().map(child::Running::finish).collect();
+    let reports: Vec<_> = workers.into_iter().map(|(worker, _folder)| worker.finish()).collect();
     let failed: Vec<_> = reports.iter().filter(|report| !report.success()).map(|report| report.text.as_str()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     count("power cuts", &reports);
@@ -112,6 +124,34 @@ fn record(place: &Place) {
     prove_record(&log::read(disk.log()), &place.file("disk"));
 }
 
+/// As [`record`], but from time to time the process is killed while it changes the map, and another one goes on.
+fn record_with_kills(place: &Place) {
+    let disk = Disk::of(place).watching(place.file("disk"));
+    std::fs::create_dir(place.file("disk")).expect("a folder");
+    configure(&place.file("perilune.toml"), &place.file("disk/store"));
+    let mut random = image::Random(Choice::of_environment(0, "").seed);
+    let (mut begun, mut done, mut kills) = (0, 0, 0);
+    loop {
+        let after = random.below(if kills < KILLS { 40 } else { usize::MAX });
+        disk.plan(&[&format!("create,write,truncate,rename,unlink,sync store/map/* kill after {after} count 1")]);
+        let report = child::role_with(place, "record", &begun.to_string(), &disk.recording_and_failing()).finish();
+        let changes = log::read(disk.log());
+        for change in &changes {
+            if let Change::Mark(text) = change {
+                workload::progress(text, &mut begun, &mut done);
+            }
+        }
+        if report.success() {
+            prove_record(&changes, &place.file("disk"));
+            break report!("killed {kills} times while the map was written");
+        }
+        let signal = std::os::unix::process::ExitStatusExt::signal(&report.status);
+        assert_eq!(signal, Some(libc::SIGKILL), "{}", report.text);
+        kills += 1;
+    }
+    assert!(kills > 1, "the map was hardly written");
+}
+
 /// What the record says must be there is there, byte for byte: nothing got past the recorder.
 fn prove_record(changes: &[Change], folder: &Path) {
     let mut replayed = Replayed::default();
@@ -128,20 +168,18 @@ fn prove_same(replayed: &Replayed, folder: &Path) {
     }
 }
 
-fn checker(place: &Place, number: usize) -> child::Running {
-    let folder = memory(place).join(format!("perilune-power-{}-{number}", std::process::id()));
-    let environment: Environment = vec![
-        ("PERILUNE_CONF", place.file(&format!("checker-{number}.toml")).into()),
-        ("PERILUNE_POWER_FOLDER", folder.clone().into()),
-    ];
-    configure(&place.file(&format!("checker-{number}.toml")), &folder.join("store"));
-    child::role_with(place, "check", &number.to_string(), &environment)
-}
-
-/// Where images are laid out: in memory where that is possible, for they need no disk and are written and synced many times.
-fn memory(place: &Place) -> PathBuf {
+/// Starts a process that looks at images, and the folder where it lays them out.
+fn checker(place: &Place, number: usize) -> (child::Running, TempDir) {
+    // In memory where that is possible: images need no disk, and are written and synced many times.
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory.to_path_buf() } else { place.folder().to_path_buf() }
+    let above = if memory.is_dir() { memory } else { place.folder() };
+    let folder = tempfile::Builder::new().prefix("perilune-power-").tempdir_in(above).expect("a folder for images");
+    let image = folder.path().join("image");
+    let configuration = place.file(&format!("checker-{number}.toml"));
+    configure(&configuration, &image.join("store"));
+    let environment: Environment =
+        vec![("PERILUNE_CONF", configuration.into()), ("PERILUNE_POWER_FOLDER", image.into())];
+    (child::role_with(place, "check", &number.to_string(), &environment), folder)
 }
 
 fn configure(file: &Path, store: &Path) {
@@ -301,20 +339,10 @@ fn at_each_point(changes: &[Change], mut look: impl FnMut(Point<'_>)) {
             number += 1;
         }
         if let Change::Mark(text) = change {
-            begun += usize::from(text.starts_with("begin"));
-            done += usize::from(text.starts_with("done"));
+            workload::progress(text, &mut begun, &mut done);
         }
         disk.apply(change);
     }
-}
-
-/// The states before, between and after the steps.
-fn states(steps: &[Step]) -> Vec<State> {
-    let mut states = vec![State::default()];
-    for step in steps {
-        states.push(states[states.len() - 1].after(step));
-    }
-    states
 }
 
 fn described(point: &Point<'_>, cut: &Cut) -> String {

@@ -3,8 +3,8 @@
 //! Owns: the choice of first cuts, the recorded opening, what may be there after the second cut. Does not know: the store's files.
 
 use super::verify::{recover, recovered};
-use super::workload::{self, State, Step};
-use super::{Choice, Point, allowed, at_each_point, configure, count, keep, prove_same, record, states, verify_in};
+use super::workload::{self, State, Step, states};
+use super::{Choice, Point, allowed, at_each_point, checker, configure, count, keep, prove_same, record, verify_in};
 use perilune_tests::disk::Disk;
 use perilune_tests::disk::cuts::cuts;
 use perilune_tests::disk::image::{self, Disk as Replayed, Random, Tree};
@@ -21,16 +21,13 @@ const SYNCS_FOR_ONE: usize = 4;
 /// Looks at openings of so many images, unless the environment says another number.
 pub fn scenario(place: &Place, role: &str, steps: &[Step], openings: usize) {
     match role {
-        "record" => workload::run(steps),
+        "record" => workload::run(steps, 0),
         "recover" => open_once(steps),
         "check" => check(place, steps, &Choice::of_environment(openings, "store/map")),
         _ => {
             record(place);
-            let folder = super::memory(place).join(format!("perilune-power-{}-again", std::process::id()));
-            configure(&place.file("checker.toml"), &folder.join("store"));
-            let environment =
-                [("PERILUNE_CONF", place.file("checker.toml").into()), ("PERILUNE_POWER_FOLDER", folder.into())];
-            let report = child::role_with(place, "check", "", &environment).finish();
+            let (checker, _folder) = checker(place, 0);
+            let report = checker.finish();
             assert!(report.success(), "{}", report.text);
             count("power cuts after a power cut", &[report]);
         }

@@ -57,7 +57,7 @@ fn said<T>(call: &str, answer: Result<T, CK_RV>) -> Verdict<T> {
 }
 
 /// The one of `allowed` that the store is in.
-fn find_state<'a>(raw: &Raw, allowed: &[&'a State]) -> Verdict<&'a State> {
+pub fn find_state<'a>(raw: &Raw, allowed: &[&'a State]) -> Verdict<&'a State> {
     let tokens = tokens(raw)?;
     let mut problems = Vec::new();
     // The flags come first for all: looking with a PIN that is not the right one counts as a try.

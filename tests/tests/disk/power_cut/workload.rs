@@ -3,6 +3,7 @@
 //! Owns: the steps, their calls of the module, their meaning. Does not know: disks. A step that was answered is
 //! marked, so that the log says which ones were.
 
+use super::verify::find_state;
 use perilune_tests::ck::*;
 use perilune_tests::disk::mark;
 use perilune_tests::raw::{Answer, answer, plain};
@@ -184,17 +185,42 @@ pub fn much(rounds: usize) -> Vec<Step> {
     steps
 }
 
-/// Takes the steps and marks each one's beginning and answer.
-pub fn run(steps: &[Step]) {
+/// The states before, between and after the steps.
+pub fn states(steps: &[Step]) -> Vec<State> {
+    let mut states = vec![State::default()];
+    for step in steps {
+        states.push(states[states.len() - 1].after(step));
+    }
+    states
+}
+
+/// Takes the steps and marks each one's beginning and answer. `begun` of them were begun by a process that was killed in the last one:
+/// that is taken again if it is not found done.
+pub fn run(steps: &[Step], begun: usize) {
     let raw = Raw::start();
-    let mut state = State::default();
-    for (number, step) in steps.iter().enumerate() {
+    let states = states(steps);
+    let mut next = 0;
+    if begun > 0 {
+        let found =
+            find_state(&raw, &[&states[begun], &states[begun - 1]]).unwrap_or_else(|problem| panic!("{problem}"));
+        next = if *found == states[begun] { begun } else { begun - 1 };
+        if next == begun {
+            mark(&format!("done {}", begun - 1));
+        }
+    }
+    for (number, step) in steps.iter().enumerate().skip(next) {
         mark(&format!("begin {number}"));
-        take(&raw, &state, step).unwrap_or_else(|code| panic!("step {number}, {step:?}: {code:#x}"));
+        take(&raw, &states[number], step).unwrap_or_else(|code| panic!("step {number}, {step:?}: {code:#x}"));
         mark(&format!("done {number}"));
-        state = state.after(step);
     }
     raw.finalize();
+}
+
+/// How many steps were begun and how many answered, after this mark.
+pub fn progress(mark: &str, begun: &mut usize, done: &mut usize) {
+    let (what, number) = mark.split_once(' ').expect("a mark");
+    let count = number.parse::<usize>().expect("a number") + 1;
+    *(if what == "begin" { begun } else { done }) = count;
 }
 
 fn take(raw: &Raw, state: &State, step: &Step) -> Answer<()> {
