@@ -4,7 +4,7 @@
 //! the shell completions are made from these types, so they cannot disagree with what is accepted.
 
 use crate::objects::Class;
-use crate::secret::{FilePassword, NewPin, SoPin, UserPin};
+use crate::secret::{BackupPassphrase, FilePassword, NewPin, SoPin, UserPin};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -31,6 +31,8 @@ pub enum Command {
     Delete(Delete),
     #[command(subcommand)]
     Pin(Pin),
+    Backup(Backup),
+    Restore(Restore),
     Doctor(Doctor),
     Completions(Completions),
     /// Print the manual page in roff form, for `man -l -` or a package
@@ -247,6 +249,71 @@ pub struct PinStatus {
     pub json: bool,
 }
 
+/// Write tokens into one encrypted file
+///
+/// The file holds the tokens of one moment, with all objects and PINs, while other programs go on using them. No PIN is needed and
+/// none is revealed: private objects stay sealed. It is encrypted with a passphrase, or for the keys of `age-keygen`
+/// (--recipient), so that a timed job needs no secret. It is a file in the age format: what is in it is described in docs/format.md.
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    /// Back up all tokens
+    #[arg(long, conflicts_with_all = ["token", "slot"])]
+    pub all: bool,
+    /// File to write; it appears when it is whole
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace the file if there is one
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Encrypt for this age recipient instead of a passphrase; may be repeated
+    #[arg(long, value_name = "AGE1...", conflicts_with_all = BackupPassphrase::OPTIONS)]
+    pub recipient: Vec<String>,
+    /// Encrypt for the age recipients in a file, one a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = BackupPassphrase::OPTIONS)]
+    pub recipients_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub passphrase: BackupPassphrase,
+    /// Print what was backed up as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Bring tokens back from a backup
+///
+/// The tokens come with all objects; PINs, labels and serial numbers stay as they were, also in another store with another device key. So do
+/// counted wrong PINs: a locked role is locked. A token gets the slot it had where that is free. All tokens come, or none.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// Restore only the token with this label; may be repeated
+    #[arg(long, value_name = "LABEL")]
+    pub token: Vec<String>,
+    /// Restore only the token with this serial number; may be repeated
+    #[arg(long, value_name = "SERIAL")]
+    pub serial: Vec<String>,
+    /// Replace a token that is there already (same serial number), with all its keys
+    #[arg(long)]
+    pub replace: bool,
+    /// Decrypt with the age identities in a file (`age-keygen -o`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = BackupPassphrase::OPTIONS)]
+    pub identity_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub passphrase: BackupPassphrase,
+    /// Only show what is in the backup, after checking all of it
+    #[arg(long, conflicts_with = "replace")]
+    pub list: bool,
+    /// Only check that the backup is whole and can be decrypted
+    #[arg(long, conflicts_with_all = ["replace", "list"])]
+    pub verify: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Check configuration, store, module and tokens, and say what each client needs to be told
 ///
 /// Changes nothing. The exit code is 1 when a problem is found. Private objects are sealed, so damage to
@@ -333,7 +400,8 @@ fn record(text: &str) -> Result<[u8; 16], String> {
 
 /// The end of the help text.
 pub const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed, or doctor found a problem; 2 wrong usage; 3 a PIN is wrong, locked or of impossible length.
+Exit codes: 0 done; 1 failed, or doctor found a problem; 2 wrong usage; 3 a PIN or a backup's passphrase is wrong, or a PIN
+locked or of impossible length.
 
 Environment: PERILUNE_CONF names the configuration file, PERILUNE_LOG turns on the log (debug, or debug:FILE).";
 

@@ -3,8 +3,9 @@
 //! Owns: exit codes and the advice to each reason. Does not know: which command runs.
 
 use ffi_headers::{
-    CKR_DEVICE_ERROR, CKR_FUNCTION_FAILED, CKR_PIN_INCORRECT, CKR_PIN_LEN_RANGE, CKR_PIN_LOCKED, CKR_SLOT_ID_INVALID,
-    CKR_TOKEN_NOT_RECOGNIZED, CKR_TOKEN_WRITE_PROTECTED, CKR_USER_PIN_NOT_INITIALIZED,
+    CKR_DEVICE_ERROR, CKR_FUNCTION_FAILED, CKR_FUNCTION_REJECTED, CKR_PIN_INCORRECT, CKR_PIN_LEN_RANGE, CKR_PIN_LOCKED,
+    CKR_SESSION_EXISTS, CKR_SLOT_ID_INVALID, CKR_TOKEN_NOT_RECOGNIZED, CKR_TOKEN_WRITE_PROTECTED,
+    CKR_USER_PIN_NOT_INITIALIZED,
 };
 use hsm_core::Reason;
 use hsm_platform::StartError;
@@ -106,6 +107,8 @@ fn advice(reason: &Reason) -> &'static str {
         CKR_SLOT_ID_INVALID => "`perilune slots` lists the slots",
         CKR_DEVICE_ERROR | CKR_TOKEN_WRITE_PROTECTED => "`perilune doctor` examines the store",
         CKR_FUNCTION_FAILED => "see which process holds the store, or wait longer (lock.wait_ms)",
+        CKR_FUNCTION_REJECTED => "--replace puts the token of the backup in its place, with all its keys",
+        CKR_SESSION_EXISTS => "close the sessions on the token first",
         _ => "",
     }
 }

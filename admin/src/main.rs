@@ -5,6 +5,7 @@
 //! started the same way, so it sees what they see and obeys the same rules.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod cli;
 mod commands;
 mod doctor;
@@ -53,6 +54,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Migrate(args) => commands::migrate::run(&args),
         Command::Delete(args) => commands::delete::run(&args),
         Command::Pin(args) => commands::pin::run(&args),
+        Command::Backup(args) => commands::backup::run(&args),
+        Command::Restore(args) => commands::restore::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
         Command::Completions(args) => commands::completions(&args),
         Command::Man => output::print(&man::page()?),

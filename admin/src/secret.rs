@@ -67,6 +67,13 @@ secret_options! {
     NewPin { "the new PIN", "new-pin-file", "new-pin-env", "new-pin-fd" }
     /// The password of a file.
     FilePassword { "the password of the file", "password-file", "password-env", "password-fd" }
+    /// The passphrase of a backup.
+    BackupPassphrase { "the passphrase of the backup", "passphrase-file", "passphrase-env", "passphrase-fd" }
+}
+
+impl BackupPassphrase {
+    /// Its options, for those that exclude it.
+    pub const OPTIONS: [&str; 3] = ["passphrase-file", "passphrase-env", "passphrase-fd"];
 }
 
 impl Source {

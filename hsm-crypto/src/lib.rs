@@ -2,7 +2,7 @@
 //!
 //! Owns: hashes, MACs, RSA, elliptic curves, AES modes, key derivation, key encodings, secret types.
 //! Does not know: any word of PKCS#11, sessions, objects, files, the clock. Randomness is handed in.
-//! Called from `hsm-core` (everything) and `token-store` (`aead`, `kdf` and `secret` only).
+//! Called from `hsm-core` (everything), `token-store` (`aead`, `kdf` and `secret` only) and `admin` (`age`).
 //!
 //! The engines are plain structs of functions ([`Provider`]): [`portable()`] is made of RustCrypto
 //! crates and complete, [`preferred()`] takes the hot operations from AWS-LC when the feature
@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 pub mod aead;
+pub mod age;
 #[cfg(feature = "aws-lc")]
 #[allow(unsafe_code, reason = "AWS-LC is a C library; each block says who guarantees what")]
 mod aws_lc;

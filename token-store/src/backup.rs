@@ -90,8 +90,7 @@ impl Store {
             Ok((view.generation(), raw))
         })?;
         let mut left_out = Vec::new();
-        let opened = raw.into_iter().map(|raw| raw.open(self, &mut left_out));
-        let partitions = opened.collect::<Result<Vec<_>>>()?;
+        let partitions = raw.into_iter().filter_map(|raw| raw.open(self, &mut left_out)).collect();
         Ok((Backup { store: self.keys.store_id, generation, made, partitions }, left_out))
     }
 }
@@ -99,7 +98,9 @@ impl Store {
 /// The values of a partition as they stand in the map.
 struct Raw {
     id: PartitionId,
+    /// `None` where it does not open.
     meta: Option<SecretBytes>,
+    /// `None` where it does not open.
     origin: Option<Origin>,
     roles: Vec<(RoleId, Vec<u8>)>,
     records: Vec<(RecordId, Vec<u8>)>,
@@ -124,13 +125,20 @@ impl Raw {
             }
             Ok(())
         })?;
-        Ok(Self { id, meta, origin: view.origin(id)?, roles, records })
+        let origin = match view.origin(id) {
+            Ok(origin) => Some(origin.unwrap_or_else(|| view.store.keys.birthplace(id))),
+            Err(StoreError::Damaged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { id, meta, origin, roles, records })
     }
 
-    fn open(self, store: &Store, left_out: &mut Vec<String>) -> Result<BackedUp> {
+    /// Opens what the device key opens; `None` for a partition of which nothing could be used without what is damaged.
+    fn open(self, store: &Store, left_out: &mut Vec<String>) -> Option<BackedUp> {
         let of = format!("of partition {}", short(&self.id.0));
-        let Some(meta) = self.meta else {
-            return Err(StoreError::Damaged { what: format!("the description {of}") });
+        let (Some(meta), Some(origin)) = (self.meta, self.origin) else {
+            left_out.push(format!("all {of}, whose description or origin does not open"));
+            return None;
         };
         let mut roles = Vec::with_capacity(self.roles.len());
         for (role, value) in self.roles {
@@ -152,8 +160,7 @@ impl Raw {
             };
             records.push(Record { id, visibility, bytes });
         }
-        let origin = self.origin.unwrap_or_else(|| store.keys.birthplace(self.id));
-        Ok(BackedUp { meta, origin, roles, records })
+        Some(BackedUp { meta, origin, roles, records })
     }
 }
 

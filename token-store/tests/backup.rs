@@ -251,6 +251,18 @@ fn what_is_damaged_is_left_out_and_named() {
 }
 
 #[test]
+fn a_partition_whose_origin_is_damaged_keeps_no_other_from_its_backup() {
+    let (_, from, partition) = sample();
+    let (medium, to) = store_with_key(2);
+    let (restored, beside) = (restore(&to, &export(&from, partition), None).unwrap(), add_partition(&to, 10).0);
+    let key = [b"g", &restored.0[..]].concat();
+    medium.tamper(&key, Some(vec![0; 40]));
+    let (backup, left_out) = to.export(0, |_| Ok(vec![restored, beside])).unwrap();
+    assert_eq!(backup.partitions.len(), 1);
+    assert!(left_out.len() == 1 && left_out[0].contains("origin"), "{left_out:?}");
+}
+
+#[test]
 fn a_refused_or_failed_restore_changes_nothing() {
     let (_, from, partition) = sample();
     let backup = export(&from, partition);

@@ -110,6 +110,8 @@ const ONE_ROOM_ONLY: &[(&str, &[&str])] = &[
     ("aws-lc-sys", &["hsm-crypto"]),
     ("rsa", &["hsm-crypto"]),
     ("argon2", &["hsm-crypto"]),
+    ("chacha20poly1305", &["hsm-crypto"]),
+    ("scrypt", &["hsm-crypto"]),
     ("toml", &["hsm-platform"]),
     ("libc", &["pkcs11-module", "perilune-tests"]),
     ("libloading", &["perilune-tests"]),

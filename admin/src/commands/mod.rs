@@ -1,11 +1,13 @@
 //! The commands, one file each; those of a few lines are here.
 
+pub mod backup;
 pub mod delete;
 pub mod import;
 pub mod init;
 pub mod migrate;
 pub mod objects;
 pub mod pin;
+pub mod restore;
 pub mod slots;
 
 use crate::cli::{Cli, Completions};

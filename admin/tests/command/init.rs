@@ -1,7 +1,7 @@
 //! `perilune init`: where PINs come from, which slot is taken, what is refused.
 
 use crate::world::{Outcome, PERILUNE, SO_PIN, USER_PIN, World};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 /// The token can be used with exactly the two PINs.
@@ -39,7 +39,7 @@ fn pins_come_from_descriptors() {
 }
 
 /// `script` gives the command a terminal; what is typed comes from its standard input.
-fn on_a_terminal(world: &World, args: &str, typed: &[&str]) -> Outcome {
+pub fn on_a_terminal(world: &World, args: &str, typed: &[&str]) -> Outcome {
     let mut child = world
         .command("script", &["-qec", &format!("{PERILUNE} {args}"), "/dev/null"])
         .env("SHELL", "/bin/sh")
@@ -48,13 +48,26 @@ fn on_a_terminal(world: &World, args: &str, typed: &[&str]) -> Outcome {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut input = child.stdin.take().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = Vec::new();
     for line in typed {
-        // A person waits for the question; an answer that comes before it would be echoed by the terminal.
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        // A person waits for the question; the echo goes off right after it, which nothing shows.
+        let asked = shown.len();
+        while !shown[asked..].ends_with(b": ") && read_byte(&mut output, &mut shown) {}
+        std::thread::sleep(std::time::Duration::from_millis(200));
         writeln!(input, "{line}").unwrap();
     }
-    Outcome::of(child.wait_with_output().unwrap())
+    while read_byte(&mut output, &mut shown) {}
+    let mut outcome = Outcome::of(child.wait_with_output().unwrap());
+    outcome.out = String::from_utf8(shown).unwrap();
+    outcome
+}
+
+fn read_byte(from: &mut impl Read, into: &mut Vec<u8>) -> bool {
+    let mut byte = [0];
+    let read = from.read(&mut byte).unwrap() == 1;
+    into.extend(read.then_some(byte[0]));
+    read
 }
 
 #[test]

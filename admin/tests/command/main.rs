@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
+mod backup;
 mod damage;
 mod delete;
 mod doctor;
