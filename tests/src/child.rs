@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 /// How long one process of a scenario may take; a debug build on a busy machine is slow, a hang is longer.
 /// `PERILUNE_TEST_LIMIT` says how many seconds instead, for runs that are long on purpose.
 const LIMIT: Duration = Duration::from_secs(240);
+/// What the long runs take on top: seconds for each unit of these variables.
+const LONGER: [(&str, u64); 2] = [("PERILUNE_SOAK_SECONDS", 2), ("PERILUNE_KILLS", 2)];
 
 const TEST: &str = "PERILUNE_TEST_CHILD";
 const ROLE: &str = "PERILUNE_TEST_ROLE";
@@ -70,6 +72,15 @@ pub fn role_with(place: &Place, role: &str, word: &str, environment: &[(&str, Os
     Running::start(place, &test, role, word, environment)
 }
 
+/// As [`role`], started by another program such as strace, of which `program` is the command line.
+#[must_use]
+pub fn role_under(place: &Place, role: &str, word: &str, program: &[String]) -> Running {
+    let test = std::env::var(TEST).expect("only a running scenario has further roles");
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]).arg(std::env::current_exe().expect("this program"));
+    Running::start_by(command, place, &test, role, word, &[] as &[(&str, &str)])
+}
+
 /// The word that this process was started with.
 #[must_use]
 pub fn word() -> String {
@@ -100,7 +111,18 @@ impl Report {
 
 impl Running {
     fn start(place: &Place, test: &str, role: &str, word: &str, environment: &[(&str, impl AsRef<OsStr>)]) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        let this = Command::new(std::env::current_exe().expect("this program"));
+        Self::start_by(this, place, test, role, word, environment)
+    }
+
+    fn start_by(
+        mut command: Command,
+        place: &Place,
+        test: &str,
+        role: &str,
+        word: &str,
+        environment: &[(&str, impl AsRef<OsStr>)],
+    ) -> Self {
         command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
         command.envs(place.environment()).envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("PERILUNE_MODULE", crate::module::path());
@@ -184,7 +206,11 @@ pub fn forked(body: impl FnOnce() -> i32) -> i32 {
 
 fn limit() -> Duration {
     let seconds = std::env::var("PERILUNE_TEST_LIMIT").ok();
-    seconds.map_or(LIMIT, |seconds| Duration::from_secs(seconds.parse().expect("PERILUNE_TEST_LIMIT in seconds")))
+    if let Some(seconds) = seconds {
+        return Duration::from_secs(seconds.parse().expect("PERILUNE_TEST_LIMIT in seconds"));
+    }
+    let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    LIMIT + Duration::from_secs(LONGER.iter().map(|(name, each)| asked(name) * each).sum())
 }
 
 fn start_of_process() -> Instant {

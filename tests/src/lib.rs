@@ -21,6 +21,7 @@ pub mod outside;
 pub mod place;
 pub mod raw;
 pub mod signatures;
+pub mod syscalls;
 
 pub use attribute::Template;
 pub use cryptoki_sys as ck;

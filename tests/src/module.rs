@@ -38,6 +38,19 @@ pub fn admin() -> &'static Path {
     })
 }
 
+/// An example program of a room, built if need be.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn example(package: &str, name: &str) -> PathBuf {
+    let path = target().join("debug/examples").join(name);
+    if std::env::var_os("PERILUNE_MODULE").is_none() || !path.exists() {
+        cargo(&["build", "--quiet", "--locked", "-p", package, "--example", name]);
+    }
+    path
+}
+
 /// Whether the module under test is ours and not the one that proves the suite.
 #[must_use]
 pub fn is_perilune() -> bool {
@@ -57,11 +70,11 @@ pub fn target() -> PathBuf {
 }
 
 fn build(package: &str) {
+    cargo(&["build", "--quiet", "--locked", "-p", package]);
+}
+
+fn cargo(arguments: &[&str]) {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_absent| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "-p", package])
-        .current_dir(workspace())
-        .status()
-        .expect("cargo starts");
-    assert!(status.success(), "{package} does not build");
+    let status = Command::new(cargo).args(arguments).current_dir(workspace()).status().expect("cargo starts");
+    assert!(status.success(), "cargo {arguments:?}");
 }

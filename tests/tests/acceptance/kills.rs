@@ -157,6 +157,8 @@ impl Game<'_> {
         let took = begin.elapsed();
         assert!(took < OPEN_MAX, "the first look took {took:?}");
         self.tally.looked_longest = self.tally.looked_longest.max(took);
+        // A change that was whole and not yet announced at the kill comes with the next write, and then for good.
+        self.hand.make(Kind::Data);
         if number == LIFE {
             let (there, under_way) = self.life.settle(self.ledger.entry(0));
             self.count(there, under_way);
@@ -172,7 +174,6 @@ impl Game<'_> {
             let used = self.ledger.used() as u64;
             self.hand.look(used.saturating_sub(1 + self.dice.below(used.clamp(1, 2 * ALIVE_MAX))) as usize);
         }
-        self.hand.make(Kind::Data);
         self.generation_rises();
     }
 

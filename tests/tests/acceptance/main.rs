@@ -21,6 +21,7 @@ mod objects;
 mod parameters;
 mod pins;
 mod processes;
+mod quiet;
 mod sizes;
 mod slots;
 mod soak;
