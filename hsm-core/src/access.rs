@@ -100,7 +100,7 @@ mod tests {
     const RW_SO: Subject = Subject { role: Some(Role::SecurityOfficer), read_write: true };
 
     fn object(token: bool, private: bool) -> Object {
-        Object::new([(CKA_TOKEN, Value::Flag(token)), (CKA_PRIVATE, Value::Flag(private))].into())
+        Object::new(&[(CKA_TOKEN, Value::Flag(token)), (CKA_PRIVATE, Value::Flag(private))].into())
     }
 
     fn word(answer: Result<()>) -> &'static str {

@@ -3,13 +3,14 @@
 //! Owns: which tokens there are, up to which generation the store has been read, the order of this
 //! process's writes. Does not know: sessions' contents, attributes' rules, operations. Called from `api/`.
 //!
-//! When nothing changed, `refresh` reads one number. When something did, it reads only what changed.
+//! When nothing changed, `refresh` reads one number. When something did, it reads only what changed. The records of a
+//! token are read when something first asks for its objects (`look`), so that starting costs the same whatever is stored.
 //! Writes of this process go one after the other through `turn`, together with what they mean for the
 //! index, so that an older state never overwrites a newer one. `turn` is taken after a session's lock
 //! and before the store's; the tokens' own locks are leaves below it.
 
 use crate::config::Config;
-use crate::index::{Handles, News};
+use crate::index::{Handles, Known, News, Wanted};
 use crate::object::Object;
 use crate::platform::Platform;
 use crate::reason::{Reason, Result};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use token_store::{
     Change, Changes, Entry, PartitionEntry, PartitionId, RecordContent, RecordId, RoleId, RoleState, Store, StoreError,
-    Transaction, View, Visibility,
+    Transaction, View,
 };
 
 /// The tokens and the store they stand for.
@@ -47,7 +48,7 @@ pub type Within<T> = token_store::Result<Result<T>>;
 /// What a view of the store brought.
 struct Report {
     generation: u64,
-    /// Partitions read from the ground up.
+    /// Partitions that are new, were initialised anew, or changed in more ways than can be told.
     whole: Vec<Whole>,
     /// Partitions that are gone.
     gone: Vec<PartitionId>,
@@ -59,7 +60,6 @@ struct Whole {
     partition: PartitionId,
     description: Description,
     roles: Vec<(RoleId, Option<RoleState>)>,
-    records: Vec<Entry>,
 }
 
 impl Catalogue {
@@ -75,13 +75,15 @@ impl Catalogue {
             turn: Mutex::new(()),
             handles: Arc::new(Handles::default()),
         };
-        catalogue.write_missing_slot(platform, config)?;
-        let report = catalogue.store.view(|view| {
+        let (report, partitions) = catalogue.store.view(|view| {
             let mut report = Report::new(view.generation());
-            catalogue.read_everything(view, &mut report)?;
-            Ok(report)
+            let partitions = catalogue.read_everything(view, &mut report)?;
+            Ok((report, partitions))
         })?;
         catalogue.apply(report);
+        if catalogue.write_missing_slot(platform, config, &partitions)? {
+            catalogue.refresh()?;
+        }
         Ok(catalogue)
     }
 
@@ -90,24 +92,25 @@ impl Catalogue {
     /// # Errors
     /// The store's, but none when the store is read-only.
     pub fn add_missing_slot(&self, platform: &Platform, config: &Config) -> Result<()> {
-        self.write_missing_slot(platform, config)?;
+        let partitions = self.store.view(|view| view.partitions())?;
+        self.write_missing_slot(platform, config, &partitions)?;
         self.refresh()
     }
 
-    fn write_missing_slot(&self, platform: &Platform, config: &Config) -> Result<()> {
-        let partitions = self.store.view(|view| view.partitions())?;
-        if lacks_slot(&partitions, config, None) {
-            let blank = Description::new(SlotId(0), &*platform.random)?;
-            let made = self.store.transact(|tx| add_slot(tx, config, &blank, None));
-            match made {
-                Ok(_) => {}
-                Err(StoreError::ReadOnly { path }) if !partitions.is_empty() => {
-                    tracing::debug!(path = %path.display(), "the store is read-only: no spare slot is made");
-                }
-                Err(error) => return Err(error.into()),
-            }
+    /// Makes a slot if `partitions` lacks one; says whether it did.
+    fn write_missing_slot(&self, platform: &Platform, config: &Config, partitions: &[PartitionEntry]) -> Result<bool> {
+        if !lacks_slot(partitions, config, None) {
+            return Ok(false);
         }
-        Ok(())
+        let blank = Description::new(SlotId(0), &*platform.random)?;
+        match self.store.transact(|tx| add_slot(tx, config, &blank, None)) {
+            Ok(_) => Ok(true),
+            Err(StoreError::ReadOnly { path }) if !partitions.is_empty() => {
+                tracing::debug!(path = %path.display(), "the store is read-only: no spare slot is made");
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Runs `work`, which brings whole partitions or takes them away, then reads back what it changed.
@@ -145,6 +148,59 @@ impl Catalogue {
         }
         let _turn = self.turn.lock();
         self.catch_up()
+    }
+
+    /// Asks the objects of a token, and reads its records first where that has to be.
+    ///
+    /// # Errors
+    /// The store's, when the records cannot be read; the next call tries again. `TokenChanged`.
+    pub fn look<T>(&self, token: &Token, question: impl Fn(&Token) -> Known<T>) -> Result<T> {
+        loop {
+            if let Ok(answer) = question(token) {
+                return Ok(answer);
+            }
+            // Again and again only while others log out and in, or initialise the token, in between.
+            let _turn = self.turn.lock();
+            self.read_records(token)?;
+        }
+    }
+
+    /// Reads the records that the token's index wants; the caller holds `turn`.
+    fn read_records(&self, token: &Token) -> Result<()> {
+        let (wanted, epoch, key) = token.wanted();
+        if wanted == Wanted::Nothing {
+            // Another thread read them, or logged out, while this one waited for its turn.
+            return Ok(());
+        }
+        let read = self.store.view(|view| match description_of(view, token.partition, epoch)? {
+            Ok(_) => match (wanted, &key) {
+                (Wanted::Private, Some(key)) => view.private_records(token.partition, key).map(Ok),
+                _ => view.records(token.partition, key.as_ref()).map(Ok),
+            },
+            Err(reason) => Ok(Err(reason)),
+        });
+        let read = match read {
+            // Another process took it out of the store: there is nothing in it for ever.
+            Err(StoreError::NoPartition) => {
+                self.catch_up()?;
+                token.take_in(Wanted::All, Vec::new());
+                return Ok(());
+            }
+            other => other?,
+        };
+        match read {
+            Ok(entries) => {
+                let records = entries.into_iter().map(|entry| (entry.id, news(entry))).collect();
+                token.take_in(wanted, records);
+                Ok(())
+            }
+            Err(Reason::TokenChanged) => {
+                self.catch_up()?;
+                // What was asked for is now asked of the new token, unless the store contradicts itself.
+                if token.epoch() == epoch { Err(Reason::TokenChanged) } else { Ok(()) }
+            }
+            Err(reason) => Err(reason),
+        }
     }
 
     /// Runs `work` in a transaction on a token that must still be of `epoch`, then reads back what it changed.
@@ -210,29 +266,17 @@ impl Catalogue {
         work()
     }
 
-    /// Logs a role in whose PIN was right: reads the private objects and shows them.
+    /// Logs a role in whose PIN was right.
     ///
     /// # Errors
     /// As `Token::begin_login`, and the store's.
     pub fn begin_login(&self, token: &Token, session: SessionHandle, login: Login, epoch: Epoch) -> Result<()> {
         let _turn = self.turn.lock();
-        let mut entries = Vec::new();
-        if login.role.is_user() {
-            let read = self.store.view(|view| match description_of(view, token.partition, epoch)? {
-                Ok(_) => view.records(token.partition, Some(&login.key)).map(Ok),
-                Err(reason) => Ok(Err(reason)),
-            })?;
-            match read {
-                Ok(found) => entries = found,
-                Err(reason) => {
-                    self.catch_up()?;
-                    return Err(reason);
-                }
-            }
+        // The token may have been initialised anew while the PIN was looked at.
+        if self.store.generation()? != self.seen.load(Ordering::Acquire) {
+            self.catch_up()?;
         }
-        entries.retain(|entry| entry.visibility == Visibility::Private);
-        let records = entries.into_iter().map(|entry| (entry.id, news(entry))).collect();
-        token.begin_login(session, login, epoch, records)
+        token.begin_login(session, login, epoch)
     }
 
     /// Reads what changed since `seen`; the caller holds `turn`.
@@ -244,7 +288,9 @@ impl Catalogue {
                 return Ok(report);
             }
             match view.changes_since(seen)? {
-                Changes::Everything => self.read_everything(view, &mut report)?,
+                Changes::Everything => {
+                    self.read_everything(view, &mut report)?;
+                }
                 Changes::Only(changes) => self.read_changes(view, &changes, &mut report)?,
             }
             Ok(report)
@@ -253,14 +299,15 @@ impl Catalogue {
         Ok(())
     }
 
-    fn read_everything(&self, view: &View<'_>, report: &mut Report) -> token_store::Result<()> {
+    /// Reads all partitions with their roles, and answers them.
+    fn read_everything(&self, view: &View<'_>, report: &mut Report) -> token_store::Result<Vec<PartitionEntry>> {
         let partitions = view.partitions()?;
         let present: HashSet<PartitionId> = partitions.iter().map(|entry| entry.id).collect();
         report.gone = self.known().into_keys().filter(|partition| !present.contains(partition)).collect();
         for entry in &partitions {
-            self.read_partition(view, entry, report)?;
+            read_partition(view, entry, report)?;
         }
-        Ok(())
+        Ok(partitions)
     }
 
     fn read_changes(&self, view: &View<'_>, changes: &[Change], report: &mut Report) -> token_store::Result<()> {
@@ -280,7 +327,7 @@ impl Catalogue {
                 Description::of(&entry).is_ok_and(|description| description.epoch == token.epoch())
             };
             if !known.get(partition).is_some_and(same_epoch) {
-                self.read_partition(view, &entry, report)?;
+                read_partition(view, &entry, report)?;
                 read_whole.insert(*partition);
             }
         }
@@ -290,33 +337,13 @@ impl Catalogue {
                     report.roles.push((*partition, *role, role_state(view, *partition, *role)?));
                 }
                 Change::Record(partition, record) if !read_whole.contains(partition) => {
-                    let Some(token) = known.get(partition) else { continue };
+                    let Some(token) = known.get(partition).filter(|token| token.follows(*record)) else { continue };
                     let key = token.private_key().map(|(_, key)| key);
                     report.records.push((*partition, *record, view.record(*partition, *record, key.as_ref())?));
                 }
                 Change::Partition(_) | Change::Role(..) | Change::Record(..) => {}
             }
         }
-        Ok(())
-    }
-
-    fn read_partition(&self, view: &View<'_>, entry: &PartitionEntry, report: &mut Report) -> token_store::Result<()> {
-        let description = match Description::of(entry) {
-            Ok(description) => description,
-            Err(reason) => {
-                tracing::warn!(%reason, "a slot is left out");
-                return Ok(());
-            }
-        };
-        // A key of another epoch would make every private record look damaged.
-        let key = self.known().get(&entry.id).and_then(|token| token.private_key());
-        let key = key.filter(|(epoch, _)| *epoch == description.epoch).map(|(_, key)| key);
-        let mut roles = Vec::with_capacity(ROLES.len());
-        for row in &ROLES {
-            roles.push((row.store_id, role_state(view, entry.id, row.store_id)?));
-        }
-        let records = view.records(entry.id, key.as_ref())?;
-        report.whole.push(Whole { partition: entry.id, description, roles, records });
         Ok(())
     }
 
@@ -335,12 +362,12 @@ impl Catalogue {
             });
             if token.set_description(whole.description) {
                 tracing::debug!(slot = slot.0, "the token was initialised anew");
+            } else {
+                token.doubt();
             }
             for (role, state) in whole.roles {
                 token.set_role(role, state);
             }
-            token.retain_records(&whole.records.iter().map(|entry| entry.id).collect());
-            token.set_records(whole.records.into_iter().map(|entry| (entry.id, Some(news(entry)))).collect());
         }
         let known = self.known();
         for (partition, role, state) in report.roles {
@@ -373,6 +400,23 @@ impl Report {
     }
 }
 
+/// Reads a partition with its roles; its records are read when somebody asks for them.
+fn read_partition(view: &View<'_>, entry: &PartitionEntry, report: &mut Report) -> token_store::Result<()> {
+    let description = match Description::of(entry) {
+        Ok(description) => description,
+        Err(reason) => {
+            tracing::warn!(%reason, "a slot is left out");
+            return Ok(());
+        }
+    };
+    let mut roles = Vec::with_capacity(ROLES.len());
+    for row in &ROLES {
+        roles.push((row.store_id, role_state(view, entry.id, row.store_id)?));
+    }
+    report.whole.push(Whole { partition: entry.id, description, roles });
+    Ok(())
+}
+
 /// What a record holds, as the index takes it in.
 fn news(entry: Entry) -> News {
     match entry.content {
@@ -381,7 +425,7 @@ fn news(entry: Entry) -> News {
             tracing::warn!(record = ?entry.id, "a stored object does not open");
             News::Damaged
         }
-        RecordContent::Open(content) => match Object::decode(content.expose()) {
+        RecordContent::Open(content) => match Object::decode(content) {
             Ok(object) => News::Object(Arc::new(object)),
             Err(reason) => {
                 tracing::warn!(record = ?entry.id, %reason, "a stored object does not decode");
@@ -446,8 +490,8 @@ mod tests {
     use ffi_headers::*;
     use hsm_crypto::kdf::Argon2Cost;
     use hsm_crypto::{CryptoError, Random, SecretBytes};
-    use token_store::DeviceKey;
     use token_store::medium::Memory;
+    use token_store::{DeviceKey, Visibility};
 
     struct Bench;
 
@@ -518,9 +562,9 @@ mod tests {
 
         let token = here.catalogue.token(SlotId(0)).unwrap();
         let record = here.platform.store.new_record_id().unwrap();
-        let object = Arc::new(Object::new([(CKA_TOKEN, crate::object::Value::Flag(true))].into()));
+        let object = Arc::new(Object::new(&[(CKA_TOKEN, crate::object::Value::Flag(true))].into()));
         let written = here.catalogue.write_records(&token, token.epoch(), |tx| {
-            tx.put_record(token.partition, record, Visibility::Public, None, &object.encode())?;
+            tx.put_record(token.partition, record, Visibility::Public, None, object.content())?;
             Ok(Ok(vec![(record, Some(object.clone()))]))
         });
         assert_eq!(written.unwrap().len(), 1);

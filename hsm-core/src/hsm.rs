@@ -26,7 +26,7 @@ pub struct Hsm {
 }
 
 impl Hsm {
-    /// Starts the HSM on a platform: reads slots and public objects, makes the first slot.
+    /// Starts the HSM on a platform: reads the slots, makes the first one. Objects are read when they are asked for.
     ///
     /// # Errors
     /// The store's.

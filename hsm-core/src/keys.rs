@@ -13,7 +13,7 @@ pub(crate) mod material;
 use crate::attributes::{self, Actor, Origin};
 use crate::mechanisms::rules::{self, Usage};
 use crate::mechanisms::{Row, Wraps, column};
-use crate::object::{self, Attributes, Object, Value};
+use crate::object::{self, Attributes, Object, ValueRef};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Given, Template};
@@ -85,8 +85,8 @@ fn judge_wrappable(row: &Row, wrapping: &Object, key: &Object) -> Result<()> {
     if key.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
         return Err(Reason::KeyNotWrappable("it asks for a trusted wrapping key"));
     }
-    if let Some(Value::Template(template)) = wrapping.attributes().get(&CKA_WRAP_TEMPLATE)
-        && !attributes::matches(key, template)
+    if let Some(ValueRef::Template(template)) = wrapping.value(CKA_WRAP_TEMPLATE)
+        && !attributes::matches(key, &template)
     {
         return Err(Reason::KeyNotWrappable("the wrapping key's CKA_WRAP_TEMPLATE excludes it"));
     }
@@ -235,7 +235,7 @@ pub fn derive_key(
 /// `TemplateInconsistent` where the caller says something else.
 fn enforced(template: &Template, key: &Object, which: u64) -> Result<Template> {
     let mut merged = template.clone();
-    let Some(Value::Template(prescribed)) = key.attributes().get(&which) else { return Ok(merged) };
+    let Some(ValueRef::Template(prescribed)) = key.value(which) else { return Ok(merged) };
     for entry in &prescribed.entries {
         let mut given = template.entries.iter().filter(|given| given.kind == entry.kind).peekable();
         if given.peek().is_none() {
@@ -267,9 +267,10 @@ fn without(template: &Template, kind: u64) -> Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::Value;
 
     fn key_with(which: u64, template: Template) -> Object {
-        Object::new(Attributes::from([(which, Value::Template(template))]))
+        Object::new(&Attributes::from([(which, Value::Template(template))]))
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! An object: a set of attributes with values of known kind, and the key parsed from them.
 //!
-//! Owns: the attribute map, its encoding in a record (docs/format.md), typed access, the way from key
+//! Owns: the attributes in the form of their record (docs/format.md), typed access, the way from key
 //! forms to attributes and back. Does not know: which attribute may be set when (that is
 //! `attributes`), handles, sessions.
+//!
+//! An object keeps the bytes of its record and reads each attribute from there. [`Attributes`], the map of separate values, is for
+//! making and changing objects; asking for it decodes everything.
 
 mod encoding;
 mod forms;
+mod packed;
 
 pub(crate) use forms::{has_all_parts, part, rsa_attributes, rsa_parts};
 pub use forms::{private_form, private_material, public_form, public_material, template};
@@ -17,6 +21,7 @@ use crate::template::Template;
 use core::fmt;
 use ffi_headers::names;
 use hsm_crypto::SecretBytes;
+use packed::Packed;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -35,51 +40,104 @@ pub enum Value {
     Template(Template),
 }
 
+/// The value of an attribute as an object lends it. It has no `Debug`: the bytes may be a secret.
+pub enum ValueRef<'a> {
+    /// `CK_BBOOL`.
+    Flag(bool),
+    /// `CK_ULONG`.
+    Number(u64),
+    /// As `Value::Bytes`.
+    Bytes(&'a [u8]),
+    /// `CKA_ALLOWED_MECHANISMS`.
+    Mechanisms(Vec<u64>),
+    /// `CKA_WRAP_TEMPLATE` and its sisters.
+    Template(Template),
+}
+
 /// The attributes of an object by type.
 pub type Attributes = BTreeMap<u64, Value>;
 
 /// An object. It never changes: a change makes a new one that takes its place.
 pub struct Object {
-    attributes: Attributes,
+    packed: Packed,
+    // Asked for by every call, so they are taken out of the packed form once.
+    class: u64,
+    key_type: Option<u64>,
+    token: bool,
+    private: bool,
     parsed: OnceLock<Arc<Key>>,
+}
+
+impl Value {
+    /// Lends the value; lists and templates are copied.
+    #[must_use]
+    pub fn lend(&self) -> ValueRef<'_> {
+        match self {
+            Value::Flag(flag) => ValueRef::Flag(*flag),
+            Value::Number(number) => ValueRef::Number(*number),
+            Value::Bytes(bytes) => ValueRef::Bytes(bytes.expose()),
+            Value::Mechanisms(list) => ValueRef::Mechanisms(list.clone()),
+            Value::Template(template) => ValueRef::Template(template.clone()),
+        }
+    }
+}
+
+impl ValueRef<'_> {
+    /// A value of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Value {
+        match self {
+            ValueRef::Flag(flag) => Value::Flag(flag),
+            ValueRef::Number(number) => Value::Number(number),
+            ValueRef::Bytes(bytes) => Value::Bytes(SecretBytes::copy_of(bytes)),
+            ValueRef::Mechanisms(list) => Value::Mechanisms(list),
+            ValueRef::Template(template) => Value::Template(template),
+        }
+    }
 }
 
 impl Object {
     /// Makes an object of attributes that have been judged.
     #[must_use]
-    pub fn new(attributes: Attributes) -> Self {
-        Self { attributes, parsed: OnceLock::new() }
+    pub fn new(attributes: &Attributes) -> Self {
+        Self::of(Packed::of(attributes), OnceLock::new())
     }
 
     /// Makes an object whose key has been parsed already.
     #[must_use]
-    pub fn with_key(attributes: Attributes, key: Arc<Key>) -> Self {
-        Self { attributes, parsed: OnceLock::from(key) }
+    pub fn with_key(attributes: &Attributes, key: Arc<Key>) -> Self {
+        Self::of(Packed::of(attributes), OnceLock::from(key))
     }
 
     /// Makes an object with the same key material and other attributes; a parsed key is shared.
     #[must_use]
-    pub fn with_attributes(&self, attributes: Attributes) -> Self {
-        Self { attributes, parsed: self.parsed.clone() }
+    pub fn with_attributes(&self, attributes: &Attributes) -> Self {
+        Self::of(Packed::of(attributes), self.parsed.clone())
     }
 
-    /// All attributes.
+    /// Decodes all attributes, for a change.
     #[must_use]
-    pub fn attributes(&self) -> &Attributes {
-        &self.attributes
+    pub fn attributes(&self) -> Attributes {
+        self.packed.iter().map(|(kind, value)| (kind, value.into_owned())).collect()
+    }
+
+    /// The value of an attribute.
+    #[must_use]
+    pub fn value(&self, kind: u64) -> Option<ValueRef<'_>> {
+        self.packed.get(kind)
     }
 
     /// A `CK_BBOOL`; `false` when absent.
     #[must_use]
     pub fn flag(&self, kind: u64) -> bool {
-        matches!(self.attributes.get(&kind), Some(Value::Flag(true)))
+        matches!(self.value(kind), Some(ValueRef::Flag(true)))
     }
 
     /// A `CK_ULONG`.
     #[must_use]
     pub fn number(&self, kind: u64) -> Option<u64> {
-        match self.attributes.get(&kind) {
-            Some(Value::Number(number)) => Some(*number),
+        match self.value(kind) {
+            Some(ValueRef::Number(number)) => Some(number),
             _ => None,
         }
     }
@@ -87,8 +145,8 @@ impl Object {
     /// Bytes.
     #[must_use]
     pub fn bytes(&self, kind: u64) -> Option<&[u8]> {
-        match self.attributes.get(&kind) {
-            Some(Value::Bytes(bytes)) => Some(bytes.expose()),
+        match self.value(kind) {
+            Some(ValueRef::Bytes(bytes)) => Some(bytes),
             _ => None,
         }
     }
@@ -96,25 +154,25 @@ impl Object {
     /// `CKA_CLASS`.
     #[must_use]
     pub fn class(&self) -> u64 {
-        self.number(ffi_headers::CKA_CLASS).unwrap_or(u64::MAX)
+        self.class
     }
 
     /// `CKA_KEY_TYPE`, for keys.
     #[must_use]
     pub fn key_type(&self) -> Option<u64> {
-        self.number(ffi_headers::CKA_KEY_TYPE)
+        self.key_type
     }
 
     /// `CKA_TOKEN`.
     #[must_use]
     pub fn is_token(&self) -> bool {
-        self.flag(ffi_headers::CKA_TOKEN)
+        self.token
     }
 
     /// `CKA_PRIVATE`.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.flag(ffi_headers::CKA_PRIVATE)
+        self.private
     }
 
     /// The parsed key, made at first use and kept with the object; wiped when the last user drops it.
@@ -125,23 +183,43 @@ impl Object {
         if let Some(key) = self.parsed.get() {
             return Ok(Arc::clone(key));
         }
-        let key = Arc::new(key::parse(env, &self.attributes)?);
+        let key = Arc::new(key::parse(env, &self.attributes())?);
         // When two threads parse at once, the first result stays and both use it.
         Ok(Arc::clone(self.parsed.get_or_init(|| key)))
     }
 
-    /// Encodes all attributes as the content of a record (docs/format.md).
+    /// All attributes as the content of a record (docs/format.md).
     #[must_use]
-    pub fn encode(&self) -> SecretBytes {
-        encoding::encode(&self.attributes)
+    pub fn content(&self) -> &SecretBytes {
+        self.packed.content()
     }
 
-    /// Decodes the content of a record.
+    /// Makes an object of the content of a record.
     ///
     /// # Errors
     /// `Reason::Damaged`.
-    pub fn decode(content: &[u8]) -> Result<Self> {
-        encoding::decode(content).map(Self::new)
+    pub fn decode(content: SecretBytes) -> Result<Self> {
+        Ok(Self::of(Packed::parse(content)?, OnceLock::new()))
+    }
+
+    /// Says whether the content of a record makes an object, without making it.
+    ///
+    /// # Errors
+    /// `Reason::Damaged`.
+    pub fn check(content: &[u8]) -> Result<()> {
+        encoding::places(content).map(drop)
+    }
+
+    fn of(packed: Packed, parsed: OnceLock<Arc<Key>>) -> Self {
+        let number = |kind| match packed.get(kind) {
+            Some(ValueRef::Number(number)) => Some(number),
+            _ => None,
+        };
+        let flag = |kind| matches!(packed.get(kind), Some(ValueRef::Flag(true)));
+        let class = number(ffi_headers::CKA_CLASS).unwrap_or(u64::MAX);
+        let (key_type, token) = (number(ffi_headers::CKA_KEY_TYPE), flag(ffi_headers::CKA_TOKEN));
+        let private = flag(ffi_headers::CKA_PRIVATE);
+        Self { class, key_type, token, private, packed, parsed }
     }
 }
 

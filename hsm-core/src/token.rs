@@ -7,7 +7,7 @@
 //! leaves, held for memory operations only and never across crypto or the store. What the hot path
 //! asks (the role, and how often it changed) is one atomic on a line of its own.
 
-use crate::index::{Handles, Held, Home, Index, News};
+use crate::index::{Handles, Held, Home, Index, Known, News, Wanted};
 use crate::object::Object;
 use crate::reason::{Reason, Result};
 use crate::role::{ROLES, Role};
@@ -15,7 +15,7 @@ use crate::slot::{Description, Epoch};
 use crate::template::Template;
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use token_store::{PartitionId, PartitionKey, RecordId, RoleId, RoleState};
@@ -136,8 +136,7 @@ impl Token {
     #[must_use]
     pub fn private_key(&self) -> Option<(Epoch, PartitionKey)> {
         let state = self.state.lock();
-        let login = state.login.as_ref().filter(|login| login.role.is_user())?;
-        Some((state.description.epoch, login.key.clone()))
+        Some((state.description.epoch, state.user_key()?))
     }
 
     // --- sessions ---
@@ -190,17 +189,11 @@ impl Token {
         Ok(state.description.epoch)
     }
 
-    /// Logs a role in after its PIN was right; `records` are the token's, private ones opened for a user.
+    /// Logs a role in after its PIN was right. Private objects are read when they are first asked for.
     ///
     /// # Errors
     /// As `admits`; `TokenChanged` when the epoch is another; `SessionUnknown` when the session was closed meanwhile.
-    pub fn begin_login(
-        &self,
-        session: SessionHandle,
-        login: Login,
-        epoch: Epoch,
-        records: Vec<(RecordId, News)>,
-    ) -> Result<()> {
+    pub fn begin_login(&self, session: SessionHandle, login: Login, epoch: Epoch) -> Result<()> {
         let mut state = self.state.lock();
         if state.description.epoch != epoch {
             return Err(Reason::TokenChanged);
@@ -210,11 +203,7 @@ impl Token {
             return Err(Reason::SessionUnknown(session.0));
         }
         if login.role.is_user() {
-            let mut index = self.index.write();
-            index.open_private();
-            for (record, news) in records {
-                index.set_record(record, news, &self.handles);
-            }
+            self.index.write().open_private();
         }
         let place = ROLES.iter().position(|row| row.role == login.role).map_or(0, |place| place as u64 + 1);
         state.login = Some(login);
@@ -273,30 +262,51 @@ impl Token {
         };
     }
 
-    /// Takes in what records hold, `None` for those that are gone; returns their handles.
+    /// Takes in what records hold, `None` for those that are gone; returns the handles of the objects.
     pub fn set_records(&self, records: Vec<(RecordId, Option<News>)>) -> Vec<ObjectHandle> {
         let mut index = self.index.write();
         let mut handles = Vec::with_capacity(records.len());
         for (record, news) in records {
             match news {
-                Some(news) => handles.push(index.set_record(record, news, &self.handles)),
+                Some(news) => handles.extend(index.set_record(record, news, &self.handles)),
                 None => index.remove_record(record),
             }
         }
         handles
     }
 
-    /// Forgets every record that is not among `keep`.
-    pub fn retain_records(&self, keep: &HashSet<RecordId>) {
-        self.index.write().retain_records(keep);
+    /// Notes that more has changed than can be told: all records will be read anew when they are asked for.
+    pub fn doubt(&self) {
+        self.index.write().doubt();
+    }
+
+    /// Whether a change of this record must be looked at now; otherwise it will be read with the others.
+    #[must_use]
+    pub fn follows(&self, record: RecordId) -> bool {
+        self.index.read().follows(record)
+    }
+
+    /// Which records have to be read, of which epoch, with which key.
+    #[must_use]
+    pub fn wanted(&self) -> (Wanted, Epoch, Option<PartitionKey>) {
+        let state = self.state.lock();
+        let wanted = self.index.read().wanted();
+        (wanted, state.description.epoch, state.user_key())
+    }
+
+    /// Takes in the records that were wanted.
+    pub fn take_in(&self, wanted: Wanted, records: Vec<(RecordId, News)>) {
+        self.index.write().take_in(wanted, records, &self.handles);
     }
 
     // --- objects ---
 
     /// The object behind a handle, if it is visible.
-    #[must_use]
-    pub fn object(&self, handle: ObjectHandle) -> Option<Held> {
-        self.index.read().object(handle).cloned()
+    ///
+    /// # Errors
+    /// `Unread`.
+    pub fn object(&self, handle: ObjectHandle) -> Known<Option<Held>> {
+        self.index.read().object(handle).map(|held| held.cloned())
     }
 
     /// Takes in a session object.
@@ -326,22 +336,27 @@ impl Token {
     }
 
     /// The visible objects that satisfy `matches`.
-    pub fn search(&self, template: &Template, matches: impl Fn(&Object) -> bool) -> Vec<ObjectHandle> {
+    ///
+    /// # Errors
+    /// `Unread`.
+    pub fn search(&self, template: &Template, matches: impl Fn(&Object) -> bool) -> Known<Vec<ObjectHandle>> {
         self.index.read().search(template, matches)
     }
 
     /// Those of `handles` that are still visible, up to `most`; takes them off the front of the queue.
     pub fn still_visible(&self, handles: &mut impl Iterator<Item = ObjectHandle>, most: usize) -> Vec<ObjectHandle> {
         let index = self.index.read();
-        handles.filter(|handle| index.object(*handle).is_some()).take(most).collect()
+        handles.filter(|handle| index.is_visible(*handle)).take(most).collect()
     }
 
     /// Records that do not open.
-    #[must_use]
-    pub fn damaged(&self) -> Vec<RecordId> {
-        let mut damaged: Vec<_> = self.index.read().damaged().iter().copied().collect();
+    ///
+    /// # Errors
+    /// `Unread`.
+    pub fn damaged(&self) -> Known<Vec<RecordId>> {
+        let mut damaged: Vec<_> = self.index.read().damaged()?.iter().copied().collect();
         damaged.sort_unstable();
-        damaged
+        Ok(damaged)
     }
 }
 
@@ -356,6 +371,11 @@ impl Facts {
 impl State {
     fn role(&self) -> Option<Role> {
         self.login.as_ref().map(|login| login.role)
+    }
+
+    /// The key that opens private objects.
+    fn user_key(&self) -> Option<PartitionKey> {
+        self.login.as_ref().filter(|login| login.role.is_user()).map(|login| login.key.clone())
     }
 
     fn admits(&self, role: Role) -> Result<()> {

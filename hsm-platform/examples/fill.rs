@@ -101,12 +101,12 @@ impl Filling {
         let mut records = Vec::new();
         for number in numbers {
             let (public, private) = pair(number)?;
-            records.push((self.store.new_record_id()?, Visibility::Public, public.encode()));
-            records.push((self.store.new_record_id()?, Visibility::Private, private.encode()));
+            records.push((self.store.new_record_id()?, Visibility::Public, public));
+            records.push((self.store.new_record_id()?, Visibility::Private, private));
         }
         self.store.transact(|tx| {
-            for (record, visibility, content) in &records {
-                tx.put_record(self.partition, *record, *visibility, Some(&self.key), content)?;
+            for (record, visibility, object) in &records {
+                tx.put_record(self.partition, *record, *visibility, Some(&self.key), object.content())?;
             }
             Ok(())
         })?;

@@ -50,7 +50,7 @@ impl Keys {
     /// The key that seals the private records of a partition.
     pub(crate) fn private(&self, partition: PartitionId, key: &PartitionKey) -> Private {
         let (store, partition, _) = self.bound(partition, key.origin());
-        let key = key.seal_key().derive(&[&b"perilune/1/private"[..], store, &partition.0].concat());
+        let key = key.derived([&b"perilune/1/private"[..], store, &partition.0].concat());
         Private { key, store: *store, partition }
     }
 

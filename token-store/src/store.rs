@@ -19,7 +19,7 @@ use crate::view::View;
 use hsm_crypto::aead::{KEY_BYTES, SealKey};
 use hsm_crypto::kdf::Argon2Cost;
 use hsm_crypto::{Random, SecretBytes};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The number of a partition, random, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,11 +48,14 @@ pub struct PartitionKey {
     key: Arc<SealKey>,
     /// What its seals are bound to, where the partition was born elsewhere.
     origin: Option<Arc<Origin>>,
+    /// The key that was derived first, and for what: a login's key serves one partition, whose records come one by one.
+    derived: Arc<OnceLock<(Vec<u8>, SealKey)>>,
 }
 
 impl PartitionKey {
     pub(crate) fn new(bytes: SecretBytes, origin: Option<Origin>) -> Result<Self> {
-        Ok(Self { key: Arc::new(SealKey::new(bytes)?), origin: origin.map(Arc::new) })
+        let (key, origin) = (Arc::new(SealKey::new(bytes)?), origin.map(Arc::new));
+        Ok(Self { key, origin, derived: Arc::new(OnceLock::new()) })
     }
 
     pub(crate) fn seal_key(&self) -> &SealKey {
@@ -61,6 +64,15 @@ impl PartitionKey {
 
     pub(crate) fn origin(&self) -> Option<&Origin> {
         self.origin.as_deref()
+    }
+
+    /// The key derived for a purpose.
+    pub(crate) fn derived(&self, info: Vec<u8>) -> SealKey {
+        let (purpose, key) = self.derived.get_or_init(|| {
+            let key = self.key.derive(&info);
+            (info.clone(), key)
+        });
+        if *purpose == info { key.clone() } else { self.key.derive(&info) }
     }
 }
 

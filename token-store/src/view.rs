@@ -5,7 +5,7 @@
 //! Called from `hsm-core` inside `Store::view` and `Store::transact`.
 
 use crate::error::{Result, StoreError};
-use crate::format::{self, CHANGES_KEPT};
+use crate::format::{self, CHANGES_KEPT, Kind, Seal, Sealed};
 use crate::medium::Reader;
 use crate::origin::Origin;
 use crate::store::{
@@ -85,11 +85,30 @@ impl View<'_> {
     /// # Errors
     /// The medium's errors; a damaged record is an entry, not an error.
     pub fn records(&self, partition: PartitionId, key: Option<&PartitionKey>) -> Result<Vec<Entry>> {
+        self.scan_records(partition, key, |_| true)
+    }
+
+    /// The private records of a partition.
+    ///
+    /// # Errors
+    /// As `records`.
+    pub fn private_records(&self, partition: PartitionId, key: &PartitionKey) -> Result<Vec<Entry>> {
+        self.scan_records(partition, Some(key), |value| {
+            Sealed::parse(Kind::Record, value).is_some_and(|sealed| sealed.seal == Seal::Partition)
+        })
+    }
+
+    fn scan_records(
+        &self,
+        partition: PartitionId,
+        key: Option<&PartitionKey>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<Entry>> {
         let prefix = format::record_prefix(partition);
         let private = key.map(|key| self.store.keys.private(partition, key));
         let mut found = Vec::new();
         self.reader.scan(&prefix, &mut |map_key, value| {
-            if let Some(id) = format::id_after(prefix.len(), map_key) {
+            if let Some(id) = format::id_after(prefix.len(), map_key).filter(|_| wanted(value)) {
                 let (visibility, content) =
                     self.store.keys.open_record((partition, RecordId(id)), private.as_ref(), value);
                 found.push(Entry { id: RecordId(id), visibility, content });

@@ -56,6 +56,48 @@ fn records_come_back_after_reopening_as_far_as_the_key_allows() {
 }
 
 #[test]
+fn private_records_are_told_from_public_ones_without_opening_these() {
+    let t = token(10);
+    let ids: Vec<RecordId> = (0..4).map(|_| t.store.new_record_id().unwrap()).collect();
+    t.store
+        .transact(|x| {
+            for (place, id) in ids.iter().enumerate() {
+                let visibility = if place < 2 { Visibility::Public } else { Visibility::Private };
+                x.put_record(t.partition, *id, visibility, Some(&t.key), &secret(b"content"))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    t.medium.tamper(&record_key(t.partition, ids[0]), Some(vec![0]));
+    let found = t.store.view(|view| view.private_records(t.partition, &t.key)).unwrap();
+    let mut found: Vec<RecordId> = found.iter().map(|entry| entry.id).collect();
+    let mut expected = ids[2..].to_vec();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+/// A key remembers what it derived for the first partition it was used with; the second must not get that.
+#[test]
+fn one_key_in_two_partitions_seals_for_each_of_them_alone() {
+    let t = token(10);
+    let id = t.store.new_record_id().unwrap();
+    let put = |partition: PartitionId| {
+        t.store.transact(|x| x.put_record(partition, id, Visibility::Private, Some(&t.key), &secret(b"mine"))).unwrap();
+    };
+    let (other, _) = t.store.transact(|x| x.create_partition(&secret(b"other"))).unwrap();
+    put(t.partition);
+    put(other);
+    let again = t.store.login(t.partition, USER, &secret(b"1234")).unwrap();
+    let read = |partition| t.store.view(|view| view.record(partition, id, Some(&again))).unwrap();
+    assert_eq!(content(read(other)), Some(Ok(b"mine".to_vec())));
+    assert_eq!(content(read(t.partition)), Some(Ok(b"mine".to_vec())));
+    let sealed = t.medium.dump()[&record_key(t.partition, id)].clone();
+    t.medium.tamper(&record_key(other, id), Some(sealed));
+    assert_eq!(content(read(other)), Some(Err("damaged")));
+}
+
+#[test]
 fn nothing_stored_shows_its_content() {
     let t = token(10);
     let id = t.store.new_record_id().unwrap();

@@ -43,7 +43,7 @@ impl BackupToken {
         let (mut public_objects, mut damaged) = (0, 0);
         for (_, content) in token.public_records() {
             public_objects += 1;
-            damaged += usize::from(Object::decode(content.expose()).is_err());
+            damaged += usize::from(Object::check(content.expose()).is_err());
         }
         let roles = token.roles().into_iter();
         let roles = roles.filter_map(|(id, state)| Some((Role::by_store_id(id)?.role, state))).collect();

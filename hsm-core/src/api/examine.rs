@@ -64,7 +64,7 @@ impl Hsm {
                 let key = opened.iter().find(|(partition, _)| *partition == entry.id).map(|(_, key)| key);
                 for record in view.records(entry.id, key)? {
                     if let RecordContent::Open(content) = &record.content
-                        && Object::decode(content.expose()).is_err()
+                        && Object::check(content.expose()).is_err()
                     {
                         unread.push(Place::Record(entry.id, record.id));
                     }
@@ -92,7 +92,7 @@ impl Hsm {
             let entry = view.record(token.partition, record, key.as_ref())?.ok_or(StoreError::NoRecord)?;
             match entry.content {
                 RecordContent::Closed => return Ok(Err(Reason::NotLoggedIn)),
-                RecordContent::Open(content) if Object::decode(content.expose()).is_ok() => {
+                RecordContent::Open(content) if Object::check(content.expose()).is_ok() => {
                     return Ok(Err(Reason::NotDamaged));
                 }
                 RecordContent::Open(_) | RecordContent::Damaged => {}

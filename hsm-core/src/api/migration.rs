@@ -152,7 +152,7 @@ impl Part<'_> {
         };
         for (record, object) in &self.records {
             let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
-            tx.put_record(partition, *record, visibility, Some(self.key), &object.encode())?;
+            tx.put_record(partition, *record, visibility, Some(self.key), object.content())?;
         }
         if let Some(end) = self.end {
             tx.put_partition(partition, &Description { slot, ..end.token }.encode())?;
@@ -202,7 +202,7 @@ fn still(tx: &Transaction<'_>, place: &Place, epoch: Epoch) -> Within<SlotId> {
 fn batches(objects: &[Object], bytes_max: usize) -> Vec<&[Object]> {
     let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (number, object) in objects.iter().enumerate() {
-        let more = object.encode().len() + RECORD_OVERHEAD_BYTES;
+        let more = object.content().len() + RECORD_OVERHEAD_BYTES;
         if bytes + more > bytes_max && number > start {
             parts.push(&objects[start..number]);
             (start, bytes) = (number, 0);

@@ -82,7 +82,7 @@ impl Hsm {
     pub fn object_size(&self, session: SessionHandle, object: ObjectHandle) -> Result<usize> {
         self.with_session(session, |session| {
             self.catalogue.refresh()?;
-            Ok(self.held(session, object, Verb::See)?.object.encode().len())
+            Ok(self.held(session, object, Verb::See)?.object.content().len())
         })
     }
 
@@ -134,7 +134,7 @@ impl Hsm {
                 return Ok(Err(Reason::ObjectUnknown(handle.0)));
             };
             let present = match entry.content {
-                RecordContent::Open(content) => Object::decode(content.expose()),
+                RecordContent::Open(content) => Object::decode(content),
                 RecordContent::Closed => Err(Reason::NotLoggedIn),
                 RecordContent::Damaged => Err(Reason::Damaged("the record does not open")),
             };
@@ -161,9 +161,10 @@ impl Hsm {
             session.operations.ensure_idle(OperationKind::Find, session.token.standing())?;
             self.catalogue.refresh()?;
             let (subject, now) = (session.subject(), session.standing());
-            let found = session.token.search(template, |object| {
+            let fits = |object: &Object| {
                 access::check(subject, object, Verb::See).is_ok() && attributes::matches(object, template)
-            });
+            };
+            let found = self.catalogue.look(&session.token, |token| token.search(template, fits))?;
             let tie = if subject.sees_private() { Tie::to_login(now, false) } else { Tie::FREE };
             session.operations.start_find(found, tie);
             Ok(())
@@ -196,7 +197,7 @@ impl Hsm {
     /// The object behind a handle, if this session may do that to it.
     pub(super) fn held(&self, session: &Session, handle: ObjectHandle, verb: Verb) -> Result<Held> {
         let unknown = || Reason::ObjectUnknown(handle.0);
-        let held = session.token.object(handle).ok_or_else(unknown)?;
+        let held = self.catalogue.look(&session.token, |token| token.object(handle))?.ok_or_else(unknown)?;
         match access::check(session.subject(), &held.object, verb) {
             Ok(()) => Ok(held),
             Err(Reason::Hidden) => Err(unknown()),
@@ -289,5 +290,5 @@ fn put(
     object: &Object,
 ) -> token_store::Result<()> {
     let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
-    tx.put_record(session.token.partition, record, visibility, key, &object.encode())
+    tx.put_record(session.token.partition, record, visibility, key, object.content())
 }

@@ -147,13 +147,12 @@ impl Hsm {
         })
     }
 
-    /// The stored objects of a token that do not open or decode, as far as they have been looked at:
-    /// private ones only while the user is logged in.
+    /// The stored objects of a token that do not open or decode, private ones only while the user is logged in.
     ///
     /// # Errors
     /// `SlotUnknown`, the store's.
     pub fn damaged_records(&self, slot: SlotId) -> Result<Vec<RecordId>> {
-        Ok(self.token(slot)?.damaged())
+        self.catalogue.look(&*self.token(slot)?, Token::damaged)
     }
 
     /// How many tries a role has had and may have; `None` when it has no PIN yet. C_GetTokenInfo tells it in three flags.

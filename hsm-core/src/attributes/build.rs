@@ -61,8 +61,8 @@ pub(super) fn build(
     check_together(&draft.attributes)?;
     draft.attributes.insert(CKA_UNIQUE_ID, unique_id(env)?);
     Ok(match key {
-        Some(key) => Object::with_key(draft.attributes, key),
-        None => Object::new(draft.attributes),
+        Some(key) => Object::with_key(&draft.attributes, key),
+        None => Object::new(&draft.attributes),
     })
 }
 

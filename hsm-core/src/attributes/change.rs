@@ -8,7 +8,7 @@
 use super::row::{Change, Row};
 use super::tables::{self, Table};
 use super::{Actor, build, values};
-use crate::object::{Attributes, Object, Value};
+use crate::object::{Attributes, Object, Value, ValueRef};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Template};
@@ -19,13 +19,13 @@ pub(super) fn copy(env: &Env<'_>, actor: Actor, source: &Object, template: &Temp
     refuse_unless(source, CKA_COPYABLE)?;
     let mut attributes = changed(actor, source, template, |row| row.copy)?;
     attributes.insert(CKA_UNIQUE_ID, build::unique_id(env)?);
-    Ok(source.with_attributes(attributes))
+    Ok(source.with_attributes(&attributes))
 }
 
 /// See [`super::modify`].
 pub(super) fn modify(actor: Actor, object: &Object, template: &Template) -> Result<Object> {
     refuse_unless(object, CKA_MODIFIABLE)?;
-    changed(actor, object, template, |row| row.set).map(|attributes| object.with_attributes(attributes))
+    changed(actor, object, template, |row| row.set).map(|attributes| object.with_attributes(&attributes))
 }
 
 /// Refuses what one of the flags MODIFIABLE, COPYABLE and DESTROYABLE forbids.
@@ -33,8 +33,8 @@ pub(super) fn modify(actor: Actor, object: &Object, template: &Template) -> Resu
 /// # Errors
 /// `ActionProhibited` when the flag is there and false.
 pub(super) fn refuse_unless(object: &Object, kind: u64) -> Result<()> {
-    match object.attributes().get(&kind) {
-        Some(Value::Flag(false)) => Err(Reason::ActionProhibited(kind)),
+    match object.value(kind) {
+        Some(ValueRef::Flag(false)) => Err(Reason::ActionProhibited(kind)),
         _ => Ok(()),
     }
 }
@@ -43,7 +43,7 @@ pub(super) fn refuse_unless(object: &Object, kind: u64) -> Result<()> {
 fn changed(actor: Actor, object: &Object, template: &Template, column: fn(&Row) -> Change) -> Result<Attributes> {
     values::refuse_duplicates(template)?;
     let table = tables::find(object.class(), object.key_type()).ok_or(Reason::Damaged("an object of unknown class"))?;
-    let mut attributes = object.attributes().clone();
+    let mut attributes = object.attributes();
     for entry in &template.entries {
         let row = table.row(entry.kind).ok_or(Reason::AttributeUnknown(entry.kind))?;
         change(actor, table, row, column(row), entry, &mut attributes)?;

@@ -7,7 +7,7 @@
 use super::curves::CurveName;
 use super::row::{Fill, Form, Row};
 use super::tables::{self, Table};
-use crate::object::{Object, Value};
+use crate::object::{Object, Value, ValueRef};
 use crate::template::{Entry, Given, Template};
 use crate::types::Answer;
 use ffi_headers::*;
@@ -20,9 +20,9 @@ pub(super) fn answer(object: &Object, kind: u64) -> Answer {
     if row.sensitive && !is_open(object) {
         return Answer::Sensitive;
     }
-    match object.attributes().get(&kind) {
+    match object.value(kind) {
         Some(value) => encoded(value),
-        None => fallback(table, row).map_or(Answer::Invalid, |value| encoded(&value)),
+        None => fallback(table, row).map_or(Answer::Invalid, |value| encoded(value.lend())),
     }
 }
 
@@ -56,16 +56,16 @@ pub(super) fn fallback(table: &Table, row: &Row) -> Option<Value> {
 
 /// Whether the secrets of a key may be revealed; what is not written down is not.
 fn is_open(object: &Object) -> bool {
-    object.attributes().get(&CKA_SENSITIVE) == Some(&Value::Flag(false)) && object.flag(CKA_EXTRACTABLE)
+    matches!(object.value(CKA_SENSITIVE), Some(ValueRef::Flag(false))) && object.flag(CKA_EXTRACTABLE)
 }
 
-fn encoded(value: &Value) -> Answer {
+fn encoded(value: ValueRef<'_>) -> Answer {
     match value {
-        Value::Flag(flag) => Answer::Bytes(vec![u8::from(*flag)].into()),
-        Value::Number(number) => Answer::Bytes(number.to_ne_bytes().to_vec().into()),
-        Value::Bytes(bytes) => Answer::Bytes(bytes.clone()),
-        Value::Mechanisms(list) => Answer::Bytes(native(list).into()),
-        Value::Template(template) => Answer::Template(template.clone()),
+        ValueRef::Flag(flag) => Answer::Bytes(vec![u8::from(flag)].into()),
+        ValueRef::Number(number) => Answer::Bytes(number.to_ne_bytes().to_vec().into()),
+        ValueRef::Bytes(bytes) => Answer::Bytes(SecretBytes::copy_of(bytes)),
+        ValueRef::Mechanisms(list) => Answer::Bytes(native(&list).into()),
+        ValueRef::Template(template) => Answer::Template(template),
     }
 }
 
@@ -78,22 +78,22 @@ fn fits(object: &Object, table: &Table, entry: &Entry) -> bool {
     if row.sensitive {
         return false;
     }
-    match object.attributes().get(&entry.kind) {
-        Some(value) => equals(object, entry, value),
-        None => fallback(table, row).is_some_and(|value| equals(object, entry, &value)),
+    match object.value(entry.kind) {
+        Some(value) => equals(object, entry, &value),
+        None => fallback(table, row).is_some_and(|value| equals(object, entry, &value.lend())),
     }
 }
 
-fn equals(object: &Object, entry: &Entry, value: &Value) -> bool {
+fn equals(object: &Object, entry: &Entry, value: &ValueRef<'_>) -> bool {
     match (&entry.value, value) {
-        (Given::Bytes(given), Value::Flag(flag)) => given.expose() == [u8::from(*flag)],
-        (Given::Bytes(given), Value::Number(number)) => given.expose() == number.to_ne_bytes(),
-        (Given::Bytes(given), Value::Bytes(bytes)) => {
-            given == bytes || (entry.kind == CKA_EC_POINT && is_same_point(object, given.expose(), bytes.expose()))
+        (Given::Bytes(given), ValueRef::Flag(flag)) => given.expose() == [u8::from(*flag)],
+        (Given::Bytes(given), ValueRef::Number(number)) => given.expose() == number.to_ne_bytes(),
+        (Given::Bytes(given), ValueRef::Bytes(bytes)) => {
+            given.ct_eq(bytes) || (entry.kind == CKA_EC_POINT && is_same_point(object, given.expose(), bytes))
         }
-        (Given::Bytes(given), Value::Mechanisms(list)) => given.expose() == native(list),
-        (Given::Bytes(given), Value::Template(template)) => given.is_empty() && template.entries.is_empty(),
-        (Given::Template(given), Value::Template(template)) => given == template,
+        (Given::Bytes(given), ValueRef::Mechanisms(list)) => given.expose() == native(list),
+        (Given::Bytes(given), ValueRef::Template(template)) => given.is_empty() && template.entries.is_empty(),
+        (Given::Template(given), ValueRef::Template(template)) => given == template,
         (Given::Template(_), _) => false,
     }
 }

@@ -10,7 +10,7 @@ use super::{KeyRule, Row, SizeUnit};
 use crate::attributes::bit_length;
 use crate::attributes::curves::CurveName;
 use crate::key::Key;
-use crate::object::{Object, Value};
+use crate::object::{Object, ValueRef};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
@@ -95,7 +95,7 @@ pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
         return Err(Reason::KeyLacksUsage { need: usage.attribute() });
     }
     // An empty list says nothing, as an absent one: some clients write it for "any".
-    if let Some(Value::Mechanisms(allowed)) = key.attributes().get(&CKA_ALLOWED_MECHANISMS)
+    if let Some(ValueRef::Mechanisms(allowed)) = key.value(CKA_ALLOWED_MECHANISMS)
         && !allowed.is_empty()
         && !allowed.contains(&row.kind)
     {

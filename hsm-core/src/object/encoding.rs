@@ -1,10 +1,11 @@
 //! The content of an object's record: all its attributes as bytes.
 //!
 //! Owns: the encoding of version 1, as docs/format.md states it under "Object content". Does not know:
-//! what attributes mean; sealing, which is the store's. Decoding takes any bytes without panic and
+//! what attributes mean; sealing, which is the store's. Called from `packed`. Reading takes any bytes without panic and
 //! without allocating more than a small multiple of the input, and every attribute map has exactly one encoding.
+//! What [`places`] has let pass is read by [`attribute_at`] without a copy.
 
-use super::{Attributes, Value};
+use super::{Attributes, Value, ValueRef};
 use crate::limits::{ATTRIBUTE_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_ENTRIES_MAX};
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Given, Template};
@@ -22,66 +23,103 @@ const TAG_BYTES: u8 = 3;
 const TAG_MECHANISMS: u8 = 4;
 const TAG_TEMPLATE: u8 = 5;
 
-/// Encodes attributes.
-pub(super) fn encode(attributes: &Attributes) -> SecretBytes {
+/// Encodes attributes; says also where each begins.
+pub(super) fn encode(attributes: &Attributes) -> (SecretBytes, Vec<u32>) {
     // Room is made once, so that no half-grown copy of a secret is left behind in freed memory.
-    let room = attributes.values().map(room_for).sum::<usize>() + 1 + LONGEST_NUMBER_BYTES;
-    let mut out = Vec::with_capacity(room);
+    let room = room_for(attributes);
+    let (mut out, mut places) = (Vec::with_capacity(room), Vec::with_capacity(attributes.len()));
     out.push(VERSION);
     put_number(&mut out, attributes.len() as u64);
     for (kind, value) in attributes {
+        places.push(place_of(out.len()));
         put_number(&mut out, *kind);
         put_value(&mut out, value);
     }
-    debug_assert!(out.len() <= room, "the room was counted right");
-    SecretBytes::new(out)
+    debug_assert_eq!(out.len(), room, "the room was counted right");
+    (SecretBytes::new(out), places)
 }
 
-/// Decodes attributes.
+/// Checks the whole content of a record, and says where each attribute begins.
 ///
 /// # Errors
 /// `Damaged` with what is wrong.
-pub(super) fn decode(content: &[u8]) -> Result<Attributes> {
-    let mut input = Input { rest: content };
+pub(super) fn places(content: &[u8]) -> Result<Vec<u32>> {
+    let mut input = Input { rest: content, value_bytes_max: ATTRIBUTE_BYTES_MAX, entries_max: TEMPLATE_ENTRIES_MAX };
     match input.byte()? {
         VERSION => {}
         _ => return Err(Reason::Damaged("written by a newer version")),
     }
     let count = input.count()?;
-    let mut attributes = Attributes::new();
+    let mut places = Vec::with_capacity(count);
+    let mut last = None;
     for _ in 0..count {
+        places.push(place_of(content.len() - input.rest.len()));
         let kind = input.number()?;
-        if attributes.last_key_value().is_some_and(|(last, _)| *last >= kind) {
+        if last.is_some_and(|last| last >= kind) {
             return Err(Reason::Damaged("attributes out of order"));
         }
-        let value = input.value()?;
-        attributes.insert(kind, value);
+        last = Some(kind);
+        input.value()?;
     }
-    if input.rest.is_empty() { Ok(attributes) } else { Err(Reason::Damaged("bytes after the last attribute")) }
+    if input.rest.is_empty() { Ok(places) } else { Err(Reason::Damaged("bytes after the last attribute")) }
 }
 
-/// An upper bound of the bytes that an attribute takes.
-fn room_for(value: &Value) -> usize {
-    let payload = match value {
+/// The type of the attribute that begins at a place.
+pub(super) fn kind_at(content: &[u8], place: u32) -> Option<u64> {
+    Input::at(content, place)?.number().ok()
+}
+
+/// The attribute that begins at a place.
+pub(super) fn attribute_at(content: &[u8], place: u32) -> Option<(u64, ValueRef<'_>)> {
+    let mut input = Input::at(content, place)?;
+    Some((input.number().ok()?, input.value().ok()?))
+}
+
+/// A position in the content. No record is longer than the store's maximum of 8 MiB, nor any object in memory: its attributes
+/// are those of one table, each with its maximum. A longer one would not be found again, which harms nobody.
+fn place_of(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// The bytes that the attributes take.
+fn room_for(attributes: &Attributes) -> usize {
+    let each = attributes.iter().map(|(kind, value)| number_bytes(*kind) + 1 + room_for_value(value));
+    1 + number_bytes(attributes.len() as u64) + each.sum::<usize>()
+}
+
+/// The bytes that a value takes after its tag.
+fn room_for_value(value: &Value) -> usize {
+    match value {
         Value::Flag(_) => 0,
-        Value::Number(_) => LONGEST_NUMBER_BYTES,
-        Value::Bytes(bytes) => LONGEST_NUMBER_BYTES + bytes.len(),
-        Value::Mechanisms(list) => LONGEST_NUMBER_BYTES * (1 + list.len()),
+        Value::Number(number) => number_bytes(*number),
+        Value::Bytes(bytes) => room_for_bytes(bytes),
+        Value::Mechanisms(list) => {
+            number_bytes(list.len() as u64) + list.iter().copied().map(number_bytes).sum::<usize>()
+        }
         Value::Template(template) => room_for_template(template),
-    };
-    LONGEST_NUMBER_BYTES + 1 + payload
+    }
+}
+
+fn room_for_bytes(bytes: &SecretBytes) -> usize {
+    number_bytes(bytes.len() as u64) + bytes.len()
 }
 
 fn room_for_template(template: &Template) -> usize {
     let entries = template.entries.iter().map(|entry| {
-        LONGEST_NUMBER_BYTES
-            + 1
-            + match &entry.value {
-                Given::Bytes(bytes) => LONGEST_NUMBER_BYTES + bytes.len(),
-                Given::Template(template) => room_for_template(template),
-            }
+        let value = match &entry.value {
+            Given::Bytes(bytes) => room_for_bytes(bytes),
+            Given::Template(template) => room_for_template(template),
+        };
+        number_bytes(entry.kind) + 1 + value
     });
-    LONGEST_NUMBER_BYTES + entries.sum::<usize>()
+    number_bytes(template.entries.len() as u64) + entries.sum::<usize>()
+}
+
+/// The bytes that `put_number` writes.
+const fn number_bytes(number: u64) -> usize {
+    // One more bit than none for zero, which takes a byte as well; at most 64 of them.
+    let bits = u64::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {
@@ -135,18 +173,38 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
 /// What is left to decode.
 struct Input<'a> {
     rest: &'a [u8],
+    /// Longest value. A record from the store is held to the format's limit; what an object in memory holds was judged when
+    /// it was made, and is found whatever its length.
+    value_bytes_max: usize,
+    /// Most entries of a list or template, as above.
+    entries_max: usize,
 }
 
 const SHORT: Reason = Reason::Damaged("the record ends too early");
 
 impl<'a> Input<'a> {
+    fn at(content: &'a [u8], place: u32) -> Option<Self> {
+        let rest = content.get(usize::try_from(place).ok()?..)?;
+        Some(Self { rest, value_bytes_max: usize::MAX, entries_max: usize::MAX })
+    }
+
     fn byte(&mut self) -> Result<u8> {
         let (first, rest) = self.rest.split_first().ok_or(SHORT)?;
         self.rest = rest;
         Ok(*first)
     }
 
+    #[inline]
     fn number(&mut self) -> Result<u64> {
+        // Most types, and nearly all counts and lengths, take one byte.
+        if let [byte @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64> {
         let mut number = 0_u64;
         for group in 0..LONGEST_NUMBER_BYTES {
             let byte = self.byte()?;
@@ -168,7 +226,7 @@ impl<'a> Input<'a> {
     fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
         match usize::try_from(count) {
-            Ok(count) if count > TEMPLATE_ENTRIES_MAX => Err(Reason::Damaged("too many entries")),
+            Ok(count) if count > self.entries_max => Err(Reason::Damaged("too many entries")),
             Ok(count) if count <= self.rest.len() => Ok(count),
             // A count that no `usize` holds is more than is left, too.
             Ok(_) | Err(_) => Err(SHORT),
@@ -179,7 +237,7 @@ impl<'a> Input<'a> {
         let length = self.number()?;
         // A length that no `usize` holds is more than is left, too.
         let length = usize::try_from(length).map_err(|_| SHORT)?;
-        if length > ATTRIBUTE_BYTES_MAX {
+        if length > self.value_bytes_max {
             return Err(Reason::Damaged("a value is too long"));
         }
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(SHORT)?;
@@ -187,19 +245,19 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    fn value(&mut self) -> Result<Value> {
+    fn value(&mut self) -> Result<ValueRef<'a>> {
         match self.byte()? {
-            TAG_FALSE => Ok(Value::Flag(false)),
-            TAG_TRUE => Ok(Value::Flag(true)),
-            TAG_NUMBER => self.number().map(Value::Number),
-            TAG_BYTES => self.bytes().map(|bytes| Value::Bytes(SecretBytes::copy_of(bytes))),
+            TAG_FALSE => Ok(ValueRef::Flag(false)),
+            TAG_TRUE => Ok(ValueRef::Flag(true)),
+            TAG_NUMBER => self.number().map(ValueRef::Number),
+            TAG_BYTES => self.bytes().map(ValueRef::Bytes),
             TAG_MECHANISMS => {
                 let count = self.count()?;
-                (0..count).map(|_| self.number()).collect::<Result<Vec<u64>>>().map(Value::Mechanisms)
+                (0..count).map(|_| self.number()).collect::<Result<Vec<u64>>>().map(ValueRef::Mechanisms)
             }
             TAG_TEMPLATE => {
-                let mut budget = TEMPLATE_ENTRIES_MAX;
-                self.template(1, &mut budget).map(Value::Template)
+                let mut budget = self.entries_max;
+                self.template(1, &mut budget).map(ValueRef::Template)
             }
             _ => Err(Reason::Damaged("a value of unknown kind")),
         }
@@ -232,6 +290,17 @@ mod tests {
 
     fn bytes(value: &[u8]) -> Value {
         Value::Bytes(SecretBytes::copy_of(value))
+    }
+
+    fn encode(attributes: &Attributes) -> SecretBytes {
+        let (content, written) = super::encode(attributes);
+        assert_eq!(places(content.expose()).unwrap(), written, "the places are the same when the content is read");
+        content
+    }
+
+    fn decode(content: &[u8]) -> Result<Attributes> {
+        let decoded = |place: &u32| attribute_at(content, *place).map(|(kind, value)| (kind, value.into_owned()));
+        Ok(places(content)?.iter().map(|place| decoded(place).unwrap()).collect())
     }
 
     /// An object with a value of every kind.
@@ -365,9 +434,13 @@ mod tests {
     }
 
     #[test]
-    fn the_room_for_secrets_is_made_once() {
-        let content = encode(&sample());
-        let counted: usize = sample().values().map(room_for).sum::<usize>() + 1 + LONGEST_NUMBER_BYTES;
-        assert!(content.len() <= counted);
+    fn the_room_for_secrets_is_made_once_and_none_is_left_over() {
+        let numbers = (0..64).flat_map(|shift| [1_u64 << shift, (1 << shift) - 1, u64::MAX >> shift]);
+        let numbers: Attributes = numbers.map(|number| (number, Value::Number(number))).collect();
+        for attributes in [sample(), numbers, Attributes::new(), Attributes::from([(1, bytes(&[0; 200]))])] {
+            let content = super::encode(&attributes).0.into_public("this is a test");
+            assert_eq!(content.len(), room_for(&attributes));
+            assert_eq!(content.len(), content.capacity());
+        }
     }
 }

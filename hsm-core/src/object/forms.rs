@@ -18,7 +18,7 @@ use hsm_crypto::rsa::RsaParts;
 /// # Errors
 /// `KeyMaterial` when the object is no private key, or parts of it are missing.
 pub fn private_form(object: &Object) -> Result<PrivateForm> {
-    let attributes = object.attributes();
+    let attributes = &object.attributes();
     if object.class() != CKO_PRIVATE_KEY {
         return Err(Reason::KeyMaterial("the object is not a private key"));
     }

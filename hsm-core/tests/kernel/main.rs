@@ -13,6 +13,7 @@ mod migration;
 mod objects;
 mod operations;
 mod processes;
+mod reading;
 mod sessions;
 mod slots;
 mod threads;

@@ -166,6 +166,7 @@ fn looking_again_when_nothing_changed_reads_the_generation_only() {
     hsm.init_token(SLOT, &pin(SO_PIN), LABEL).unwrap();
     let session = hsm.open_session(SLOT, true).unwrap();
     let object = hsm.create_object(session, &data("a", true, false)).unwrap();
+    assert_eq!(found(&hsm, session, &labelled("a")), [object]);
     let before = reads.load(Ordering::Relaxed);
     for _ in 0..10 {
         assert_eq!(found(&hsm, session, &labelled("a")), [object]);

@@ -53,7 +53,7 @@ pub fn sample_pair(key_type: u64) -> (Object, Object) {
     };
     let private = private(form);
     let point = private.key(&env).unwrap().public_point().unwrap();
-    let mut material = private.attributes().clone();
+    let mut material = private.attributes();
     material.insert(CKA_CLASS, object::Value::Number(CKO_PUBLIC_KEY));
     material.insert(CKA_EC_POINT, object::Value::Bytes(hsm_core::attributes::curves::octet_string(&point).into()));
     material.remove(&CKA_VALUE);

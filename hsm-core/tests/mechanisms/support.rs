@@ -64,14 +64,14 @@ pub fn key(mut material: Attributes) -> Object {
         material.insert(usage, Value::Flag(true));
     }
     material.insert(CKA_EXTRACTABLE, Value::Flag(true));
-    Object::new(material)
+    Object::new(&material)
 }
 
 /// The same object with an attribute set.
 pub fn with(object: &Object, kind: u64, value: Value) -> Object {
-    let mut attributes = object.attributes().clone();
+    let mut attributes = object.attributes();
     attributes.insert(kind, value);
-    Object::new(attributes)
+    Object::new(&attributes)
 }
 
 pub fn secret(key_type: u64, value: &[u8]) -> Object {

@@ -41,7 +41,7 @@ fn an_rsa_public_key_gets_its_size_exponent_and_info() {
     assert_eq!(object.number(CKA_MODULUS_BITS), Some(1024));
     assert_eq!(told(&object, CKA_PUBLIC_EXPONENT), [1, 0, 1]);
     let form = decode_spki(&told(&object, CKA_PUBLIC_KEY_INFO)).unwrap();
-    assert_eq!(form, object::public_form(object.attributes()).unwrap());
+    assert_eq!(form, object::public_form(&object.attributes()).unwrap());
 }
 
 #[test]

@@ -29,11 +29,11 @@ fn secrets_are_told_only_when_not_sensitive_and_extractable() {
 /// A record that lost its flags must not open the key.
 #[test]
 fn a_key_without_the_flags_tells_nothing() {
-    let object = Object::new(secret_material(CKK_AES, &[1; 16]));
+    let object = Object::new(&secret_material(CKK_AES, &[1; 16]));
     assert_eq!(answer(&object, CKA_VALUE), Answer::Sensitive);
-    let mut attributes = object.attributes().clone();
+    let mut attributes = object.attributes();
     attributes.insert(CKA_EXTRACTABLE, Value::Flag(true));
-    assert_eq!(answer(&Object::new(attributes), CKA_VALUE), Answer::Sensitive);
+    assert_eq!(answer(&Object::new(&attributes), CKA_VALUE), Answer::Sensitive);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_the_class_has_not_is_invalid() {
     for kind in [CKA_ID, CKA_KEY_TYPE, CKA_SENSITIVE, CKA_ALLOWED_MECHANISMS] {
         assert_eq!(answer(&data, kind), Answer::Invalid, "{kind:#x}");
     }
-    assert_eq!(answer(&Object::new(Attributes::new()), CKA_CLASS), Answer::Invalid);
+    assert_eq!(answer(&Object::new(&Attributes::new()), CKA_CLASS), Answer::Invalid);
 }
 
 #[test]
