@@ -48,7 +48,7 @@ static void load(const char *path, int flags)
 /* The slot of the token "host", made if it is not there yet. */
 static CK_SLOT_ID token(void)
 {
-    CK_SLOT_ID slots[16];
+    CK_SLOT_ID slots[16], free_slot = 0;
     CK_ULONG count = 16, i;
     CK_TOKEN_INFO info;
     CK_UTF8CHAR label[32];
@@ -64,8 +64,10 @@ static CK_SLOT_ID token(void)
             must(f->C_GetTokenInfo(slots[i], &info), "C_GetTokenInfo");
             if (memcmp(info.label, label, sizeof label) == 0)
                 return slots[i];
+            if (!(info.flags & CKF_TOKEN_INITIALIZED))
+                free_slot = slots[i];
         }
-        must(f->C_InitToken(slots[0], (CK_UTF8CHAR *)SO_PIN, strlen(SO_PIN), label), "C_InitToken");
+        must(f->C_InitToken(free_slot, (CK_UTF8CHAR *)SO_PIN, strlen(SO_PIN), label), "C_InitToken");
         count = 16;
         must(f->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
         for (i = 0; i < count; i++) {

@@ -125,7 +125,8 @@ int main(int argc, char **argv)
     load(argv[1], 0);
     before = least_of(argv[1], argv[4], 0, warm);
     after = least_of(argv[1], argv[4], warm, count);
-    bad = grown("heap bytes", before.heap, after.heap, 192 * 1024);
+    /* One buffer of the engine, 512 KiB, may be the garbage of the moment. */
+    bad = grown("heap bytes", before.heap, after.heap, 700 * 1024);
     bad |= grown("resident KiB", before.resident_kib, after.resident_kib, 4 * 1024);
     bad |= grown("descriptors", before.descriptors, after.descriptors, 0);
     bad |= grown("threads", before.threads, after.threads, 0);

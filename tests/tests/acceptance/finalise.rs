@@ -186,7 +186,12 @@ fn finalise_and_initialise_at_once_while_threads_do_everything() {
                 let (raw, stop, acknowledged) = (&raw, &stop, &acknowledged);
                 scope.spawn(move || labour(raw, *work, name, stop, done, acknowledged));
             }
-            for round in 0..rounds {
+            let idle = || counts.iter().any(|count| count.load(Ordering::Relaxed) == 0);
+            let begin = Instant::now();
+            for round in 0_u64.. {
+                if round >= rounds && !(idle() && begin.elapsed() < PATIENCE) {
+                    break;
+                }
                 // Somebody has got on since the last round; not everybody, so that many are in the middle of something.
                 let sum = || counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
                 let before = sum();

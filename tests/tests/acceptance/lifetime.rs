@@ -7,7 +7,6 @@ use perilune_tests::ck::*;
 use perilune_tests::host::{compiled, host};
 use perilune_tests::raw::plain;
 use perilune_tests::{Place, Raw, child, ck, isolated, module, outside};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
@@ -146,38 +145,6 @@ fn a_fork_in_a_plain_c_host_is_survived_by_both() {
     let program = compiled(&place, "fork", &[]);
     let said = host(&place, &program, &[], &[]);
     assert!(said.contains("child signed") && said.contains("parent signed"), "{said}");
-}
-
-#[test]
-fn p11_kit_and_the_application_load_the_module_in_one_process() {
-    isolated!(|place, _| {
-        let Ok(proxy) = find_proxy() else {
-            return outside::skip("p11_kit", "p11-kit-proxy.so is not here");
-        };
-        // p11-kit reads its configuration from HOME.
-        let folder = place.file("config/pkcs11/modules");
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("tested.module"), format!("module: {}\n", module::path().display()))
-            .expect("a file");
-        std::fs::write(place.file("config/pkcs11/pkcs11.conf"), "user-config: only\n").expect("a file");
-        let raw = Raw::start();
-        raw.user_session();
-        let proxied = Raw::load_path(&proxy);
-        let code = ck!(proxied, C_Initialize, std::ptr::null_mut());
-        assert_eq!(code, CKR_OK);
-        if let Some(slot) = proxied.slot_of(perilune_tests::TOKEN_LABEL) {
-            let session = proxied.session(slot);
-            assert_eq!(ck!(proxied, C_CloseSession, session), CKR_OK);
-        }
-        assert_eq!(ck!(proxied, C_Finalize, std::ptr::null_mut()), CKR_OK);
-        raw.forget();
-        proxied.forget();
-    });
-}
-
-fn find_proxy() -> Result<PathBuf, ()> {
-    let places = ["/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", "/usr/lib/aarch64-linux-gnu/p11-kit-proxy.so"];
-    places.map(PathBuf::from).into_iter().find(|path| path.exists()).ok_or(())
 }
 
 /// The child module is used by every scenario here; this one proves that a crash in a scenario is seen.

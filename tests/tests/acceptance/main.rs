@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test talks to the person who runs it")]
 
+mod exits;
 mod finalise;
 mod foreign;
 mod fork;
@@ -13,6 +14,7 @@ mod functions;
 mod habits;
 mod habits_keys;
 mod initialise;
+mod instances;
 mod kills;
 mod lifetime;
 mod misuse;

@@ -106,6 +106,9 @@ fn address_sanitizer_finds_nothing_in_a_module_built_for_it() {
     for way in ["return", "exit", "thread", "atexit-early", "atexit-late", "destructor"] {
         run("exit", &[way]);
     }
+    for way in ["exit-sign", "exit-write", "quick", "handlers", "finalise-handler", "thread-ends"] {
+        run("leave", &[way]);
+    }
 }
 
 /// Builds the module with AddressSanitizer. Stable Rust brings the runtime but keeps the option for the compiler's own
