@@ -3,7 +3,13 @@
 //! Each module tests a chapter of the rules; `bench` is the workbench they share. Two `Hsm` values on one
 //! medium stand for two processes on one store.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of this is test code"
+)]
 
 mod backup;
 mod bench;
@@ -15,5 +21,6 @@ mod operations;
 mod processes;
 mod reading;
 mod sessions;
+mod simulation;
 mod slots;
 mod threads;

@@ -260,13 +260,12 @@ impl<'a> Frames<'a> {
     pub fn next(&mut self) -> Result<Option<Frame>> {
         let at = self.position;
         let Some(head) = self.bytes(HEAD_BYTES)? else { return Ok(None) };
-        let Some(body_bytes) = head.first_chunk().map(|bytes| u32::from_be_bytes(*bytes) as usize) else {
-            return Ok(None);
-        };
+        let length = head.get(CHECK_BYTES..).and_then(<[u8]>::first_chunk).map(|bytes| u32::from_be_bytes(*bytes));
+        let body_bytes = length.map_or(0, |length| length as usize);
         if body_bytes == 0 || body_bytes > BODY_BYTES_MAX {
             return Ok(None);
         }
-        let Some(bytes) = self.bytes(HEAD_BYTES + body_bytes + CHECK_BYTES)? else { return Ok(None) };
+        let Some(bytes) = self.bytes(HEAD_BYTES + body_bytes)? else { return Ok(None) };
         let Some(frame) = decode(at, bytes) else { return Ok(None) };
         self.position = frame.next;
         Ok(Some(frame))
@@ -299,7 +298,8 @@ fn encode(at: Position, generation: u64, changes: &Changes) -> Result<(Vec<u8>, 
         return Err(too_large());
     }
     let number = |length: usize| u32::try_from(length).map_err(|_| too_large());
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + body_bytes + CHECK_BYTES);
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + body_bytes + ALIGNMENT);
+    bytes.extend([0; CHECK_BYTES]);
     bytes.extend(number(body_bytes)?.to_be_bytes());
     bytes.extend(generation.to_be_bytes());
     bytes.extend(number(changes.len())?.to_be_bytes());
@@ -309,13 +309,14 @@ fn encode(at: Position, generation: u64, changes: &Changes) -> Result<(Vec<u8>, 
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value.as_deref().unwrap_or_default());
     }
-    let check = check_of(at, &bytes);
-    bytes.extend(check);
+    let check = check_of(at, &bytes[CHECK_BYTES..]);
+    bytes[..CHECK_BYTES].copy_from_slice(&check);
+    bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
     Ok((bytes, check))
 }
 
 fn decode(at: Position, bytes: &[u8]) -> Option<Frame> {
-    let (content, check) = bytes.split_last_chunk::<CHECK_BYTES>()?;
+    let (check, content) = bytes.split_first_chunk::<CHECK_BYTES>()?;
     if check_of(at, content) != *check {
         return None;
     }
@@ -328,8 +329,7 @@ fn decode(at: Position, bytes: &[u8]) -> Option<Frame> {
         let (key_bytes, after) = rest.split_first_chunk::<2>()?;
         let (value_bytes, after) = after.split_first_chunk::<4>()?;
         let (key, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*key_bytes)))?;
-        let value_bytes = u32::from_be_bytes(*value_bytes);
-        let (value, after) = match value_bytes {
+        let (value, after) = match u32::from_be_bytes(*value_bytes) {
             DELETED => (None, after),
             length => after.split_at_checked(length as usize).map(|(value, after)| (Some(value), after))?,
         };
@@ -337,8 +337,8 @@ fn decode(at: Position, bytes: &[u8]) -> Option<Frame> {
         rest = after;
     }
     let whole = rest.is_empty() && generation > at.generation;
-    let next = Position { offset: at.offset + bytes.len() as u64, check: *check, generation };
-    whole.then_some(Frame { generation, changes, next })
+    let end = at.offset + bytes.len().next_multiple_of(ALIGNMENT) as u64;
+    whole.then_some(Frame { generation, changes, next: Position { offset: end, check: *check, generation } })
 }
 
 fn check_of(at: Position, content: &[u8]) -> Check {
@@ -380,8 +380,11 @@ const HEADER_BYTES: usize = 96;
 const SLOT_BYTES: u64 = 4096;
 const SLOTS: u64 = 2;
 const FRAMES_AT: u64 = SLOTS * SLOT_BYTES;
-/// Length of the body, generation.
-const HEAD_BYTES: usize = 12;
+/// Check, length of the body, generation.
+const HEAD_BYTES: usize = CHECK_BYTES + 12;
+/// Frames begin at multiples of this. So much of a frame's check is in its first sector, however that lies, that one of two frames
+/// of the same length and generation never goes on with what was left of the other.
+const ALIGNMENT: usize = 16;
 /// In place of a value's length: the key is deleted.
 const DELETED: u32 = u32::MAX;
 /// Room for a batch of the largest size, its change list and its keys.
