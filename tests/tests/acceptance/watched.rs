@@ -100,9 +100,8 @@ fn address_sanitizer_finds_nothing_in_a_module_built_for_it() {
         let said = outside::output(command);
         assert!(!said.contains("Sanitizer"), "{name} {arguments:?}: {said}");
     };
-    run("work", &["4"]);
+    run("work", &["8"]);
     run("fork", &[]);
-    run("rounds", &["50", "50", "full"]);
     for way in ["return", "exit", "thread", "atexit-early", "atexit-late", "destructor"] {
         run("exit", &[way]);
     }
