@@ -375,9 +375,14 @@ impl Catalogue {
                 token.set_role(role, state);
             }
         }
+        // All of a token's at once: a search of another thread finds both halves of a new pair or none.
+        let mut changed: BTreeMap<PartitionId, Vec<_>> = BTreeMap::new();
         for (partition, record, entry) in report.records {
+            changed.entry(partition).or_default().push((record, entry.map(news)));
+        }
+        for (partition, records) in changed {
             if let Some(token) = known.get(&partition) {
-                token.set_records(vec![(record, entry.map(news))]);
+                token.set_records(records);
             }
         }
         for token in vanished {
@@ -570,5 +575,45 @@ mod tests {
         assert_eq!(written.unwrap().len(), 1);
         here.find_init(mine, &Template::default()).unwrap();
         assert_eq!(here.find(mine, 10).unwrap().len(), 2, "theirs and mine");
+    }
+
+    /// While one thread takes in what another process wrote, a second thread's search may come in between.
+    #[test]
+    fn a_search_beside_the_taking_in_of_pairs_finds_no_half_of_one() {
+        let pin = SecretBytes::copy_of(b"1234");
+        let medium = Memory::new();
+        let (here, there) = (start(&medium), start(&medium));
+        there.init_token(SlotId(0), &pin, &[b'a'; 32]).unwrap();
+        let (token, theirs) = (here.token(SlotId(0)).unwrap(), there.token(SlotId(0)).unwrap());
+        let object = Arc::new(Object::new(&[(CKA_TOKEN, crate::object::Value::Flag(true))].into()));
+        let pair = || {
+            let halves = [(); 2].map(|()| there.platform.store.new_record_id().unwrap());
+            let written = there.catalogue.write_records(&theirs, theirs.epoch(), |tx| {
+                for half in halves {
+                    tx.put_record(theirs.partition, half, Visibility::Public, None, object.content())?;
+                }
+                Ok(Ok(halves.map(|half| (half, Some(object.clone()))).into()))
+            });
+            assert_eq!(written.unwrap().len(), 2);
+        };
+        // Not read yet is no half either.
+        let search = |token: &Token| token.search(&Template::default(), |_| true);
+        let everything = || search(&token).map_or(0, |found| found.len());
+        here.catalogue.look(&token, search).unwrap();
+        let over = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let searching = scope.spawn(|| {
+                while over.load(Ordering::SeqCst) == 0 {
+                    assert_eq!(everything() % 2, 0, "half a pair");
+                }
+            });
+            for _ in 0..20 {
+                (0..100).for_each(|_| pair());
+                here.catalogue.refresh().unwrap();
+            }
+            over.store(1, Ordering::SeqCst);
+            searching.join().unwrap();
+        });
+        assert_eq!(everything(), 4_000);
     }
 }
