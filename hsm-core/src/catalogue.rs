@@ -33,6 +33,8 @@ pub struct Catalogue {
     tokens: RwLock<BTreeMap<SlotId, Arc<Token>>>,
     /// The generation up to which the store has been read.
     seen: AtomicU64,
+    /// How often the store had been replaced by then.
+    seen_replaced: AtomicU64,
     /// Held while this process writes, and while it takes in what others wrote.
     turn: Mutex<()>,
     handles: Arc<Handles>,
@@ -48,6 +50,8 @@ pub type Within<T> = token_store::Result<Result<T>>;
 /// What a view of the store brought.
 struct Report {
     generation: u64,
+    /// How often the store had been replaced when it was looked at.
+    replaced: u64,
     /// Partitions that are new, were initialised anew, or changed in more ways than can be told.
     whole: Vec<Whole>,
     /// Partitions that are gone.
@@ -72,6 +76,7 @@ impl Catalogue {
             store: platform.store.clone(),
             tokens: RwLock::new(BTreeMap::new()),
             seen: AtomicU64::new(0),
+            seen_replaced: AtomicU64::new(0),
             turn: Mutex::new(()),
             handles: Arc::new(Handles::default()),
         };
@@ -143,7 +148,7 @@ impl Catalogue {
     /// # Errors
     /// The store's.
     pub fn refresh(&self) -> Result<()> {
-        if self.store.generation()? == self.seen.load(Ordering::Acquire) {
+        if self.store.generation()? == self.seen.load(Ordering::Acquire) && !self.is_replaced() {
             return Ok(());
         }
         let _turn = self.turn.lock();
@@ -237,7 +242,7 @@ impl Catalogue {
         let seen = self.seen.load(Ordering::Acquire);
         let mut alone = false;
         let (answer, generation) = self.store.transact(|tx| {
-            alone = tx.generation() == seen;
+            alone = tx.generation() == seen && !self.is_replaced();
             match description_of(tx, token.partition, epoch)? {
                 Ok(_) => work(tx),
                 Err(reason) => Ok(Err(reason)),
@@ -273,10 +278,15 @@ impl Catalogue {
     pub fn begin_login(&self, token: &Token, session: SessionHandle, login: Login, epoch: Epoch) -> Result<()> {
         let _turn = self.turn.lock();
         // The token may have been initialised anew while the PIN was looked at.
-        if self.store.generation()? != self.seen.load(Ordering::Acquire) {
+        if self.store.generation()? != self.seen.load(Ordering::Acquire) || self.is_replaced() {
             self.catch_up()?;
         }
         token.begin_login(session, login, epoch)
+    }
+
+    /// Whether another store than before stands in the place: its generations count something else.
+    fn is_replaced(&self) -> bool {
+        self.store.replaced() != self.seen_replaced.load(Ordering::Acquire)
     }
 
     /// Reads what changed since `seen`; the caller holds `turn`.
@@ -284,6 +294,11 @@ impl Catalogue {
         let seen = self.seen.load(Ordering::Acquire);
         let report = self.store.view(|view| {
             let mut report = Report::new(view.generation());
+            report.replaced = self.store.replaced();
+            if self.is_replaced() {
+                self.read_everything(view, &mut report)?;
+                return Ok(report);
+            }
             if report.generation == seen {
                 return Ok(report);
             }
@@ -391,6 +406,7 @@ impl Catalogue {
         if !report.gone.is_empty() {
             self.tokens.write().retain(|_, token| !report.gone.contains(&token.partition));
         }
+        self.seen_replaced.store(report.replaced, Ordering::Release);
         self.seen.store(report.generation, Ordering::Release);
     }
 
@@ -401,7 +417,7 @@ impl Catalogue {
 
 impl Report {
     fn new(generation: u64) -> Self {
-        Self { generation, whole: Vec::new(), gone: Vec::new(), roles: Vec::new(), records: Vec::new() }
+        Self { generation, replaced: 0, whole: Vec::new(), gone: Vec::new(), roles: Vec::new(), records: Vec::new() }
     }
 }
 

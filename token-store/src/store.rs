@@ -216,6 +216,13 @@ impl Store {
         self.medium.generation()
     }
 
+    /// How often another state than before was found in the store's place (a copy was put back). A look at the
+    /// generation, a view or a transaction finds it; what was read before is void then, whatever the generation says.
+    #[must_use]
+    pub fn replaced(&self) -> u64 {
+        self.medium.replaced()
+    }
+
     /// Whether the store can be changed, as far as can be told without changing it.
     ///
     /// # Errors

@@ -122,6 +122,9 @@ fn guarded<T>(action: &'static str, folder: &Path, call: impl FnOnce() -> sled::
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            if let Some(error) = text.as_deref().and_then(system_error_in) {
+                return Err(io_error(action, folder, error));
+            }
             Err(StoreError::Engine(format!(
                 "{action} {}: the engine gave up: {}; if it stays so, put the store back from a copy",
                 folder.display(),
@@ -129,6 +132,13 @@ fn guarded<T>(action: &'static str, folder: &Path, call: impl FnOnce() -> sled::
             )))
         }
     }
+}
+
+/// The system's error in the words of a panic: where the engine closes its files it unwraps them.
+fn system_error_in(panic: &str) -> Option<std::io::Error> {
+    let (_, rest) = panic.split_once("Os { code: ")?;
+    let (code, _) = rest.split_once(',')?;
+    Some(std::io::Error::from_raw_os_error(code.parse().ok()?))
 }
 
 /// The engine reports its lock as an error of kind `Other` with this text.

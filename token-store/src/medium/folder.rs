@@ -6,7 +6,7 @@
 
 use crate::error::{Result, StoreError};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, accessat, fstat, open, openat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub(crate) fn open_private_file(path: &Path, access: Access) -> Result<Option<Fi
     };
     // NONBLOCK: a FIFO in place of the file is refused below and not waited for.
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = match openat(CWD, path, flags, Mode::empty()) {
+    let file = match retry_on_intr(|| openat(CWD, path, flags, Mode::empty())) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP) => return Err(symbolic_link(path)),
@@ -58,7 +58,8 @@ pub(crate) fn open_private_file(path: &Path, access: Access) -> Result<Option<Fi
 /// Makes a file with mode 0600; it must not be there yet.
 pub(crate) fn create_private_file(path: &Path) -> Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| io_error("create", path, errno.into()))?;
+    let file = retry_on_intr(|| open(path, flags, Mode::RUSR | Mode::WUSR));
+    let file = file.map_err(|errno| io_error("create", path, errno.into()))?;
     Ok(File::from(file))
 }
 
@@ -103,14 +104,16 @@ pub(crate) fn open_or_create_private_folder(path: &Path) -> Result<bool> {
 pub(crate) fn check_private_folder(path: &Path) -> Result<()> {
     // PATH: the check itself needs no right to read the folder.
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path, errno.into()))?;
+    let folder =
+        retry_on_intr(|| open(path, flags, Mode::empty())).map_err(|errno| io_error("open", path, errno.into()))?;
     check(&File::from(folder), path, Kind::Folder, ModeRule::Private)
 }
 
 /// Checks that a file or folder inside a private folder is ours and not a symbolic link; its mode does not matter there.
 pub(crate) fn check_owned(path: &Path, kind: Kind) -> Result<()> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path, errno.into()))?;
+    let file =
+        retry_on_intr(|| open(path, flags, Mode::empty())).map_err(|errno| io_error("open", path, errno.into()))?;
     check(&File::from(file), path, kind, ModeRule::Any)
 }
 

@@ -12,6 +12,8 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// How often a number that does not match its inverse is read again before the file counts as broken.
 const READS_MAX: u32 = 20;
@@ -21,6 +23,8 @@ const NUMBER_MAX: u64 = u64::MAX / 2;
 const IN_USE: u8 = 1;
 /// In the state byte: a commit is under way, or its process died.
 const UNDER_WAY: u8 = 2;
+/// How long a process that only reads may take to notice that its store was moved or replaced, milliseconds.
+const LOOK_MS: u64 = 500;
 /// Where the state byte stands.
 const STATE_AT: u64 = 16;
 
@@ -29,7 +33,18 @@ pub(crate) struct GenerationFile {
     path: PathBuf,
     // Swapped when the file was replaced by another one (a store put back from a copy); lock-free, so that a
     // fork in between leaves the child nothing to wait for.
-    open: ArcSwapOption<File>,
+    open: ArcSwapOption<Opened>,
+    /// How often another file was found in the place of the one before.
+    replaced: AtomicU64,
+    begun: Instant,
+    /// When it was last made sure that the file is in place, milliseconds after `begun`.
+    looked_ms: AtomicU64,
+}
+
+/// The file and what tells it from another one under the same name.
+struct Opened {
+    file: File,
+    identity: (u64, u64),
 }
 
 /// The file in the hands of the lock's holder.
@@ -42,7 +57,13 @@ pub(crate) struct Writer {
 
 impl GenerationFile {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { path: folder.join("generation"), open: ArcSwapOption::empty() }
+        Self {
+            path: folder.join("generation"),
+            open: ArcSwapOption::empty(),
+            replaced: AtomicU64::new(0),
+            begun: Instant::now(),
+            looked_ms: AtomicU64::new(0),
+        }
     }
 
     /// Reads what is announced; `None` when there is no file yet or it does not say a number.
@@ -51,9 +72,9 @@ impl GenerationFile {
             self.reopen()?;
         }
         let open = self.open.load();
-        let Some(file) = open.as_ref() else { return Ok(None) };
+        let Some(open) = open.as_ref() else { return Ok(None) };
         for _ in 0..READS_MAX {
-            if let Some((number, state)) = parse(file, &self.path)? {
+            if let Some((number, state)) = parse(&open.file, &self.path)? {
                 return Ok(Some(Announced { number, under_way: state & UNDER_WAY != 0 }));
             }
             std::thread::yield_now();
@@ -66,10 +87,34 @@ impl GenerationFile {
         let open = self.open.load();
         let Some(open) = open.as_ref() else { return Ok(false) };
         match std::fs::symlink_metadata(&self.path) {
-            Ok(named) => Ok(self.identity(open)? == (named.dev(), named.ino())),
+            Ok(named) => Ok(open.identity == (named.dev(), named.ino())),
             // Whatever is wrong with the place, opening the store there names it.
             Err(_) => Ok(false),
         }
+    }
+
+    /// As `is_in_place`, but looks only now and then, so that the many who ask for the number pay one `pread` for it.
+    pub(crate) fn was_in_place_lately(&self) -> Result<bool> {
+        let now_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // One that is not open yet is opened by its name.
+        if now_ms < self.looked_ms.load(Ordering::Relaxed) + LOOK_MS || self.open.load().is_none() {
+            return Ok(true);
+        }
+        let in_place = self.is_in_place()?;
+        if in_place {
+            self.looked_ms.store(now_ms, Ordering::Relaxed);
+        }
+        Ok(in_place)
+    }
+
+    /// How often another file was found in the place of the one before.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Acquire)
+    }
+
+    /// Reads from the file that has the name now, without writing.
+    pub(crate) fn follow_name(&self) -> Result<()> {
+        if self.open.load().is_some() && !self.is_in_place()? { self.reopen() } else { Ok(()) }
     }
 
     /// Opens the file for writing, and makes it where there is none; only under the lock.
@@ -87,7 +132,7 @@ impl GenerationFile {
     /// Lets readers use the file that stands there now, in case it is another one than before.
     fn follow(&self, present: &File) -> Result<()> {
         let same = match self.open.load().as_ref() {
-            Some(open) => self.identity(open)? == self.identity(present)?,
+            Some(open) => open.identity == self.identity(present)?,
             None => false,
         };
         if same { Ok(()) } else { self.reopen() }
@@ -99,7 +144,14 @@ impl GenerationFile {
     }
 
     fn reopen(&self) -> Result<()> {
-        self.open.store(folder::open_private_file(&self.path, Access::Read)?.map(Arc::new));
+        let present = folder::open_private_file(&self.path, Access::Read)?;
+        let present = match present {
+            Some(file) => Some(Opened { identity: self.identity(&file)?, file }),
+            None => None,
+        };
+        if self.open.swap(present.map(Arc::new)).is_some() {
+            self.replaced.fetch_add(1, Ordering::Release);
+        }
         Ok(())
     }
 }

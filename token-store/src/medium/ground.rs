@@ -32,6 +32,19 @@ pub trait Ground: Send + Sync {
     /// `Io`.
     fn is_in_place(&self) -> Result<bool>;
 
+    /// As `is_in_place`, for a look that must cost next to nothing: the answer may be a moment old.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn was_in_place_lately(&self) -> Result<bool> {
+        self.is_in_place()
+    }
+
+    /// How often another thing was found under this name than before.
+    fn replaced(&self) -> u64 {
+        0
+    }
+
     /// Whether it can be written, as far as can be told without writing.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub trait Surface: Send + Sync {
     /// # Errors
     /// `Io`.
     fn cut(&self, length: u64) -> Result<()>;
+    /// The turn is over: from now on it is only read.
+    fn rest(&self) {}
     /// In what steps room is made ahead, bytes: a frame in room that is there costs one write of data and nothing else.
     fn step(&self) -> u64 {
         256 << 10

@@ -54,7 +54,7 @@ impl Lock {
             if let Some(held) = self.attempt(start)? {
                 return Ok(held);
             }
-            self.check_waiting(start)?;
+            self.check_waiting(start, &self.queue)?;
             std::thread::sleep(pause);
             pause = (pause * 2).min(QUEUE_PAUSE.1);
         }
@@ -71,18 +71,19 @@ impl Lock {
             if self.gate.fork_pending() {
                 return Ok(None);
             }
-            self.check_waiting(start)?;
+            self.check_waiting(start, &self.lock)?;
             std::thread::sleep(LOCK_PAUSE);
         }
     }
 
-    fn check_waiting(&self, start: Instant) -> Result<()> {
+    /// `held` is the file that another one has.
+    fn check_waiting(&self, start: Instant, held: &Path) -> Result<()> {
         let waited = start.elapsed();
         if waited < self.wait_max {
             return Ok(());
         }
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        Err(StoreError::Busy { path: self.lock.clone(), waited_ms })
+        Err(StoreError::Busy { path: held.to_owned(), waited_ms })
     }
 
     pub(crate) fn gate(&self) -> &Gate {
@@ -101,7 +102,7 @@ impl Lock {
 /// Takes the lock of a file if nobody has it.
 fn try_lock(path: &Path) -> Result<Option<File>> {
     // Reading is enough for flock, and all that a read-only medium gives.
-    let missing = || io_error("open", path, std::io::ErrorKind::NotFound.into());
+    let missing = || io_error("open", path, Errno::NOENT.into());
     let file = folder::open_private_file(path, folder::Access::Read)?.ok_or_else(missing)?;
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

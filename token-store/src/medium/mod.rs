@@ -45,6 +45,12 @@ pub trait Medium: Send + Sync {
     /// `Busy`, `Io`, `Full`, `ReadOnly`, `Engine`, or what `work` answers; the state is then as before.
     fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64>;
 
+    /// How often this process found another medium in the place of the one before (a store put back from a copy). What
+    /// was read before is void then, whatever the generation says.
+    fn replaced(&self) -> u64 {
+        0
+    }
+
     /// Whether transactions can be made at all, as far as can be told without making one.
     ///
     /// # Errors

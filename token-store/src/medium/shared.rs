@@ -164,11 +164,12 @@ struct State {
 
 impl<G: Ground> Medium for Shared<G> {
     fn generation(&self) -> Result<u64> {
-        match self.ground.announced()? {
+        let announced = if self.ground.was_in_place_lately()? { self.ground.announced()? } else { None };
+        match announced {
             Some(Announced { number, under_way: false }) => return Ok(number),
             Some(Announced { number, under_way: true }) if !self.may_have_risen(number) => return Ok(number),
-            // New, torn by a power cut, or left by a process that died: the journal knows, and reading it with the turn
-            // repairs the announcement.
+            // New, torn by a power cut, left by a process that died, or another one than before: the journal knows, and
+            // reading it with the turn repairs the announcement.
             Some(_) | None => {}
         }
         let mut number = 0;
@@ -216,6 +217,10 @@ impl<G: Ground> Medium for Shared<G> {
             known.forget();
         }
         after(state.generation)
+    }
+
+    fn replaced(&self) -> u64 {
+        self.ground.replaced()
     }
 
     fn is_writable(&self) -> Result<bool> {

@@ -105,6 +105,14 @@ impl Ground for Disk {
         self.generation.is_in_place()
     }
 
+    fn was_in_place_lately(&self) -> Result<bool> {
+        self.generation.was_in_place_lately()
+    }
+
+    fn replaced(&self) -> u64 {
+        self.generation.replaced()
+    }
+
     fn is_writable(&self) -> Result<bool> {
         Ok(folder::is_writable(&self.folder)? && folder::is_writable(&self.map)?)
     }
@@ -120,6 +128,7 @@ impl Ground for Disk {
         let access = if self.is_writable()? {
             Announcement::Writer(self.generation.writer()?)
         } else {
+            self.generation.follow_name()?;
             Announcement::ReadOnly(self.generation.read()?.map_or(0, |announced| announced.number))
         };
         Ok(DiskTurn { disk: self, announced: access, surface: OnceCell::new(), _held: held })
@@ -132,6 +141,14 @@ pub struct DiskTurn<'a> {
     announced: Announcement,
     surface: OnceCell<Arc<dyn Surface>>,
     _held: Held<'a>,
+}
+
+impl Drop for DiskTurn<'_> {
+    fn drop(&mut self) {
+        if let Some(surface) = self.surface.get().filter(|_| self.is_writable()) {
+            surface.rest();
+        }
+    }
 }
 
 /// The generation file, as far as this process may use it.

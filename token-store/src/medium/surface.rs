@@ -4,16 +4,18 @@
 //! Called from the journal, made by the sled medium.
 
 use crate::error::Result;
-use crate::medium::folder::io_error;
+use crate::medium::folder::{Access, io_error, open_private_file};
 use crate::medium::journal::Surface;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file.
 pub(crate) struct FileSurface {
-    file: File,
+    file: ArcSwap<File>,
     path: PathBuf,
     identity: (u64, u64),
 }
@@ -25,7 +27,8 @@ impl FileSurface {
     /// `Io`.
     pub(crate) fn new(file: File, path: &Path) -> Result<Self> {
         let found = file.metadata().map_err(|error| io_error("stat", path, error))?;
-        Ok(Self { file, path: path.to_owned(), identity: (found.dev(), found.ino()) })
+        let identity = (found.dev(), found.ino());
+        Ok(Self { file: ArcSwap::from_pointee(file), path: path.to_owned(), identity })
     }
 }
 
@@ -36,7 +39,7 @@ impl Surface for FileSurface {
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
         loop {
-            match self.file.read_at(buffer, at) {
+            match self.file.load().read_at(buffer, at) {
                 Ok(read) => return Ok(read),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(io_error("read", &self.path, error)),
@@ -45,19 +48,29 @@ impl Surface for FileSurface {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> Result<()> {
-        self.file.write_all_at(bytes, at).map_err(|error| io_error("write", &self.path, error))
+        self.file.load().write_all_at(bytes, at).map_err(|error| io_error("write", &self.path, error))
     }
 
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| io_error("fsync", &self.path, error))
+        self.file.load().sync_data().map_err(|error| io_error("fsync", &self.path, error))
     }
 
     fn length(&self) -> Result<u64> {
-        Ok(self.file.metadata().map_err(|error| io_error("stat", &self.path, error))?.len())
+        Ok(self.file.load().metadata().map_err(|error| io_error("stat", &self.path, error))?.len())
     }
 
     fn cut(&self, length: u64) -> Result<()> {
-        self.file.set_len(length).map_err(|error| io_error("truncate", &self.path, error))
+        self.file.load().set_len(length).map_err(|error| io_error("truncate", &self.path, error))
+    }
+
+    fn rest(&self) {
+        // A file that is open for writing would stand in the way of whoever makes the disk read-only.
+        // What cannot be opened or is another file by now leaves all as it is; the next turn names what is wrong.
+        if let Ok(Some(file)) = open_private_file(&self.path, Access::Read)
+            && file.metadata().is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
+        {
+            self.file.store(Arc::new(file));
+        }
     }
 }
 
