@@ -1,4 +1,4 @@
-//! The table "What clients bring along" of docs/testing.md names tests that exist.
+//! The tables "What clients bring along" and "Faults" of docs/testing.md name tests that exist.
 //!
 //! Owns: only that; whether a test shows what its row says is for its reader.
 
@@ -6,9 +6,11 @@ use perilune_tests::module;
 use std::path::{Path, PathBuf};
 
 /// Where the first word of a name points to.
-const ROOMS: [(&str, &str); 4] = [
+const ROOMS: [(&str, &str); 6] = [
     ("acceptance", "tests/tests/acceptance"),
     ("clients", "tests/tests/clients"),
+    ("command", "admin/tests/command"),
+    ("faults", "tests/tests/faults"),
     ("hsm-core", "hsm-core"),
     ("pkcs11-module", "pkcs11-module"),
 ];
@@ -39,15 +41,25 @@ fn exists(name: &str) -> bool {
     })
 }
 
-#[test]
-fn every_test_that_the_table_of_client_habits_names_exists() {
+/// Checks the names in the table of a section, which has at least so many.
+fn check(section: &str, least: usize) {
     let text = std::fs::read_to_string(module::workspace().join("docs/testing.md")).expect("docs/testing.md");
-    let section = text.split("## What clients bring along").nth(1).expect("the section");
+    let section = text.split(&format!("## {section}\n")).nth(1).expect("the section");
     let section = section.split("\n## ").next().expect("its end");
     let rows = section.lines().filter(|line| line.starts_with('|'));
     let names: Vec<&str> = rows.flat_map(|row| row.split('`')).filter(|part| part.contains("::")).collect();
-    assert!(names.len() > 50, "only {} names were found", names.len());
+    assert!(names.len() > least, "only {} names were found", names.len());
     let missing: Vec<_> = names.into_iter().filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(!exists("acceptance/trace::a_test_that_nobody_wrote"));
+}
+
+#[test]
+fn every_test_that_the_table_of_client_habits_names_exists() {
+    check("What clients bring along", 50);
+}
+
+#[test]
+fn every_test_that_the_table_of_faults_names_exists() {
+    check("Faults", 30);
 }

@@ -78,8 +78,11 @@ fn a_full_disk_is_named_and_with_room_again_the_same_session_writes_on() {
             fill(place);
             assert_eq!(witness.write_until_refused(300_000, 500), CKR_DEVICE_MEMORY, "round {round}");
             witness.log_says(0, &["CKR_DEVICE_MEMORY", "no space left", place.store().to_str().expect("text")]);
+            witness.sees_everything();
             // Still full, asked again: the same answer, and nothing worse.
             witness.refuses_of(300_000, CKR_DEVICE_MEMORY, &["no space left"]);
+            // A process that begins now reads it, too.
+            witness.agrees();
             std::fs::remove_file(place.store().join("filler")).expect("removed");
             witness.recovers();
         }

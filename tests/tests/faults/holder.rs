@@ -148,7 +148,7 @@ fn a_process_stopped_while_it_waits_in_the_queue_holds_others_up_no_longer_than_
         // It may have been stopped between two tries, when it had just left the queue.
         let stuck = flock(&store.join("queue")).is_none();
         if stuck {
-            bounded(|| witness.refuses(CKR_FUNCTION_FAILED, &["busy"]));
+            bounded(|| witness.refuses(CKR_FUNCTION_FAILED, &["busy", "queue"]));
         }
         witness.sees_everything();
         signal(&writer, libc::SIGCONT);

@@ -21,9 +21,25 @@ macro_rules! fault {
     };
 }
 
+/// As `fault`, with the process under the shim of `perilune_tests::disk`, whose plan it writes itself.
+macro_rules! injected {
+    ($body:expr) => {
+        perilune_tests::isolated!(|place, role| {
+            let disk = perilune_tests::disk::Disk::of(place);
+            match role {
+                "main" => drop(perilune_tests::child::role_with(place, "victim", "", &disk.failing()).succeed()),
+                _ => $body(place, &disk),
+            }
+        })
+    };
+}
+
 mod clock;
 mod disk;
+mod durable;
 mod folder;
 mod holder;
+mod injected;
 mod limits;
+mod replaced;
 mod witness;

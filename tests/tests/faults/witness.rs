@@ -23,6 +23,16 @@ pub struct Witness<'a> {
     public: CK_OBJECT_HANDLE,
     private: CK_OBJECT_HANDLE,
     names: u32,
+    fresh: Fresh,
+}
+
+/// Where the view of a fresh process comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    /// Another process.
+    Started,
+    /// A child of this one that initialises anew: a process under the disk's shim may not start programs.
+    Forked,
 }
 
 /// How long a call may wait for another process in these scenarios.
@@ -31,6 +41,15 @@ pub const WAIT_MS: u64 = 700;
 impl<'a> Witness<'a> {
     /// A token with a pair and some objects in it, the user logged in.
     pub fn start(place: &'a Place) -> Self {
+        Self::start_with(place, Fresh::Started)
+    }
+
+    /// The same in a process under the disk's shim.
+    pub fn start_under_shim(place: &'a Place) -> Self {
+        Self::start_with(place, Fresh::Forked)
+    }
+
+    fn start_with(place: &'a Place, fresh: Fresh) -> Self {
         configure(place, WAIT_MS);
         let raw = Raw::start();
         let session = raw.user_session();
@@ -41,7 +60,7 @@ impl<'a> Witness<'a> {
         let (public, private) = pair.expect("a pair");
         let acknowledged = ["public half", "private half"].map(str::to_owned).into();
         let (doubtful, names) = (BTreeSet::new(), 0);
-        let mut witness = Self { place, raw, session, acknowledged, doubtful, public, private, names };
+        let mut witness = Self { place, raw, session, acknowledged, doubtful, public, private, names, fresh };
         for _ in 0..3 {
             assert_eq!(witness.write(), Ok(()));
         }
@@ -69,9 +88,9 @@ impl<'a> Witness<'a> {
         refused.unwrap_or_else(|| panic!("all {most} objects of {bytes} bytes were taken"))
     }
 
-    /// Destroys the first of the small objects.
+    /// Destroys the newest of the objects.
     pub fn destroy(&mut self) -> Answer<()> {
-        let label = self.acknowledged.iter().find(|label| label.starts_with("object")).expect("an object").clone();
+        let label = format!("object {}", self.numbers().max().expect("an object"));
         let found = find(&self.raw, self.session, Template::new().text(CKA_LABEL, &label))?;
         let destroyed = self.raw.destroy(self.session, found[0]);
         self.acknowledged.remove(&label);
@@ -81,10 +100,41 @@ impl<'a> Witness<'a> {
         destroyed
     }
 
+    /// Writes until there are objects enough to be destroyed in one round.
+    #[track_caller]
+    pub fn restock(&mut self) {
+        loop {
+            assert_eq!(self.write(), Ok(()), "{}", self.last_words());
+            if self.numbers().count() > 3 {
+                return;
+            }
+        }
+    }
+
+    /// All that the module said is there.
+    pub fn promised(&self) -> Vec<String> {
+        self.acknowledged.iter().cloned().collect()
+    }
+
+    /// The numbers of the objects that are there.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.acknowledged.iter().filter_map(|label| label.strip_prefix("object ")?.parse().ok())
+    }
+
     /// Takes over what another process was told.
     pub fn note(&mut self, acknowledged: bool, label: String) {
         let list = if acknowledged { &mut self.acknowledged } else { &mut self.doubtful };
         list.insert(label);
+    }
+
+    /// Forgets what it was promised: somebody put an older state of the store back.
+    pub fn forget(&mut self, label: &str) {
+        assert!(self.acknowledged.remove(label), "{label}");
+    }
+
+    /// The name of the object that was written last.
+    pub fn last(&self) -> String {
+        format!("object {}", self.names)
     }
 
     /// Expects that writing fails with this answer, and that the log says why in all of these words.
@@ -114,6 +164,13 @@ impl<'a> Witness<'a> {
         String::from_utf8(std::fs::read(self.place.file("log")).unwrap_or_default()).expect("text")
     }
 
+    /// The end of the log.
+    pub fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(4)..].join("\n")
+    }
+
     /// All labels that this process sees now.
     pub fn labels(&self) -> Answer<Vec<String>> {
         labels(&self.raw, self.session)
@@ -129,7 +186,10 @@ impl<'a> Witness<'a> {
     /// Expects that this process and a fresh one see the same, and all that was acknowledged.
     #[track_caller]
     pub fn agrees(&self) {
-        let fresh = fresh_labels(self.place);
+        let fresh = match self.fresh {
+            Fresh::Started => fresh_labels(self.place),
+            Fresh::Forked => self.forked_labels(),
+        };
         let mine = self.labels().expect("a search");
         assert_eq!(mine, fresh, "this process and a fresh one");
         self.compare(mine);
@@ -143,6 +203,20 @@ impl<'a> Witness<'a> {
         assert_eq!(self.write(), Ok(()));
         assert_eq!(self.destroy(), Ok(()));
         self.agrees();
+    }
+
+    #[track_caller]
+    fn forked_labels(&self) -> Vec<String> {
+        let code = child::forked(|| {
+            let seen = join_with(&self.raw).and_then(|session| labels(&self.raw, session));
+            match seen {
+                Ok(labels) => std::fs::write(self.place.file("fresh"), labels.join("\n")).map_or(2, |()| 0),
+                Err(code) => panic!("a fresh process: {code:#x}"),
+            }
+        });
+        assert_eq!(code, 0, "{}", self.last_words());
+        let text = String::from_utf8(self.place.read("fresh")).expect("text");
+        text.lines().map(str::to_owned).collect()
     }
 
     /// Expects a signature with the handles that were given before the fault.
@@ -203,10 +277,24 @@ pub fn labels(raw: &Raw, session: CK_SESSION_HANDLE) -> Answer<Vec<String>> {
 /// A session of the user in a process that did not make the token.
 pub fn join() -> Answer<(Raw, CK_SESSION_HANDLE)> {
     let raw = Raw::load();
-    answer(ck!(raw, C_Initialize, null_mut()))?;
-    let session = raw.session(raw.slot_of(TOKEN_LABEL).expect("the token"));
-    raw.login(session, CKU_USER, USER_PIN)?;
+    let session = join_with(&raw)?;
     Ok((raw, session))
+}
+
+/// The same with the module loaded already.
+pub fn join_with(raw: &Raw) -> Answer<CK_SESSION_HANDLE> {
+    answer(ck!(raw, C_Initialize, null_mut()))?;
+    let mut slots = [0; 8];
+    let mut count = slots.len() as CK_ULONG;
+    answer(ck!(raw, C_GetSlotList, CK_TRUE, slots.as_mut_ptr(), &mut count))?;
+    for slot in &slots[..count as usize] {
+        if String::from_utf8_lossy(&raw.token_info(*slot)?.label).trim_end() == TOKEN_LABEL {
+            let session = raw.open(*slot, CKF_SERIAL_SESSION | CKF_RW_SESSION)?;
+            raw.login(session, CKU_USER, USER_PIN)?;
+            return Ok(session);
+        }
+    }
+    panic!("the token is not there")
 }
 
 /// What a process sees that begins now.
