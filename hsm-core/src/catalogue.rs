@@ -11,6 +11,7 @@
 
 use crate::config::Config;
 use crate::index::{Handles, Known, News, Wanted};
+use crate::lock::{RwLock, Turn};
 use crate::object::Object;
 use crate::platform::Platform;
 use crate::reason::{Reason, Result};
@@ -18,7 +19,6 @@ use crate::role::ROLES;
 use crate::slot::{Description, Epoch, next_number};
 use crate::token::{Login, Token};
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
-use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ pub struct Catalogue {
     /// How often the store had been replaced by then.
     seen_replaced: AtomicU64,
     /// Held while this process writes, and while it takes in what others wrote.
-    turn: Mutex<()>,
+    turn: Turn,
     handles: Arc<Handles>,
 }
 
@@ -77,7 +77,7 @@ impl Catalogue {
             tokens: RwLock::new(BTreeMap::new()),
             seen: AtomicU64::new(0),
             seen_replaced: AtomicU64::new(0),
-            turn: Mutex::new(()),
+            turn: Turn::default(),
             handles: Arc::new(Handles::default()),
         };
         let (report, partitions) = catalogue.store.view(|view| {

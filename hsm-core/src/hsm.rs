@@ -31,6 +31,8 @@ impl Hsm {
     /// # Errors
     /// The store's.
     pub fn new(platform: Platform, config: Config) -> Result<Self> {
+        // Made here and not at the first call, where a fork could cut off the thread that makes it.
+        crate::mechanisms::make_index();
         let catalogue = Catalogue::start(&platform, &config)?;
         Ok(Self { platform, config, sessions: SessionTable::default(), catalogue })
     }
@@ -54,11 +56,11 @@ impl Hsm {
         handle: SessionHandle,
         work: impl FnOnce(&mut Session) -> Result<T>,
     ) -> Result<T> {
-        work(&mut *self.sessions.lock(handle)?)
+        self.sessions.with(handle, work)
     }
 
     /// The token of a session, for calls that must not hold the session's lock.
     pub(crate) fn token_of(&self, handle: SessionHandle) -> Result<Arc<Token>> {
-        Ok(self.sessions.lock(handle)?.token.clone())
+        self.sessions.with(handle, |session| Ok(session.token.clone()))
     }
 }

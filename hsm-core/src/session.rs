@@ -10,12 +10,12 @@
 use crate::access::Subject;
 use crate::attributes::Actor;
 use crate::limits::SESSIONS_MAX;
+use crate::lock::{Mutex, MutexGuard};
 use crate::operation::Operations;
 use crate::reason::{Reason, Result};
 use crate::role::Role;
 use crate::token::{Standing, Token};
 use crate::types::SessionHandle;
-use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use std::sync::{Arc, OnceLock};
 
 /// A session.
@@ -84,9 +84,6 @@ struct Free {
     untouched: usize,
 }
 
-/// A session under its lock.
-pub type SessionGuard<'a> = MappedMutexGuard<'a, Session>;
-
 impl Default for SessionTable {
     fn default() -> Self {
         Self {
@@ -124,26 +121,22 @@ impl SessionTable {
         Ok(session)
     }
 
-    /// Finds a session and takes its lock, waiting for a call of another thread on the same session.
+    /// Runs `work` on a session under its lock, waiting for a call of another thread on the same session.
     ///
     /// # Errors
-    /// `SessionUnknown`, `SessionFaulted`.
-    pub fn lock(&self, handle: SessionHandle) -> Result<SessionGuard<'_>> {
-        let guard = self.lock_faulted(handle)?;
-        if guard.faulted {
-            return Err(Reason::SessionFaulted);
-        }
-        Ok(guard)
+    /// `SessionUnknown`, `SessionFaulted`, and those of `work`.
+    pub fn with<T>(&self, handle: SessionHandle, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        self.with_faulted(handle, |session| if session.faulted { Err(Reason::SessionFaulted) } else { work(session) })
     }
 
-    /// As `lock`, also for a session that is out of use.
+    /// As `with`, also for a session that is out of use.
     ///
     /// # Errors
-    /// `SessionUnknown`.
-    pub fn lock_faulted(&self, handle: SessionHandle) -> Result<SessionGuard<'_>> {
-        let seat = self.seat(handle)?;
+    /// `SessionUnknown`, and those of `work`.
+    pub fn with_faulted<T>(&self, handle: SessionHandle, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        let mut seat = self.seat(handle)?;
         // `seat` has just seen the session there; the error is for the type only.
-        MutexGuard::try_map(seat, |seat| seat.session.as_mut()).map_err(|_| Reason::SessionUnknown(handle.0))
+        work(seat.session.as_mut().ok_or(Reason::SessionUnknown(handle.0))?)
     }
 
     /// The seat on which `handle` sits.
@@ -215,16 +208,17 @@ mod tests {
         let first = table.open(token.clone(), false).unwrap();
         table.close(first).unwrap();
         let second = table.open(token, true).unwrap();
-        assert!(matches!(table.lock(first), Err(Reason::SessionUnknown(_))));
+        assert!(matches!(table.with(first, |_| Ok(())), Err(Reason::SessionUnknown(_))));
         assert!(matches!(table.close(first), Err(Reason::SessionUnknown(_))));
-        assert!(table.lock(second).unwrap().read_write);
+        assert!(table.with(second, |session| Ok(session.read_write)).unwrap());
     }
 
     #[test]
     fn handles_that_nobody_gave_are_unknown() {
         let table = SessionTable::default();
         for handle in [0, 1, 0xffff, 0x1_0000, u64::MAX, u64::MAX - 1] {
-            assert!(matches!(table.lock(SessionHandle(handle)), Err(Reason::SessionUnknown(_))), "{handle:#x}");
+            let answer = table.with(SessionHandle(handle), |_| Ok(()));
+            assert!(matches!(answer, Err(Reason::SessionUnknown(_))), "{handle:#x}");
         }
     }
 
@@ -242,8 +236,12 @@ mod tests {
     fn a_faulted_session_can_only_be_closed() {
         let (table, token) = (SessionTable::default(), token());
         let handle = table.open(token, false).unwrap();
-        table.lock_faulted(handle).unwrap().faulted = true;
-        assert!(matches!(table.lock(handle), Err(Reason::SessionFaulted)));
+        let fault = |session: &mut Session| {
+            session.faulted = true;
+            Ok(())
+        };
+        table.with_faulted(handle, fault).unwrap();
+        assert!(matches!(table.with(handle, |_| Ok(())), Err(Reason::SessionFaulted)));
         table.close(handle).unwrap();
     }
 }

@@ -8,13 +8,13 @@
 //! asks (the role, and how often it changed) is one atomic on a line of its own.
 
 use crate::index::{Handles, Held, Home, Index, Known, News, Wanted};
+use crate::lock::{Mutex, RwLock};
 use crate::object::Object;
 use crate::reason::{Reason, Result};
 use crate::role::{ROLES, Role};
 use crate::slot::{Description, Epoch};
 use crate::template::Template;
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
-use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -19,6 +19,7 @@ pub mod cipher;
 pub mod ec;
 pub mod encoding;
 pub mod error;
+pub mod forks;
 pub mod hash;
 pub mod kdf;
 mod modes;

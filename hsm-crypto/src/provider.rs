@@ -63,5 +63,7 @@ pub fn portable() -> &'static Provider {
 /// Each family of algorithms is tested against known answers once, when it is first used (see [`crate::selftest`]).
 #[must_use]
 pub fn preferred() -> &'static Provider {
+    #[cfg(feature = "aws-lc")]
+    crate::aws_lc::begin();
     &crate::selftest::gate::PROVIDER
 }

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use std::{process, thread};
 
 use arc_swap::ArcSwapOption;
+use hsm_core::lock::Mutex;
 use hsm_core::{Hsm, Reason, Result};
 use hsm_platform::{Settings, StartError};
-use parking_lot::Mutex;
 
 use crate::memory::Raw;
 use crate::{fork, panics};
@@ -62,14 +62,15 @@ impl Process {
 /// `ArgumentsBad`, `AlreadyInitialized`, `Configuration`, the store's and the core's. After an error nothing is left.
 pub fn initialize(arguments: Raw<'_, c_void>) -> Result<()> {
     check_arguments(arguments)?;
-    panics::install_hook();
+    fork::register()?;
     let process = own_process();
     // Racing callers wait here, so that those who lose can go on at once with what the winner started.
     let _changes = process.changes.lock();
     if process.instance.load().is_some() {
         return Err(Reason::AlreadyInitialized);
     }
-    fork::register()?;
+    // Under the lock, for which a fork waits: it takes a lock of the standard library's.
+    panics::install_hook();
     process.instance.store(Some(Arc::new(start()?)));
     Ok(())
 }

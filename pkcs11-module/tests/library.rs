@@ -124,6 +124,31 @@ fn a_fork_in_the_middle_of_initialisation_is_harmless() {
 }
 
 #[test]
+fn a_fork_in_the_middle_of_the_first_initialisation_is_harmless() {
+    let program = compiled("tests/c/lifecycle.c");
+    for _ in 0..10 {
+        let output = run(&program, &["fork_during_first_initialize"]);
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && printed.is_empty(), "{}: {printed}", output.status);
+    }
+}
+
+#[test]
+fn a_program_started_by_vfork_and_exec_loads_the_library_anew() {
+    play("vfork_and_exec");
+}
+
+/// A lock of the C library's that a thread holds during a fork stays held in the child for ever.
+#[test]
+fn no_lock_of_the_c_library_is_used() {
+    let listed = Command::new("nm").args(["-D", "--undefined-only", "--format=posix"]).arg(library()).output().unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let locks = ["rwlock", "mutex", "spin", "cond", "sem_", "mtx_"];
+    let found: Vec<_> = text.lines().filter(|line| locks.iter().any(|lock| line.contains(lock))).collect();
+    assert_eq!(found, Vec::<&str>::new());
+}
+
+#[test]
 fn calls_from_exit_handlers_are_answered() {
     play("at_exit");
 }

@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test talks to the person who runs it")]
 
 pub mod attribute;
+pub mod busy;
 pub mod child;
 pub mod dice;
 pub mod disk;

@@ -118,12 +118,13 @@ impl Hsm {
         token.logout()?;
         // No operation outlives its login in any case; this wipes their keys now and not at their next call.
         for other in token.sessions() {
-            match self.sessions.lock_faulted(other) {
-                Ok(mut other) => {
-                    let now = other.standing();
-                    other.operations.end_void(now);
-                }
-                Err(Reason::SessionUnknown(_)) => {}
+            let ended = self.sessions.with_faulted(other, |other| {
+                let now = other.standing();
+                other.operations.end_void(now);
+                Ok(())
+            });
+            match ended {
+                Ok(()) | Err(Reason::SessionUnknown(_)) => {}
                 Err(reason) => return Err(reason),
             }
         }
@@ -213,9 +214,11 @@ impl Hsm {
 
     /// Ends an operation of a session, if both exist; the edge calls it when a call of the operation failed.
     pub fn cancel(&self, session: SessionHandle, operation: OperationKind) {
-        if let Ok(mut session) = self.sessions.lock_faulted(session) {
+        // Without such a session there is nothing to end.
+        let _ = self.sessions.with_faulted(session, |session| {
             session.operations.cancel(operation);
-        }
+            Ok(())
+        });
     }
 
     /// Ends an operation of a session at the caller's wish; says whether one was active.
@@ -238,10 +241,12 @@ impl Hsm {
 
     /// Puts a session out of use after a panic went through it: it answers `SessionFaulted` until it is closed.
     pub fn mark_faulted(&self, session: SessionHandle) {
-        if let Ok(mut session) = self.sessions.lock_faulted(session) {
+        // Without such a session there is nothing to mark.
+        let _ = self.sessions.with_faulted(session, |session| {
             session.faulted = true;
             session.operations = crate::operation::Operations::default();
-        }
+            Ok(())
+        });
     }
 
     /// Length of the shortest new PIN, bytes.

@@ -253,6 +253,11 @@ static INDEX: LazyLock<Vec<&'static Row>> = LazyLock::new(|| {
     rows
 });
 
+/// Makes what `find` searches, if it is not there yet.
+pub(crate) fn make_index() {
+    LazyLock::force(&INDEX);
+}
+
 /// Finds a mechanism's row.
 #[must_use]
 pub fn find(kind: u64) -> Option<&'static Row> {

@@ -1,9 +1,9 @@
 //! When the records of a token are read, and what a process that has not read them yet knows and misses.
 
 use crate::bench::*;
+use hsm_core::lock::Mutex;
 use hsm_core::template::Template;
 use hsm_core::*;
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use token_store::StoreError;

@@ -4,7 +4,7 @@
 //! `provider::preferred` when the feature `aws-lc` is on.
 //!
 //! Forks: AWS-LC's random generator notices one by itself (a page that the kernel wipes in the child) and reseeds, and cached
-//! blinding values are thrown away in the child. Threads: it starts none; its error queue and generator state live in a
+//! blinding values are thrown away in the child. Its locks it leaves as they were; [`locks`] frees them in the child. Threads: it starts none; its error queue and generator state live in a
 //! `pthread` key with a destructor, so a library that contains this crate must stay mapped until the last thread is gone
 //! (link it with `-z nodelete`). Exit: it closes its generator in an ELF destructor; see [`exit`] for what follows.
 
@@ -14,12 +14,25 @@ mod ec;
 mod edwards;
 mod exit;
 mod hash;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod locks;
 mod object;
 mod rsa;
 
 use crate::ec::Curve;
 use crate::portable;
 use crate::provider::Provider;
+
+/// Does what `aws-lc-rs` does once in a process, so that no fork can cut another thread off in the middle of it later.
+pub(crate) fn begin() {
+    aws_lc_rs::init();
+}
+
+/// In the child of a fork: no lock of AWS-LC is held, whatever the parent's other threads were doing.
+pub(crate) fn forget_locks() {
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    locks::forget();
+}
 
 /// Which engine serves which operation.
 ///

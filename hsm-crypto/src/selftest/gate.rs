@@ -2,10 +2,11 @@
 //!
 //! Owns: what has been tested in this process. After the first time it costs one atomic load for each key or cipher that is
 //! made, and nothing in their operations. The state is an atomic byte and not a lock: two threads may test at the same
-//! moment, which does no harm, whereas a lock held by another thread during `fork` would stay held in the child for ever.
+//! moment, which does no harm. The tests are the first use of tables that are computed once, which is why they hold a fork off.
 //! `digest` and `hmac` cannot report a failure; every other function proves their families along with its own.
 
 use crate::error::{CryptoError, Result};
+use crate::forks::first_use;
 use crate::provider::Provider;
 use crate::selftest::{Family, run};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -64,7 +65,7 @@ fn once(state: &AtomicU8, family: Family, test: impl FnOnce() -> Result<()>) -> 
         PASSED => Ok(()),
         FAILED => Err(CryptoError::SelfTest(family.name())),
         _ => {
-            let outcome = test();
+            let outcome = first_use(test);
             match outcome {
                 Ok(()) => state.store(PASSED, Ordering::Release),
                 Err(CryptoError::SelfTest(_)) => state.store(FAILED, Ordering::Release),

@@ -194,6 +194,51 @@ static void forks(void)
     EXPECT(CKR_OK, functions->C_Finalize(NULL));
 }
 
+/* A program that is started in the usual way, and loads the library itself, does not meet what its parent is doing. */
+static void vfork_and_exec(void)
+{
+    pthread_t threads[THREADS];
+    char *arguments[] = {"lifecycle", (char *)path, "forms", NULL};
+    pid_t child;
+    int i;
+
+    EXPECT(CKR_OK, functions->C_Initialize(NULL));
+    for (i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, caller, NULL);
+    for (i = 0; i < 10; i++) {
+        child = vfork();
+        if (child == 0) {
+            execv("/proc/self/exe", arguments);
+            _exit(127);
+        }
+        reap(child);
+        EXPECT(CKR_OK, any_call());
+    }
+    stop = 1;
+    for (i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    EXPECT(CKR_OK, functions->C_Finalize(NULL));
+}
+
+/* Nobody has called the library yet, and the fork comes while it is begun for the first time. */
+static void *first_opener(void *unused)
+{
+    pthread_barrier_wait(&barrier);
+    EXPECT(CKR_OK, functions->C_Initialize(NULL));
+    return unused;
+}
+
+static void fork_during_first_initialize(void)
+{
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&thread, NULL, first_opener, NULL);
+    pthread_barrier_wait(&barrier);
+    fork_once();
+    pthread_join(thread, NULL);
+    EXPECT(CKR_OK, any_call());
+}
+
 static void *opener(void *unused)
 {
     CK_RV rv;
@@ -308,6 +353,8 @@ int main(int count, char **arguments)
         {"race", race, 0},
         {"finalize_under_load", finalize_under_load, 0},
         {"forks", forks, 0},
+        {"vfork_and_exec", vfork_and_exec, 0},
+        {"fork_during_first_initialize", fork_during_first_initialize, 0},
         {"fork_during_initialize", fork_during_initialize, 0},
         {"at_exit", at_exit, 1},
         {"reload", reload, 1},

@@ -63,7 +63,7 @@ fn interface(raw: &Raw, name: Option<&CStr>, version: Option<(u8, u8)>, flags: C
 }
 
 /// The longest list, with the name of each entry.
-fn every_entry(raw: &Raw) -> Vec<(usize, &'static str, &'static str)> {
+pub(crate) fn every_entry(raw: &Raw) -> Vec<(usize, &'static str, &'static str)> {
     let newest = interface(raw, Some(c"PKCS 11"), Some((3, 2)), 0).expect("interface 3.2");
     let list = entries(newest.list, FUNCTIONS.len());
     list.into_iter().zip(FUNCTIONS).map(|(entry, (name, kinds))| (entry, name, kinds)).collect()
@@ -118,7 +118,8 @@ const LATER: [&str; 44] = [
 ];
 
 /// Functions that work without C_Initialize, or that begin or end it.
-const ALWAYS: [&str; 5] = ["C_Initialize", "C_Finalize", "C_GetFunctionList", "C_GetInterfaceList", "C_GetInterface"];
+pub(crate) const ALWAYS: [&str; 5] =
+    ["C_Initialize", "C_Finalize", "C_GetFunctionList", "C_GetInterfaceList", "C_GetInterface"];
 
 #[test]
 fn the_function_list_says_2_40_and_has_no_null_entry() {

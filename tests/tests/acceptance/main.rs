@@ -10,6 +10,7 @@ mod exits;
 mod finalise;
 mod foreign;
 mod fork;
+mod fork_load;
 mod functions;
 mod habits;
 mod habits_keys;
