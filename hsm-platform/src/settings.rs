@@ -20,6 +20,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Folder of the store.
     pub store: PathBuf,
+    /// Whether a configuration names the store; else it is the one in the home folder.
+    pub store_named: bool,
     /// Where the device key is.
     pub device_key: DeviceKeyPlace,
     /// Settings of the HSM itself.
@@ -79,6 +81,7 @@ impl Settings {
             Some((file, said)) => (Some(file), said),
             None => (None, Said::default()),
         };
+        let store_named = said.store.is_some();
         let store = said.store.or_else(|| environment.store()).ok_or_else(|| {
             StartError::Place(
                 "no place for the store: neither XDG_DATA_HOME nor HOME is an absolute path; \
@@ -118,7 +121,7 @@ impl Settings {
         } else {
             log_in_file(said.log_level, said.log_file)
         };
-        Ok(Self { file, store, device_key, hsm, kdf, lock_wait, log })
+        Ok(Self { file, store, store_named, device_key, hsm, kdf, lock_wait, log })
     }
 }
 

@@ -6,7 +6,9 @@
 use crate::settings::DeviceKeyPlace;
 use crate::{OsRandom, Settings, StartError, SystemClock};
 use hsm_core::{Hsm, Platform, Reason};
+use rustix::process::geteuid;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use token_store::medium::SledMedium;
@@ -17,6 +19,7 @@ use token_store::{DeviceKey, Medium, Store, StoreError};
 /// # Errors
 /// `DeviceKey`, and the store's and the core's.
 pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
+    refuse_foreign_home(settings)?;
     let medium = medium(settings).map_err(Reason::from)?;
     let in_use = medium.generation().map_err(Reason::from)? > 0;
     let device_key = device_key(&settings.device_key, in_use)?;
@@ -25,6 +28,23 @@ pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
     let platform =
         Platform { engine: hsm_crypto::preferred(), random, clock: Arc::new(SystemClock), store: Arc::new(store) };
     Ok(Hsm::new(platform, settings.hsm.clone())?)
+}
+
+/// Root may look at another user's store, but only at one that a configuration names: what HOME leads to may be the work of
+/// whoever set HOME.
+fn refuse_foreign_home(settings: &Settings) -> Result<(), StartError> {
+    if settings.store_named || !geteuid().is_root() {
+        return Ok(());
+    }
+    match std::fs::symlink_metadata(&settings.store) {
+        Ok(metadata) if metadata.uid() != 0 => Err(StartError::Place(format!(
+            "the store {} belongs to user {} and this program runs as root; run it as that user, or name the store in a \
+             configuration file of root's that PERILUNE_CONF names",
+            settings.store.display(),
+            metadata.uid()
+        ))),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Opens the medium, and makes the folder where there is none.

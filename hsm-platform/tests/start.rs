@@ -113,3 +113,14 @@ fn a_store_that_others_can_reach_is_refused() {
     fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
     refused(&settings, &[key.to_str().unwrap()]);
 }
+
+#[test]
+fn root_uses_no_store_of_another_user_that_only_home_leads_to() {
+    let home = tempfile::tempdir().unwrap();
+    let by_home = settings(home.path());
+    drop(start(&by_home).unwrap());
+    if std::os::unix::fs::chown(&by_home.store, Some(65_534), None).is_err() {
+        return; // Only root gives away, and only root is meant.
+    }
+    refused(&by_home, &["belongs to user 65534", "runs as root", "PERILUNE_CONF"]);
+}

@@ -71,6 +71,11 @@ impl DeviceKey {
         if let Some(key) = Self::load(path)? {
             return Ok(key);
         }
+        let parent = folder::parent_of(path);
+        // Root makes none beside another user's store, who could not read it.
+        if parent.is_dir() && !folder::is_writable(parent)? {
+            return Err(StoreError::ReadOnly { path: parent.to_owned() });
+        }
         create(path, random)?;
         let missing = || io_error("read", path, std::io::ErrorKind::NotFound.into());
         Self::load(path)?.ok_or_else(missing)

@@ -26,8 +26,8 @@ pub enum StoreError {
         /// The file or folder.
         path: PathBuf,
     },
-    /// The medium cannot be written.
-    #[error("{path} is read-only")]
+    /// The medium cannot be written, or not by this user.
+    #[error("{path} is read-only: its medium or its mode is, or it belongs to another user, who alone may write in it")]
     ReadOnly {
         /// The file or folder.
         path: PathBuf,

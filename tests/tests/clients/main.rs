@@ -4,6 +4,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod daemons;
+mod daemons_ssh;
 mod gnutls;
 mod java;
 mod openssh;

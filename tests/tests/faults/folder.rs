@@ -80,14 +80,14 @@ fn a_folder_that_this_user_may_not_write_is_write_protected_and_one_he_may_not_e
 }
 
 #[test]
-fn a_folder_that_was_given_to_another_user_is_refused_until_it_is_given_back() {
+fn a_folder_that_was_given_to_another_user_is_write_protected_for_root_until_it_is_given_back() {
     fault!(|place: &Place| {
         let mut witness = Witness::start(place);
         let owner = place.store().metadata().expect("a folder").uid();
         if chown(place.store(), Some(NOBODY), None).is_err() {
             return outside::skip("given_to_another_user", "only root can give a folder away");
         }
-        witness.refuses(CKR_DEVICE_ERROR, &[place.store().to_str().expect("text"), "belongs to user 65534"]);
+        witness.refuses(CKR_TOKEN_WRITE_PROTECTED, &[place.store().to_str().expect("text"), "belongs to another user"]);
         chown(place.store(), Some(owner), None).expect("given back");
         witness.recovers();
     });

@@ -5,8 +5,9 @@
 //! Rule source: docs/format.md, "Files in the folder".
 
 use crate::error::{Result, StoreError};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, accessat, fstat, open, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, accessat, fstat, open, openat, stat};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::geteuid;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,15 @@ pub(crate) fn check_owned(path: &Path, kind: Kind) -> Result<()> {
 }
 
 /// Whether this process may write in a folder: its user may, and the medium is not read-only.
+///
+/// Root may only look at what belongs to another user: a file that root makes there would lock that user out.
 pub(crate) fn is_writable(path: &Path) -> Result<bool> {
+    if geteuid().is_root() {
+        let owner = stat(path).map_err(|errno| io_error("look at", path, errno.into()))?.st_uid;
+        if owner != geteuid().as_raw() {
+            return Ok(false);
+        }
+    }
     let asked = accessat(CWD, path, rustix::fs::Access::WRITE_OK, AtFlags::EACCESS);
     // Some containers answer PERM to system calls that they do not know; the older call asks for the real user, who
     // is the effective one except in set-user-id programs.
@@ -173,9 +182,24 @@ enum ModeRule {
 
 fn check(file: &File, path: &Path, kind: Kind, rule: ModeRule) -> Result<()> {
     let stat = fstat(file).map_err(|errno| io_error("stat", path, errno.into()))?;
-    match problem_of(&stat, kind, rule, rustix::process::geteuid().as_raw()) {
+    match problem_of(&stat, kind, rule, rightful_owner(&stat, path, kind)) {
         None => Ok(()),
         Some(problem) => Err(StoreError::Unsafe { path: path.to_owned(), problem }),
+    }
+}
+
+/// To whom a file or folder must belong: to the user of this process.
+///
+/// Root reads everybody's files in any case, and may look at another user's store, as the master of a web server does whose
+/// workers the store belongs to; it must be that user's throughout. Root never writes there: see `is_writable`.
+fn rightful_owner(stat: &Stat, path: &Path, kind: Kind) -> u32 {
+    let user = geteuid();
+    if !user.is_root() || stat.st_uid == user.as_raw() {
+        return user.as_raw();
+    }
+    match kind {
+        Kind::Folder => stat.st_uid,
+        Kind::File => rustix::fs::stat(parent_of(path)).map_or(user.as_raw(), |folder| folder.st_uid),
     }
 }
 
