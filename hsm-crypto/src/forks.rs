@@ -3,9 +3,9 @@
 //! Owns: the lock under which something is done for the first time in a process, and the hand on it during a fork. Does not
 //! know: who forks. Called from the fork handlers of `pkcs11-module`, through hsm-core, and from the self-test gate.
 //!
-//! Tables that are computed at their first use (the curves of the portable engine) and self-tests may be under way in another
-//! thread when a thread forks. In the child such a table would stay "being computed" for ever. So a first use holds a fork
-//! off; it takes milliseconds, once in a process. The locks inside AWS-LC are the other half: see `aws_lc/locks.rs`.
+//! Self-tests, and whatever a library computes in them once and for all, may be under way in another thread when a thread
+//! forks. In the child that would stay "being computed" for ever. So a first use holds a fork off; it takes milliseconds, once
+//! in a process. The locks inside AWS-LC are the other half: see `aws_lc/locks.rs`.
 
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 

@@ -2,7 +2,7 @@
 //!
 //! Owns: what has been tested in this process. After the first time it costs one atomic load for each key or cipher that is
 //! made, and nothing in their operations. The state is an atomic byte and not a lock: two threads may test at the same
-//! moment, which does no harm. The tests are the first use of tables that are computed once, which is why they hold a fork off.
+//! moment, which does no harm. The tests are the first use of what libraries compute once, which is why they hold a fork off.
 //! `digest` and `hmac` cannot report a failure; every other function proves their families along with its own.
 
 use crate::error::{CryptoError, Result};

@@ -27,6 +27,7 @@ mod processes;
 mod quiet;
 mod sizes;
 mod slots;
+mod small_stacks;
 mod soak;
 mod token_life;
 mod trace;
