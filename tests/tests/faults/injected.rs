@@ -78,6 +78,9 @@ fn sweep(place: &Place, disk: &Disk, fault: &Fault, count: &str) {
         disk.heal();
         witness.sees_everything();
         witness.restock();
+        if after % 10 == 0 {
+            witness.tidies_up();
+        }
         witness.agrees();
         after += step;
     }
@@ -179,6 +182,49 @@ fn a_failed_start_leaves_the_store_as_it_was_and_the_next_one_succeeds() {
                 after += if all() { 1 } else { 2 };
             }
         }
+    });
+}
+
+/// The engine under the map once took such an error for the end of its log, and overwrote what came behind it.
+#[test]
+fn an_error_while_the_map_is_read_is_not_taken_for_its_end() {
+    injected!(|place: &Place, disk: &Disk| {
+        let mut witness = Witness::start_under_shim(place);
+        // More than the journal takes before it goes into the map.
+        for _ in 0..40 {
+            assert_eq!(witness.write_of(150_000), Ok(()));
+        }
+        assert!(
+            std::fs::read_dir(place.store().join("map/blobs")).expect("a folder").count() > 5,
+            "nothing was folded"
+        );
+        let mut refused = 0;
+        for rule in ["read map/* EIO", "open map/* EIO", "open map/* EMFILE", "open,open-write map/* EACCES"] {
+            let (mut after, step) = (0, if all() { 1 } else { 6 });
+            // A start reads the map from its beginning to its end; the first calls are of every kind.
+            while all() || after < 40 {
+                disk.plan(&[&format!("{rule} after {after} count 1")]);
+                let code = child::forked(|| {
+                    let seen = crate::witness::join_with(&witness.raw);
+                    match seen.and_then(|session| crate::witness::labels(&witness.raw, session)) {
+                        Ok(_) => 0,
+                        Err(CKR_DEVICE_ERROR) => 1,
+                        Err(code) => panic!("{code:#x}"),
+                    }
+                });
+                let fired = disk.fired(0);
+                disk.heal();
+                assert!(code < 2, "{rule} after {after}");
+                refused += code;
+                witness.agrees();
+                if fired == 0 {
+                    break;
+                }
+                after += step;
+            }
+        }
+        assert!(refused > 10, "the fault was not felt: {refused}");
+        witness.recovers();
     });
 }
 

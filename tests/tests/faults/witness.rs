@@ -116,6 +116,15 @@ impl<'a> Witness<'a> {
         self.acknowledged.iter().cloned().collect()
     }
 
+    /// Destroys what was left of calls that were answered with an error.
+    pub fn tidies_up(&mut self) {
+        for label in std::mem::take(&mut self.doubtful) {
+            let found = find(&self.raw, self.session, Template::new().text(CKA_LABEL, &label)).expect("a search");
+            assert!(found.len() < 2, "{label} is there twice");
+            found.into_iter().for_each(|object| assert_eq!(self.raw.destroy(self.session, object), Ok(())));
+        }
+    }
+
     /// The numbers of the objects that are there.
     fn numbers(&self) -> impl Iterator<Item = u32> {
         self.acknowledged.iter().filter_map(|label| label.strip_prefix("object ")?.parse().ok())

@@ -15,6 +15,18 @@ pub struct LogIter {
     pub max_lsn: Option<Lsn>,
     pub cur_lsn: Option<Lsn>,
     pub last_stage: bool,
+    /// The system's error that ended the iteration, which is then not the end
+    /// of the log: nothing may be concluded from it, and nothing zeroed.
+    pub failure: Option<Error>,
+}
+
+/// Whether the system failed to read, as opposed to what was read being torn.
+fn is_system_error(error: &Error) -> bool {
+    if let Error::Io(io_error) = error {
+        io_error.raw_os_error().is_some()
+    } else {
+        false
+    }
 }
 
 impl Iterator for LogIter {
@@ -41,6 +53,9 @@ impl Iterator for LogIter {
             if self.segment_base.is_none() {
                 if let Err(e) = self.read_segment() {
                     debug!("unable to load new segment: {:?}", e);
+                    if is_system_error(&e) {
+                        self.failure = Some(e);
+                    }
                     return None;
                 }
             }
@@ -168,6 +183,9 @@ impl Iterator for LogIter {
                          with expected lsn {} during iteration: {}",
                         lid, lsn, e
                     );
+                    if is_system_error(&e) {
+                        self.failure = Some(e);
+                    }
                     return None;
                 }
             }
@@ -289,10 +307,14 @@ fn scan_segment_headers_and_tail(
         idx: u64,
         min: Lsn,
         config: &RunningConfig,
-    ) -> Option<(LogOffset, SegmentHeader)> {
+    ) -> Result<Option<(LogOffset, SegmentHeader)>> {
         let segment_len = u64::try_from(config.segment_size).unwrap();
         let base_lid = idx * segment_len;
-        let segment = read_segment_header(&config.file, base_lid).ok()?;
+        let segment = match read_segment_header(&config.file, base_lid) {
+            Ok(segment) => segment,
+            Err(e) if is_system_error(&e) => return Err(e),
+            Err(_) => return Ok(None),
+        };
         trace!(
             "SA scanned header at lid {} during startup: {:?}",
             base_lid,
@@ -300,7 +322,7 @@ fn scan_segment_headers_and_tail(
         );
         if segment.ok && segment.lsn >= min {
             assert_ne!(segment.lsn, Lsn::max_value());
-            Some((base_lid, segment))
+            Ok(Some((base_lid, segment)))
         } else {
             trace!(
                 "not using segment at lid {}, ok: {} lsn: {} min lsn: {}",
@@ -309,7 +331,7 @@ fn scan_segment_headers_and_tail(
                 segment.lsn,
                 min
             );
-            None
+            Ok(None)
         }
     };
 
@@ -352,7 +374,7 @@ fn scan_segment_headers_and_tail(
     let mut headers: Vec<(LogOffset, SegmentHeader)> = vec![];
     for promise in header_promises {
         let read_attempt =
-            promise.wait().expect("thread pool should not crash");
+            promise.wait().expect("thread pool should not crash")?;
 
         if let Some(completed_result) = read_attempt {
             headers.push(completed_result);
@@ -446,10 +468,14 @@ fn check_contiguity_in_unstable_tail(
         max_lsn: missing_item_in_tail,
         cur_lsn: None,
         last_stage: false,
+        failure: None,
     };
 
     // run the iterator to completion
     while let Some(_) = iter.next() {}
+    if let Some(failure) = iter.failure.take() {
+        return Err(failure);
+    }
 
     // `cur_lsn` is set to the beginning
     // of the next message
@@ -513,5 +539,6 @@ pub fn raw_segment_iter_from(
         segment_base: None,
         segments,
         last_stage: true,
+        failure: None,
     })
 }

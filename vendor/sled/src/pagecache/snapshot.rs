@@ -246,6 +246,9 @@ fn advance_snapshot(
 
         snapshot.apply(log_kind, pid, lsn, ptr, sz)?;
     }
+    if let Some(failure) = iter.failure.take() {
+        return Err(failure);
+    }
 
     // `snapshot.tip_lid` can be set based on 4 possibilities for the tip of the
     // log:
