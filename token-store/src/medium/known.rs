@@ -7,6 +7,7 @@
 
 use crate::error::Result;
 use crate::medium::Each;
+use crate::medium::ground::Announced;
 use crate::medium::journal::{Changes, Check, Frames, Header, Position, Surface};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,8 +115,14 @@ impl Known {
         }
     }
 
+    /// Whether what is known is the state that is announced, and no commit that is under way may have come as far as to
+    /// last. (Nobody may act on the state before such a one: its process may be dead, and the next turn would find it.)
+    pub(crate) fn is_present(&self, announced: Announced) -> bool {
+        self.generation() == Some(announced.number) && !(announced.under_way && self.is_followed())
+    }
+
     /// Whether a whole frame stands behind what is known, or that cannot be told.
-    pub(crate) fn is_followed(&self) -> bool {
+    fn is_followed(&self) -> bool {
         let Some(read) = &self.read else { return true };
         // Begun anew since, the journal goes on at its start.
         if !Header::read(&*read.surface).is_ok_and(|header| header.check == read.header) {

@@ -35,13 +35,14 @@ impl<G: Ground> Shared<G> {
         if !self.ground.is_in_place()? {
             return Ok(None);
         }
-        let Some(Announced { number, under_way }) = self.ground.announced()? else { return Ok(None) };
+        let Some(announced) = self.ground.announced()? else { return Ok(None) };
+        let number = announced.number;
         if self.known.read().generation().is_none_or(|known| known < number) {
             // What cannot be read here is tried again, and named, with the turn.
             let _followed = self.known.write().follow(number, Some(number));
         }
         let known = self.known.read();
-        if known.generation() != Some(number) || under_way && known.is_followed() {
+        if !known.is_present(announced) {
             return Ok(None);
         }
         let reader = Remembered { known: &known, generation: number, missed: Cell::new(false) };
@@ -49,12 +50,10 @@ impl<G: Ground> Shared<G> {
         Ok((!reader.missed.get()).then_some(answer))
     }
 
-    /// Whether a commit that is under way may have come as far as to last. Then nobody may act on the state before it: its
-    /// process may be dead, and the next turn would find it.
-    fn may_have_risen(&self, number: u64) -> bool {
-        let Some(_inside) = self.ground.gate().enter() else { return true };
-        let known = self.known.read();
-        known.generation() != Some(number) || known.is_followed()
+    /// Whether what is known is the announced state.
+    fn knows(&self, announced: Announced) -> bool {
+        let Some(_inside) = self.ground.gate().enter() else { return false };
+        self.known.read().is_present(announced)
     }
 
     /// Brings what is known up to the present state, and says what it is.
@@ -96,8 +95,9 @@ impl<G: Ground> Shared<G> {
         Ok(State { header, generation })
     }
 
-    /// Appends a batch to the journal; durable and announced afterwards. Returns by how much the journal grew.
-    fn commit(&self, known: &mut Known, turn: &G::Turn<'_>, header: &Header, changes: Changes) -> Result<u64> {
+    /// Appends a batch to the journal; durable and announced afterwards. Returns its generation, and by how many bytes the
+    /// journal grew.
+    fn commit(&self, known: &mut Known, turn: &G::Turn<'_>, header: &Header, changes: Changes) -> Result<(u64, u64)> {
         let surface = turn.journal()?;
         let at = known.position().ok_or_else(nothing_known)?;
         let generation = after(at.generation)?;
@@ -109,7 +109,7 @@ impl<G: Ground> Shared<G> {
         known.advance(changes, end);
         // Not announced, it stays for the next turn to find.
         turn.announce(generation).inspect_err(|_| known.forget())?;
-        Ok(end.offset - at.offset)
+        Ok((generation, end.offset - at.offset))
     }
 
     /// Brings the map closer to the state that is known, and begins the journal anew when it holds all of it.
@@ -165,13 +165,13 @@ struct State {
 impl<G: Ground> Medium for Shared<G> {
     fn generation(&self) -> Result<u64> {
         let announced = if self.ground.was_in_place_lately()? { self.ground.announced()? } else { None };
-        match announced {
-            Some(Announced { number, under_way: false }) => return Ok(number),
-            Some(Announced { number, under_way: true }) if !self.may_have_risen(number) => return Ok(number),
-            // New, torn by a power cut, left by a process that died, or another one than before: the journal knows, and
-            // reading it with the turn repairs the announcement.
-            Some(_) | None => {}
+        if let Some(announced) = announced
+            && (!announced.under_way || self.knows(announced))
+        {
+            return Ok(announced.number);
         }
+        // New, torn by a power cut, left by a process that died, or another one than before: the journal knows, and
+        // reading it with the turn repairs the announcement.
         let mut number = 0;
         self.view(&mut |reader| {
             number = reader.generation();
@@ -194,9 +194,8 @@ impl<G: Ground> Medium for Shared<G> {
     }
 
     fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64> {
-        let read_only = || StoreError::ReadOnly { path: self.ground.place().to_owned() };
         if !self.ground.is_writable()? {
-            return Err(read_only());
+            return Err(StoreError::ReadOnly { path: self.ground.place().to_owned() });
         }
         let turn = self.ground.turn()?;
         let mut known = self.known.write();
@@ -209,14 +208,14 @@ impl<G: Ground> Medium for Shared<G> {
         if batch.changes.is_empty() {
             return Ok(state.generation);
         }
-        let added_bytes = self.commit(&mut known, &turn, &state.header, batch.changes)?;
+        let (generation, added_bytes) = self.commit(&mut known, &turn, &state.header, batch.changes)?;
         // The commit is durable whatever becomes of this; the next one tries again.
         if known.position().is_some_and(|position| position.offset > self.fold_bytes)
             && self.fold(&mut known, &turn, &state.header, added_bytes).is_err()
         {
             known.forget();
         }
-        after(state.generation)
+        Ok(generation)
     }
 
     fn replaced(&self) -> u64 {
