@@ -250,19 +250,25 @@ impl Turn for DiskTurn<'_> {
     fn map(&self) -> Result<Box<dyn Map + '_>> {
         match &self.announced {
             Announcement::Writer(writer) => Ok(Box::new(OpenMap::open(&self.disk.map, writer)?)),
-            Announcement::ReadOnly(_) => Ok(Box::new(CopiedMap::open(&self.disk.map)?)),
+            Announcement::ReadOnly(_) => Ok(Box::new(OpenMap::open_copy(&self.disk.map)?)),
         }
     }
 }
 
-/// The map, open in its place. Dropped without `close` (after an error) it stays marked as in use, which is what the
-/// next user has to know.
+/// The open map.
 struct OpenMap<'a> {
+    // Dropped first: the engine is closed before the files of a copy are removed.
     engine: Engine,
-    files: Files,
-    writer: &'a Writer,
-    folder: &'a Path,
-    applied: bool,
+    place: Place<'a>,
+}
+
+/// Where the engine is open.
+enum Place<'a> {
+    /// In the store. Dropped without `close` (after an error) the map stays marked as in use, which is what the next
+    /// user has to know.
+    Store { files: Files, writer: &'a Writer, folder: &'a Path, applied: bool },
+    /// In a copy that is removed with this: the engine cannot open a map without writing.
+    Copy { _files: Copied },
 }
 
 impl<'a> OpenMap<'a> {
@@ -273,8 +279,12 @@ impl<'a> OpenMap<'a> {
             engine::settle(folder, &files, Settle::Everything)?;
         }
         writer.set_clean(false)?;
-        let engine = Engine::open(folder)?;
-        Ok(Self { engine, files, writer, folder, applied: false })
+        Ok(Self { engine: Engine::open(folder)?, place: Place::Store { files, writer, folder, applied: false } })
+    }
+
+    fn open_copy(folder: &Path) -> Result<Self> {
+        let copy = Copied::of(folder)?;
+        Ok(Self { engine: Engine::open(copy.path())?, place: Place::Copy { _files: copy } })
     }
 }
 
@@ -292,51 +302,19 @@ impl Map for OpenMap<'_> {
     }
 
     fn apply(&mut self, changes: Changes) -> Result<()> {
-        self.applied = true;
+        match &mut self.place {
+            Place::Store { applied, .. } => *applied = true,
+            Place::Copy { .. } => return Err(StoreError::Engine("a copy of the map is not written".to_owned())),
+        }
         self.engine.apply(changes)
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        let Self { engine, files, writer, folder, applied } = *self;
+        let Self { engine, place } = *self;
         engine.close()?;
+        let Place::Store { files, writer, folder, applied } = place else { return Ok(()) };
         // One that only read leaves another snapshot, which is as good as the one before: its name may become durable later.
         engine::settle(folder, &files, if applied { Settle::Names } else { Settle::Modes })?;
         writer.set_clean(true)
-    }
-}
-
-/// A copy of the map: the engine cannot open one without writing.
-struct CopiedMap {
-    // Dropped in this order: the engine is closed before its files are removed.
-    engine: Engine,
-    _copy: Copied,
-}
-
-impl CopiedMap {
-    fn open(folder: &Path) -> Result<Self> {
-        let copy = Copied::of(folder)?;
-        Ok(Self { engine: Engine::open(copy.path())?, _copy: copy })
-    }
-}
-
-impl Map for CopiedMap {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.engine.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
-        self.engine.scan(prefix, each)
-    }
-
-    fn is_small(&self) -> bool {
-        self.engine.is_small()
-    }
-
-    fn apply(&mut self, _changes: Changes) -> Result<()> {
-        Err(StoreError::Engine("a copy of the map is not written".to_owned()))
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        self.engine.close()
     }
 }
