@@ -104,6 +104,7 @@ fn wider_modes_are_refused_with_the_remedy() {
         ("", 0o750, "which lets others in; it must not be wider than 0700 (chmod 700)"),
         ("", 0o777, "has mode 0777"),
         ("map", 0o701, "map has mode 0701"),
+        ("mirror", 0o755, "mirror has mode 0755"),
         ("generation", 0o640, "generation has mode 0640"),
         ("journal", 0o644, "journal has mode 0644"),
         ("lock", 0o604, "lock has mode 0604, which lets others in; it must not be wider than 0600 (chmod 600)"),
@@ -122,10 +123,10 @@ fn wider_modes_are_refused_with_the_remedy() {
 
 #[test]
 fn symbolic_links_are_refused() {
-    for name in ["", "map", "map/db", "map/conf", "map/blobs", "generation", "journal", "lock", "queue"] {
+    for name in ["", "map", "map/db", "map/conf", "map/blobs", "mirror", "generation", "journal", "lock", "queue"] {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("store");
-        drop(open_in(&folder));
+        folded(&folder);
         let path = folder.join(name);
         let path = path.components().as_path();
         fs::rename(path, parent.path().join("elsewhere")).unwrap();
@@ -146,7 +147,7 @@ fn a_folder_may_be_reached_through_links_above_it() {
 #[test]
 fn what_belongs_to_another_user_is_refused() {
     let folder = private_folder();
-    drop(open_in(folder.path()));
+    folded(folder.path());
     if chown(folder.path().join("generation"), Some(NOBODY), None).is_err() {
         eprintln!("skipped: only root can give a file away");
         return;
@@ -435,40 +436,83 @@ fn root_looks_at_the_store_of_another_user_and_leaves_nothing_in_it() {
     assert!(found.contains("belongs to user 65533"), "{found}");
 }
 
-#[test]
-fn a_damaged_map_is_an_error_and_never_a_panic() {
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("store");
-    let store = open_folding(&folder);
+/// A store with 30 records in its maps and none in its journal, and its files.
+fn folded(folder: &Path) -> (PartitionId, Vec<(PathBuf, Vec<u8>)>) {
+    let store = open_folding(folder);
     let (partition, _) = add_partition(&store, 10);
     for n in 0..30_u8 {
         put_public(&store, partition, &[n; 700]);
     }
     drop(store);
-    let db = folder.join("map/db");
-    let good: Vec<(PathBuf, Vec<u8>)> = files_below(&folder)
-        .into_iter()
-        .filter(|path| path.is_file())
-        .map(|path| (path.clone(), fs::read(&path).unwrap()))
-        .collect();
-    let length = fs::read(&db).unwrap().len();
+    let files = files_below(folder).into_iter().filter(|path| path.is_file());
+    (partition, files.map(|path| (path.clone(), fs::read(&path).unwrap())).collect())
+}
+
+/// Puts the files back, but for 16 bytes of each data file of `maps`.
+fn damage(folder: &Path, good: &[(PathBuf, Vec<u8>)], maps: &[&str], at: usize) {
+    for path in files_below(folder).iter().filter(|path| path.is_file()) {
+        fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in good {
+        let mut bytes = bytes.clone();
+        if maps.iter().any(|map| *path == folder.join(map).join("db")) {
+            bytes.iter_mut().skip(at).take(16).for_each(|byte| *byte ^= 0x55);
+        }
+        fs::write(path, bytes).unwrap();
+        mode(path, 0o600);
+    }
+}
+
+#[test]
+fn what_is_damaged_in_one_map_is_read_from_the_other_and_made_anew() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let (partition, good) = folded(&folder);
+    for at in (0..40).map(|n| n * n * 20) {
+        for map in ["map", "mirror"] {
+            damage(&folder, &good, &[map], at);
+            let store = open_in(&folder);
+            assert_eq!(contents(&store, partition).len(), 30, "{map} at {at}");
+            // Folds bring both up to date, so that the other one may be lost now.
+            put_public(&open_folding(&folder), partition, b"more");
+            put_public(&open_folding(&folder), partition, b"and more");
+            let other = if map == "map" { "mirror" } else { "map" };
+            fs::write(folder.join(other).join("db"), b"nothing").unwrap();
+            assert_eq!(contents(&open_in(&folder), partition).len(), 32, "{map} at {at}");
+        }
+    }
+}
+
+#[test]
+fn damage_in_both_maps_is_an_error_and_never_a_panic() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let (partition, good) = folded(&folder);
+    let length = good.iter().find(|(path, _)| path.ends_with("map/db")).unwrap().1.len();
     let mut refused = 0;
     for at in (0..40).map(|n| n * n * 20).filter(|at| *at < length) {
-        for path in files_below(&folder.join("map")).iter().filter(|path| path.is_file()) {
-            fs::remove_file(path).unwrap();
-        }
-        for (path, bytes) in &good {
-            fs::write(path, bytes).unwrap();
-        }
-        let mut bad = fs::read(&db).unwrap();
-        bad[at..(at + 16).min(length)].iter_mut().for_each(|byte| *byte ^= 0x55);
-        fs::write(&db, bad).unwrap();
+        damage(&folder, &good, &["map", "mirror"], at);
         let opened = SledMedium::open(&folder)
             .and_then(|medium| Store::open(Box::new(medium), &device_key(7), std::sync::Arc::new(System), CHEAP));
         let answer = opened.and_then(|store| store.view(|v| v.records(partition, None)));
         refused += u32::from(answer.is_err());
     }
     assert!(refused > 0, "no damage was noticed at all");
+}
+
+#[test]
+fn a_map_that_is_gone_is_made_anew_from_the_other() {
+    for (name, other) in [("map", "mirror"), ("mirror", "map")] {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("store");
+        let (partition, _) = folded(&folder);
+        put_public(&open_in(&folder), partition, b"in the journal");
+        fs::remove_dir_all(folder.join(name)).unwrap();
+        assert_eq!(contents(&open_in(&folder), partition).len(), 31, "without {name}");
+        put_public(&open_folding(&folder), partition, b"folded");
+        fs::remove_dir_all(folder.join(other)).unwrap();
+        assert_eq!(contents(&open_in(&folder), partition).len(), 32, "without {other}");
+    }
 }
 
 #[test]

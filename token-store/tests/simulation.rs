@@ -82,7 +82,8 @@ impl World {
                 0 => self.processes[who] = None,
                 1 => self.disk.heal(),
                 2 => self.disk.cut_power(),
-                3..9 => {
+                3 => self.disk.rot(),
+                4..9 => {
                     self.look(who);
                 }
                 _ => self.write(who),

@@ -28,14 +28,14 @@ fn every_answered_change_outlives_a_power_cut() {
 
 #[test]
 fn a_store_whose_journal_is_folded_outlives_a_power_cut_in_the_middle_of_it() {
-    isolated!(|place, role| scenario(place, role, &workload::much(110), 300, "store/map"));
+    isolated!(|place, role| scenario(place, role, &workload::much(110), 300, "store/m"));
 }
 
 #[test]
 fn a_power_cut_after_processes_were_killed_in_the_middle_of_a_fold_loses_nothing() {
     isolated!(|place, role| match role {
         "main" => oversee(place, record_with_kills),
-        _ => scenario(place, role, &workload::much(80), 200, "store/map"),
+        _ => scenario(place, role, &workload::much(80), 200, "store/m"),
     });
 }
 
@@ -63,7 +63,7 @@ fn a_store_that_would_not_sync_its_files_is_found_out() {
                 changes.retain(|change| {
                     !synced(change) || matches!(change, Change::Sync { path, .. } if path.ends_with(".key"))
                 });
-                check(changes, place, steps, &Choice { images: 40, seed: 1, only: None, focus: "store" });
+                check(changes, place, steps, &Choice { images: 400, seed: 1, only: None, focus: "store" });
             }
             _ => scenario(place, role, steps, 0, ""),
         }
@@ -133,7 +133,7 @@ fn record_with_kills(place: &Place) {
     let (mut begun, mut done, mut kills) = (0, 0, 0);
     loop {
         let after = random.below(if kills < KILLS { 40 } else { usize::MAX });
-        disk.plan(&[&format!("create,write,truncate,rename,unlink,sync store/map/* kill after {after} count 1")]);
+        disk.plan(&[&format!("create,write,truncate,rename,unlink,sync store/m*/* kill after {after} count 1")]);
         let report = child::role_with(place, "record", &begun.to_string(), &disk.recording_and_failing()).finish();
         let changes = log::read(disk.log());
         for change in &changes {

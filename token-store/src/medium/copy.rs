@@ -5,6 +5,7 @@
 //! writing, so it opens a copy. Costs one copy of the map per view.
 
 use crate::error::Result;
+use crate::medium::engine;
 use crate::medium::folder::{self, Access, io_error};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
@@ -41,14 +42,8 @@ impl Copied {
             let _removed = std::fs::remove_dir_all(&folder);
         })?;
         let copied = Self { map: folder.join("map"), _owner: owner, folder };
-        create_private(&copied.map)?;
-        copy_files(map, &copied.map)?;
-        let blobs = map.join("blobs");
-        if blobs.is_dir() {
-            let target = copied.map.join("blobs");
-            create_private(&target)?;
-            copy_files(&blobs, &target)?;
-        }
+        folder::create_private_folder(&copied.map)?;
+        engine::copy(map, &copied.map)?;
         Ok(copied)
     }
 
@@ -89,10 +84,6 @@ fn own(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn create_private(folder: &Path) -> Result<()> {
-    DirBuilder::new().mode(0o700).create(folder).map_err(|error| io_error("create", folder, error))
-}
-
 fn create_folder(parent: &Path) -> Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut tried = 0;
@@ -105,19 +96,6 @@ fn create_folder(parent: &Path) -> Result<PathBuf> {
             Err(error) => return Err(io_error("create", &path, error)),
         }
     }
-}
-
-fn copy_files(from: &Path, to: &Path) -> Result<()> {
-    for path in folder::names_in(from)? {
-        let unfinished = path.extension().is_some_and(|extension| extension == "generating");
-        let (Some(name), true) = (path.file_name(), path.is_file() && !unfinished) else { continue };
-        let target = to.join(name);
-        folder::check_owned(&path, folder::Kind::File)?;
-        let mut source = File::open(&path).map_err(|error| io_error("open", &path, error))?;
-        let mut file = folder::create_private_file(&target)?;
-        std::io::copy(&mut source, &mut file).map_err(|error| io_error("copy to", &target, error))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -171,6 +171,40 @@ pub(crate) fn tidy(folder: &Path) -> Result<Files> {
     Ok(files)
 }
 
+/// Removes all files of a map, and leaves its folder.
+pub(crate) fn remove(map: &Path) -> Result<()> {
+    for path in folder::names_in(map)? {
+        let removed =
+            if path.ends_with("blobs") { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(|error| io_error("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Copies the files of a map that is not open into an empty folder; nothing is durable afterwards.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    copy_files(from, to)?;
+    let (from, to) = (from.join("blobs"), to.join("blobs"));
+    if !from.is_dir() {
+        return Ok(());
+    }
+    folder::create_private_folder(&to)?;
+    copy_files(&from, &to)
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for path in folder::names_in(from)? {
+        let unfinished = path.extension().is_some_and(|extension| extension == "generating");
+        let (Some(name), true) = (path.file_name(), path.is_file() && !unfinished) else { continue };
+        let target = to.join(name);
+        folder::check_owned(&path, folder::Kind::File)?;
+        let mut source = File::open(&path).map_err(|error| io_error("open", &path, error))?;
+        let mut file = folder::create_private_file(&target)?;
+        std::io::copy(&mut source, &mut file).map_err(|error| io_error("copy to", &target, error))?;
+    }
+    Ok(())
+}
+
 /// How much `settle` makes durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Settle {
@@ -191,7 +225,8 @@ pub(crate) fn settle(folder: &Path, before: &Files, what: Settle) -> Result<()> 
     for path in tidy(folder)? {
         if what == Settle::Everything {
             settle_file(&path)?;
-        } else if !before.contains(&path) {
+        } else {
+            // Also those of before: their process may have been killed between making them and this.
             restrict(&path, 0o600)?;
         }
     }

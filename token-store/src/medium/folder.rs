@@ -79,6 +79,11 @@ pub(crate) fn open_or_create_private_file(path: &Path) -> Result<(File, bool)> {
     }
 }
 
+/// Makes a folder with mode 0700; it must not be there yet.
+pub(crate) fn create_private_folder(path: &Path) -> Result<()> {
+    DirBuilder::new().mode(0o700).create(path).map_err(|error| io_error("create", path, error))
+}
+
 /// Makes a private folder (and what is missing above it), or checks the one that is there. Says whether it was made.
 pub(crate) fn open_or_create_private_folder(path: &Path) -> Result<bool> {
     create_parents(path)?;

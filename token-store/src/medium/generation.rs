@@ -19,8 +19,6 @@ use std::time::Instant;
 const READS_MAX: u32 = 20;
 /// The largest number that is believed. No store gets there by counting, and the file is not sealed.
 const NUMBER_MAX: u64 = u64::MAX / 2;
-/// In the state byte: the map is in use, or its last user died.
-const IN_USE: u8 = 1;
 /// In the state byte: a commit is under way, or its process died.
 const UNDER_WAY: u8 = 2;
 /// How long a process that only reads may take to notice that its store was moved or replaced, milliseconds.
@@ -52,7 +50,7 @@ pub(crate) struct Writer {
     file: File,
     path: PathBuf,
     number: Cell<u64>,
-    state: Cell<u8>,
+    under_way: Cell<bool>,
 }
 
 impl GenerationFile {
@@ -74,8 +72,8 @@ impl GenerationFile {
         let open = self.open.load();
         let Some(open) = open.as_ref() else { return Ok(None) };
         for _ in 0..READS_MAX {
-            if let Some((number, state)) = parse(&open.file, &self.path)? {
-                return Ok(Some(Announced { number, under_way: state & UNDER_WAY != 0 }));
+            if let Some((number, under_way)) = parse(&open.file, &self.path)? {
+                return Ok(Some(Announced { number, under_way }));
             }
             std::thread::yield_now();
         }
@@ -125,8 +123,9 @@ impl GenerationFile {
             folder::sync_folder(folder::parent_of(&self.path))?;
         }
         self.follow(&file)?;
-        let (number, state) = parse(&file, &self.path)?.unwrap_or((0, IN_USE | UNDER_WAY));
-        Ok(Writer { file, path: self.path.clone(), number: Cell::new(number), state: Cell::new(state) })
+        // Without a number, nothing good is assumed.
+        let (number, under_way) = parse(&file, &self.path)?.unwrap_or((0, true));
+        Ok(Writer { file, path: self.path.clone(), number: Cell::new(number), under_way: Cell::new(under_way) })
     }
 
     /// Lets readers use the file that stands there now, in case it is another one than before.
@@ -162,42 +161,26 @@ impl Writer {
         self.number.get()
     }
 
-    /// Whether the last user of the map closed it in order.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.state.get() & IN_USE == 0
-    }
-
     /// Whether a commit was begun and its end not announced.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.state.get() & UNDER_WAY != 0
+        self.under_way.get()
     }
 
     /// Writes the number, and that no commit is under way; readers see it at once.
     pub(crate) fn set_number(&self, number: u64) -> Result<()> {
-        let state = self.state.get() & !UNDER_WAY;
-        let mut bytes = [state; 17];
+        let mut bytes = [0; 17];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         bytes[8..16].copy_from_slice(&(!number).to_be_bytes());
         self.write(&bytes, 0)?;
         self.number.set(number);
-        self.state.set(state);
+        self.under_way.set(false);
         Ok(())
     }
 
     /// Says that a commit is under way: until its end is announced, readers look for themselves what the journal holds.
     pub(crate) fn set_under_way(&self) -> Result<()> {
-        self.set_state(self.state.get() | UNDER_WAY)
-    }
-
-    /// Marks the map as in use, or as closed in order.
-    pub(crate) fn set_clean(&self, clean: bool) -> Result<()> {
-        let others = self.state.get() & !IN_USE;
-        self.set_state(if clean { others } else { others | IN_USE })
-    }
-
-    fn set_state(&self, state: u8) -> Result<()> {
-        self.write(&[state], STATE_AT)?;
-        self.state.set(state);
+        self.write(&[UNDER_WAY], STATE_AT)?;
+        self.under_way.set(true);
         Ok(())
     }
 
@@ -206,9 +189,8 @@ impl Writer {
     }
 }
 
-/// The number and the state byte; `None` when the number does not match its
-/// inverse or cannot be.
-fn parse(file: &File, path: &Path) -> Result<Option<(u64, u8)>> {
+/// The number, and whether a commit is under way; `None` when the number does not match its inverse or cannot be.
+fn parse(file: &File, path: &Path) -> Result<Option<(u64, bool)>> {
     let mut bytes = [0; 17];
     let mut filled = 0;
     while filled < bytes.len() {
@@ -224,8 +206,8 @@ fn parse(file: &File, path: &Path) -> Result<Option<(u64, u8)>> {
     let matches = filled >= 16 && number.iter().zip(inverse).all(|(a, b)| *a == !*b);
     let number = number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     // Without a state, nothing good is assumed.
-    let state = if filled == 17 { bytes[16] } else { IN_USE | UNDER_WAY };
-    Ok((matches && number <= NUMBER_MAX).then_some((number, state)))
+    let under_way = filled < 17 || bytes[16] & UNDER_WAY != 0;
+    Ok((matches && number <= NUMBER_MAX).then_some((number, under_way)))
 }
 
 #[cfg(test)]
@@ -242,17 +224,13 @@ mod tests {
         let generation = GenerationFile::new(folder.path());
         assert_eq!(generation.read().unwrap(), None);
         let writer = generation.writer().unwrap();
-        writer.set_clean(false).unwrap();
         writer.set_number(0x0102).unwrap();
-        let expected = [0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 255, 255, 254, 253, 1];
+        let expected = [0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 255, 255, 254, 253, 0];
         assert_eq!(std::fs::read(folder.path().join("generation")).unwrap(), expected);
         assert_eq!(generation.read().unwrap(), announced(0x0102, false));
         writer.set_under_way().unwrap();
-        assert_eq!(std::fs::read(folder.path().join("generation")).unwrap()[16], 3);
+        assert_eq!(std::fs::read(folder.path().join("generation")).unwrap()[16], 2);
         assert_eq!(generation.read().unwrap(), announced(0x0102, true));
-        assert!(!generation.writer().unwrap().is_clean());
-        writer.set_clean(true).unwrap();
-        assert!(generation.writer().unwrap().is_clean());
         assert!(generation.writer().unwrap().is_under_way());
         writer.set_number(0x0103).unwrap();
         assert_eq!(generation.read().unwrap(), announced(0x0103, false));

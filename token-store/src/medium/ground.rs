@@ -1,4 +1,4 @@
-//! What the shared medium stands on: a lock, a number, a journal and a map, each in the simplest terms.
+//! What the shared medium stands on: a lock, a number, a journal and two maps, each in the simplest terms.
 //!
 //! Owns: the traits, and nothing else. Does not know: the order of steps that makes them one medium (`shared`).
 //! The disk is one such ground (`sled`), a simulated disk another (`simulated`).
@@ -99,14 +99,44 @@ pub trait Turn {
     /// `Damaged`, `Io`, `Full`.
     fn journal(&self) -> Result<Arc<dyn Surface>>;
 
-    /// Opens the map.
+    /// Opens one of the maps.
     ///
     /// # Errors
     /// `Engine`, `Io`, `Full`.
-    fn map(&self) -> Result<Box<dyn Map + '_>>;
+    fn map(&self, side: Side) -> Result<Box<dyn Map + '_>>;
+
+    /// Makes one map anew from the other, which is not open; durable afterwards.
+    ///
+    /// # Errors
+    /// `Io`, `Full`; the map then is worth nothing.
+    fn remake(&self, side: Side) -> Result<()>;
 }
 
-/// The open map.
+/// The two maps. Each holds the state at some generation; never are both written at a time, so that whatever happens in
+/// the middle of it, the other one and the journal hold everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one that is read where both are fit.
+    Map,
+    /// The other one.
+    Mirror,
+}
+
+impl Side {
+    /// Both of them.
+    pub const BOTH: [Self; 2] = [Self::Map, Self::Mirror];
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Map => Self::Mirror,
+            Self::Mirror => Self::Map,
+        }
+    }
+}
+
+/// An open map.
 pub trait Map {
     /// The value of a key.
     ///

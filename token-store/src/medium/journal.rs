@@ -1,10 +1,11 @@
 //! The journal: what was committed since the map was last brought up to date, one frame a commit.
 //!
-//! Owns: the bytes of header and frames, the chain of checks that tells a whole frame from a torn or an old one, and the
+//! Owns: the bytes of header, mark and frames, the chain of checks that tells a whole frame from a torn or an old one, and the
 //! order of writes that makes a frame durable. Does not know: files (it stands on a [`Surface`]), locks, the
 //! map, what keys and values mean. Called from `shared`. Rule source: docs/format.md, "Journal".
 
 use crate::error::{Result, StoreError};
+use crate::medium::ground::Side;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -182,6 +183,40 @@ impl Header {
             check: *check,
         })
     }
+}
+
+/// The map that is being written, or was when its process died: nobody knows what it holds.
+///
+/// # Errors
+/// `Damaged` when there stands no such thing, `Io`.
+pub fn marked(surface: &dyn Surface) -> Result<Option<Side>> {
+    let mut mark = [0];
+    // A journal in memory may be shorter.
+    read_full(surface, &mut mark, MARK_AT)?;
+    match mark {
+        [0] => Ok(None),
+        [1] => Ok(Some(Side::Map)),
+        [2] => Ok(Some(Side::Mirror)),
+        _ => Err(StoreError::Damaged { what: "the journal (its mark of the map that is being written)".to_owned() }),
+    }
+}
+
+/// Says, durably, that a map is going to be written.
+///
+/// # Errors
+/// The surface's.
+pub fn mark(surface: &dyn Surface, side: Side) -> Result<()> {
+    surface.write_at(&[if side == Side::Map { 1 } else { 2 }], MARK_AT)?;
+    surface.sync()
+}
+
+/// Says that the map that was being written is closed and durable. Should the power be cut before this is durable
+/// itself, the map is made anew for nothing.
+///
+/// # Errors
+/// The surface's.
+pub fn unmark(surface: &dyn Surface) -> Result<()> {
+    surface.write_at(&[0], MARK_AT)
 }
 
 /// Writes a frame behind `at` and makes it durable; returns the place behind it.
@@ -382,6 +417,8 @@ const HEADER_BYTES: usize = 96;
 const SLOT_BYTES: u64 = 4096;
 const SLOTS: u64 = 2;
 const FRAMES_AT: u64 = SLOTS * SLOT_BYTES;
+/// A byte in a sector of its own.
+const MARK_AT: u64 = 2048;
 /// Check, length of the body, generation.
 const HEAD_BYTES: usize = CHECK_BYTES + 12;
 /// Frames begin at multiples of this. So much of a frame's check is in its first sector, however that lies, that one of two frames

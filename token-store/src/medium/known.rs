@@ -7,7 +7,7 @@
 
 use crate::error::Result;
 use crate::medium::Each;
-use crate::medium::ground::Announced;
+use crate::medium::ground::{Announced, Side};
 use crate::medium::journal::{Changes, Check, Frames, Header, Position, Surface};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(crate) struct Known {
     complete: Vec<Vec<u8>>,
     /// Whether reading a prefix was given up because it is too large.
     too_large: bool,
+    /// A map that could not be read, though the other one could.
+    unfit: Option<Side>,
 }
 
 /// How far the journal was read.
@@ -32,8 +34,8 @@ struct Read {
     surface: Arc<dyn Surface>,
     header: Check,
     position: Position,
-    /// Up to where this process has folded the journal into the map.
-    folded: Option<Position>,
+    /// Up to where this process has folded the journal into each map.
+    folded: [Option<Position>; 2],
 }
 
 /// What is known of a key.
@@ -55,16 +57,26 @@ impl Known {
         self.read.as_ref().map(|read| read.position)
     }
 
-    /// Up to where this process has folded the present journal into the map, when it has.
-    pub(crate) fn folded(&self) -> Option<Position> {
-        self.read.as_ref()?.folded
+    /// Up to where this process has folded the present journal into a map, when it has.
+    pub(crate) fn folded(&self, side: Side) -> Option<Position> {
+        self.read.as_ref()?.folded[side as usize]
     }
 
-    /// Notes up to where the journal has been folded into the map.
-    pub(crate) fn set_folded(&mut self, position: Position) {
+    /// Notes up to where the journal has been folded into a map.
+    pub(crate) fn set_folded(&mut self, side: Side, position: Position) {
         if let Some(read) = &mut self.read {
-            read.folded = Some(position);
+            read.folded[side as usize] = Some(position);
         }
+    }
+
+    /// A map that could not be read, though the other one could.
+    pub(crate) fn unfit(&self) -> Option<Side> {
+        self.unfit
+    }
+
+    /// Notes that a map could not be read, or that this is over.
+    pub(crate) fn set_unfit(&mut self, side: Option<Side>) {
+        self.unfit = side;
     }
 
     /// Forgets everything.
@@ -83,13 +95,13 @@ impl Known {
             if header.previous == read.position.check && header.base == read.position.generation {
                 read.header = header.check;
                 read.position = header.start();
-                read.folded = None;
+                read.folded = [None; 2];
                 self.settle();
                 return;
             }
         }
         self.forget();
-        self.read = Some(Read { surface, header: header.check, position: header.start(), folded: None });
+        self.read = Some(Read { surface, header: header.check, position: header.start(), folded: [None; 2] });
     }
 
     /// Takes in the frames of the journal up to generation `last`, all of them when `None`; returns where the first

@@ -6,6 +6,7 @@
 
 mod copy;
 mod engine;
+mod fold;
 pub(crate) mod folder;
 mod generation;
 mod ground;
@@ -13,6 +14,7 @@ mod journal;
 mod known;
 mod lock;
 mod memory;
+mod readers;
 mod shared;
 pub mod simulated;
 mod sled;

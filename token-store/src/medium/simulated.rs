@@ -9,7 +9,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::medium::Each;
-use crate::medium::ground::{Announced, Ground, Map, Turn, generation_of};
+use crate::medium::ground::{Announced, Ground, Map, Side, Turn, generation_of};
 use crate::medium::journal::{Changes, Header, Surface};
 use crate::medium::lock::Gate;
 use crate::medium::shared::Shared;
@@ -45,7 +45,7 @@ struct State {
     journal: Option<Pages>,
     number: Option<u64>,
     under_way: bool,
-    map: Shadowed,
+    maps: [Shadowed; 2],
     steps: u64,
     fault: Option<(u64, Fault)>,
     full: bool,
@@ -62,10 +62,13 @@ struct Pages {
 
 #[derive(Default)]
 struct Shadowed {
-    durable: BTreeMap<Vec<u8>, Vec<u8>>,
-    cached: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Batches in the page cache only.
-    dirty: Vec<Changes>,
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Written since it was last closed. Whoever dies then leaves a wreck: the engine promises more, and is not believed.
+    open: bool,
+    /// Cannot be opened.
+    unreadable: bool,
+    /// Nobody closed it: it holds anything.
+    wreck: bool,
 }
 
 impl SimulatedDisk {
@@ -77,7 +80,7 @@ impl SimulatedDisk {
             journal: None,
             number: None,
             under_way: false,
-            map: Shadowed::default(),
+            maps: Default::default(),
             steps: 0,
             fault: None,
             full: false,
@@ -111,6 +114,16 @@ impl SimulatedDisk {
         (state.fault, state.full) = (None, false);
     }
 
+    /// Lets a map go bad where the other one is good.
+    pub fn rot(&self) {
+        let mut state = self.0.lock();
+        let side = Side::BOTH[usize::from(state.dice.one_in(2))];
+        let other = &state.maps[side.other() as usize];
+        if !other.open && !other.unreadable && !other.wreck {
+            state.maps[side as usize].unreadable = true;
+        }
+    }
+
     /// How many steps (writes, syncs, announcements) there were so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
@@ -135,7 +148,7 @@ impl SimulatedDisk {
         if let Some(pages) = &mut state.journal {
             pages.lose(&mut state.dice);
         }
-        state.map.lose(&mut state.dice);
+        Side::BOTH.into_iter().for_each(|side| state.lose(side));
         // Never made durable, so any number that it had may be there, or half of one.
         state.number =
             state.number.filter(|_| !state.dice.one_in(4)).map(|number| number - state.dice.below(number + 1));
@@ -145,6 +158,20 @@ impl SimulatedDisk {
 }
 
 impl State {
+    /// What is left of a map when nobody closed it. Where the other one has gone bad, all of it: two misfortunes at
+    /// once are too many, and the engine does keep its promise nearly always.
+    fn lose(&mut self, side: Side) {
+        let bad = self.maps[side.other() as usize].unreadable;
+        let map = &mut self.maps[side as usize];
+        if !core::mem::take(&mut map.open) || bad {
+            return;
+        }
+        let dice = &mut self.dice;
+        (map.wreck, map.unreadable) = (true, dice.one_in(2));
+        // The generation too may be lost, or stand while the values do not.
+        map.values.retain(|_, _| !dice.one_in(3));
+    }
+
     /// Counts a step, which may be the one that fails.
     fn step(&mut self, alive: &AtomicBool) -> core::result::Result<(), Fault> {
         if self.off || !alive.load(Ordering::SeqCst) {
@@ -192,22 +219,6 @@ impl Pages {
                 }
                 from = to;
             }
-        }
-        self.cached = self.durable.clone();
-    }
-}
-
-impl Shadowed {
-    fn sync(&mut self) {
-        self.durable = self.cached.clone();
-        self.dirty.clear();
-    }
-
-    /// Batches survive in their order, each whole.
-    fn lose(&mut self, dice: &mut Dice) {
-        let kept = dice.below(self.dirty.len() as u64 + 1);
-        for batch in self.dirty.drain(..).take(usize::try_from(kept).unwrap_or(0)) {
-            apply(&mut self.durable, batch);
         }
         self.cached = self.durable.clone();
     }
@@ -307,7 +318,8 @@ impl Turn for SimulatedTurn<'_> {
         let surface = Arc::new(SimulatedSurface { disk: self.process.disk.clone(), alive: self.process.alive.clone() });
         if self.process.disk.0.lock().journal.is_none() {
             // Made aside and renamed on the real disk: whole or absent.
-            let base = generation_of(&*self.map()?)?;
+            let bases = Side::BOTH.map(|side| generation_of(&*self.map(side)?));
+            let base = bases.into_iter().try_fold(0, |base, one| Ok::<_, StoreError>(base.max(one?)))?;
             let mut state = self.process.disk.0.lock();
             state.step(&self.process.alive).map_err(error_of)?;
             state.journal = Some(Pages::default());
@@ -320,15 +332,28 @@ impl Turn for SimulatedTurn<'_> {
         Ok(surface)
     }
 
-    fn map(&self) -> Result<Box<dyn Map + '_>> {
+    fn map(&self, side: Side) -> Result<Box<dyn Map + '_>> {
+        self.process.check()?;
         let mut state = self.process.disk.0.lock();
-        if !state.map.dirty.is_empty() {
-            // Its last user died: the real ground syncs everything before it opens the engine.
-            state.step(&self.process.alive).map_err(error_of)?;
-            state.map.sync();
+        state.lose(side);
+        if state.maps[side as usize].unreadable {
+            return Err(StoreError::Engine("it does not open".to_owned()));
         }
-        drop(state);
-        Ok(Box::new(SimulatedMap { process: self.process }))
+        Ok(Box::new(SimulatedMap { process: self.process, side }))
+    }
+
+    fn remake(&self, side: Side) -> Result<()> {
+        let mut state = self.process.disk.0.lock();
+        state.maps[side as usize].open = true;
+        state.step(&self.process.alive).map_err(error_of)?;
+        if state.full && state.dice.one_in(2) {
+            return Err(error_of(Fault::Full));
+        }
+        let values = state.maps[side.other() as usize].values.clone();
+        state.maps[side as usize] = Shadowed { values, open: true, ..Shadowed::default() };
+        state.step(&self.process.alive).map_err(error_of)?;
+        state.maps[side as usize].open = false;
+        Ok(())
     }
 }
 
@@ -430,19 +455,20 @@ impl Surface for SimulatedSurface {
 
 struct SimulatedMap<'a> {
     process: &'a SimulatedProcess,
+    side: Side,
 }
 
 impl Map for SimulatedMap<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.process.check()?;
-        Ok(self.process.disk.0.lock().map.cached.get(key).cloned())
+        Ok(self.process.disk.0.lock().maps[self.side as usize].values.get(key).cloned())
     }
 
     fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
         self.process.check()?;
         // A copy: `each` may ask for another key.
-        let cached = self.process.disk.0.lock().map.cached.clone();
-        let below = cached.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        let values = self.process.disk.0.lock().maps[self.side as usize].values.clone();
+        let below = values.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
         below.into_iter().try_for_each(|(key, value)| each(key, value))
     }
 
@@ -457,21 +483,18 @@ impl Map for SimulatedMap<'_> {
             return Err(error_of(Fault::Full));
         }
         let outcome = state.step(&self.process.alive);
-        // A batch is whole or absent, whenever its writer dies.
-        if outcome.is_ok() || state.dice.one_in(2) {
-            apply(&mut state.map.cached, changes.clone());
-            state.map.dirty.push(changes);
-        }
+        let map = &mut state.maps[self.side as usize];
+        map.open = true;
+        apply(&mut map.values, changes);
         outcome.map_err(error_of)
     }
 
     fn close(self: Box<Self>) -> Result<()> {
         let mut state = self.process.disk.0.lock();
-        if state.map.dirty.is_empty() {
-            return Ok(());
+        if state.maps[self.side as usize].open {
+            state.step(&self.process.alive).map_err(error_of)?;
+            state.maps[self.side as usize].open = false;
         }
-        state.step(&self.process.alive).map_err(error_of)?;
-        state.map.sync();
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
-//! The medium on the disk: a folder with a lock, a number, a journal and sled's map.
+//! The medium on the disk: a folder with a lock, a number, a journal and two of sled's maps.
 //!
 //! Owns: which files there are, how each is opened, checked and made. Does not know: the order of steps of a
 //! commit (`shared`), what keys and values mean. Called from `hsm-platform` (to open it).
 //! Rule source: docs/format.md, "Files in the folder".
 //!
-//! The engine is open only while a map is read that is not known in memory, or while the journal is folded into it; no
+//! The engine is open only while a map is read that is not known in memory, or while the journal is folded; no
 //! thread runs and no engine is open in between.
 
 use crate::error::{Result, StoreError};
@@ -13,7 +13,7 @@ use crate::medium::copy::Copied;
 use crate::medium::engine::{self, Engine, Files, Settle};
 use crate::medium::folder::{self, Access};
 use crate::medium::generation::{GenerationFile, Writer};
-use crate::medium::ground::{Announced, Ground, Map, Turn, generation_of};
+use crate::medium::ground::{Announced, Ground, Map, Side, Turn, generation_of};
 use crate::medium::journal::{Changes, Header, Surface};
 use crate::medium::lock::{Gate, Held, Lock};
 use crate::medium::shared::{FOLD_BYTES, Shared};
@@ -32,7 +32,7 @@ pub type SledMedium = Shared<Disk>;
 /// The files of a store.
 pub struct Disk {
     folder: PathBuf,
-    map: PathBuf,
+    maps: [PathBuf; 2],
     journal: PathBuf,
     lock: Lock,
     generation: GenerationFile,
@@ -76,14 +76,14 @@ impl Disk {
         let disk = Self {
             lock: Lock::new(&folder, wait_max),
             generation: GenerationFile::new(&folder),
-            map: folder.join("map"),
+            maps: [folder.join("map"), folder.join("mirror")],
             journal: folder.join("journal"),
             folder,
         };
         if folder::is_writable(&disk.folder)? {
             disk.lock.create_files()?;
-            folder::open_or_create_private_folder(&disk.map)?;
-        } else if std::fs::symlink_metadata(&disk.map).is_err() {
+            disk.maps.iter().try_for_each(|map| folder::open_or_create_private_folder(map).map(drop))?;
+        } else if !disk.maps.iter().any(|map| is_there(map)) {
             return Err(StoreError::ReadOnly { path: disk.folder });
         }
         Ok(disk)
@@ -114,7 +114,12 @@ impl Ground for Disk {
     }
 
     fn is_writable(&self) -> Result<bool> {
-        Ok(folder::is_writable(&self.folder)? && folder::is_writable(&self.map)?)
+        for place in self.maps.iter().filter(|map| is_there(map)).chain([&self.folder]) {
+            if !folder::is_writable(place)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn place(&self) -> &Path {
@@ -124,8 +129,16 @@ impl Ground for Disk {
     fn turn(&self) -> Result<DiskTurn<'_>> {
         let held = self.lock.hold()?;
         folder::check_private_folder(&self.folder)?;
-        folder::check_private_folder(&self.map)?;
-        let access = if self.is_writable()? {
+        let writable = self.is_writable()?;
+        for map in &self.maps {
+            if is_there(map) {
+                folder::check_private_folder(map)?;
+            } else if writable {
+                // Of before there were two, or removed: it is made anew from the other one.
+                folder::open_or_create_private_folder(map)?;
+            }
+        }
+        let access = if writable {
             Announcement::Writer(self.generation.writer()?)
         } else {
             self.generation.follow_name()?;
@@ -200,12 +213,25 @@ impl DiskTurn<'_> {
         Ok(Arc::new(surface))
     }
 
-    /// The generation of the map.
+    /// The generation of the maps: the newer one's, which may be the only one that opens.
     fn base(&self) -> Result<u64> {
-        let map = self.map()?;
+        let [map, mirror] = Side::BOTH.map(|side| self.generation_of(side));
+        match (map, mirror) {
+            (Ok(map), Ok(mirror)) => Ok(map.max(mirror)),
+            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
+    fn generation_of(&self, side: Side) -> Result<u64> {
+        let map = self.map(side)?;
         let generation = generation_of(&*map)?;
         map.close()?;
         Ok(generation)
+    }
+
+    fn path(&self, side: Side) -> &Path {
+        &self.disk.maps[side as usize]
     }
 }
 
@@ -247,74 +273,83 @@ impl Turn for DiskTurn<'_> {
         Ok(self.surface.get_or_init(|| surface).clone())
     }
 
-    fn map(&self) -> Result<Box<dyn Map + '_>> {
-        match &self.announced {
-            Announcement::Writer(writer) => Ok(Box::new(OpenMap::open(&self.disk.map, writer)?)),
-            Announcement::ReadOnly(_) => Ok(Box::new(OpenMap::open_copy(&self.disk.map)?)),
-        }
+    fn map(&self, side: Side) -> Result<Box<dyn Map + '_>> {
+        let path = self.path(side);
+        Ok(Box::new(if self.is_writable() { OpenMap::open(path)? } else { OpenMap::open_copy(path)? }))
+    }
+
+    fn remake(&self, side: Side) -> Result<()> {
+        let (from, to) = (self.path(side.other()), self.path(side));
+        engine::remove(to)?;
+        engine::copy(from, to)?;
+        engine::settle(to, &Files::new(), Settle::Everything)
     }
 }
 
-/// The open map.
+/// Whether there is anything of this name.
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// An open map.
 struct OpenMap<'a> {
-    // Dropped first: the engine is closed before the files of a copy are removed.
-    engine: Engine,
+    // Dropped first: the engine is closed before the files of a copy are removed. `None` while there is nothing in the
+    // map: the engine would have to write to be opened, and the disk may be full.
+    engine: Option<Engine>,
     place: Place<'a>,
 }
 
 /// Where the engine is open.
 enum Place<'a> {
-    /// In the store. Dropped without `close` (after an error) the map stays marked as in use, which is what the next
-    /// user has to know.
-    Store { files: Files, writer: &'a Writer, folder: &'a Path, applied: bool },
+    /// In the store.
+    Store { folder: &'a Path, files: Files, applied: bool },
     /// In a copy that is removed with this: the engine cannot open a map without writing.
     Copy { _files: Copied },
 }
 
 impl<'a> OpenMap<'a> {
-    fn open(folder: &'a Path, writer: &'a Writer) -> Result<Self> {
+    fn open(folder: &'a Path) -> Result<Self> {
         let files = engine::tidy(folder)?;
-        if !writer.is_clean() {
-            // Its last user died: what it wrote may be in the page cache only. See docs/format.md.
-            engine::settle(folder, &files, Settle::Everything)?;
-        }
-        writer.set_clean(false)?;
-        Ok(Self { engine: Engine::open(folder)?, place: Place::Store { files, writer, folder, applied: false } })
+        let engine = if files.is_empty() { None } else { Some(Engine::open(folder)?) };
+        Ok(Self { engine, place: Place::Store { folder, files, applied: false } })
     }
 
     fn open_copy(folder: &Path) -> Result<Self> {
         let copy = Copied::of(folder)?;
-        Ok(Self { engine: Engine::open(copy.path())?, place: Place::Copy { _files: copy } })
+        Ok(Self { engine: Some(Engine::open(copy.path())?), place: Place::Copy { _files: copy } })
     }
 }
 
 impl Map for OpenMap<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.engine.get(key)
+        self.engine.as_ref().map_or(Ok(None), |engine| engine.get(key))
     }
 
     fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
-        self.engine.scan(prefix, each)
+        self.engine.as_ref().map_or(Ok(()), |engine| engine.scan(prefix, each))
     }
 
     fn is_small(&self) -> bool {
-        self.engine.is_small()
+        self.engine.as_ref().is_none_or(Engine::is_small)
     }
 
     fn apply(&mut self, changes: Changes) -> Result<()> {
-        match &mut self.place {
-            Place::Store { applied, .. } => *applied = true,
-            Place::Copy { .. } => return Err(StoreError::Engine("a copy of the map is not written".to_owned())),
+        let Place::Store { folder, applied, .. } = &mut self.place else {
+            return Err(StoreError::Engine("a copy of the map is not written".to_owned()));
+        };
+        *applied = true;
+        if self.engine.is_none() {
+            self.engine = Some(Engine::open(folder)?);
         }
-        self.engine.apply(changes)
+        self.engine.as_ref().map_or(Ok(()), |engine| engine.apply(changes))
     }
 
     fn close(self: Box<Self>) -> Result<()> {
         let Self { engine, place } = *self;
+        let Some(engine) = engine else { return Ok(()) };
         engine.close()?;
-        let Place::Store { files, writer, folder, applied } = place else { return Ok(()) };
+        let Place::Store { folder, files, applied } = place else { return Ok(()) };
         // One that only read leaves another snapshot, which is as good as the one before: its name may become durable later.
-        engine::settle(folder, &files, if applied { Settle::Names } else { Settle::Modes })?;
-        writer.set_clean(true)
+        engine::settle(folder, &files, if applied { Settle::Names } else { Settle::Modes })
     }
 }
