@@ -35,7 +35,7 @@ impl Held {
     /// Lets go in the child, whose only thread is the one that forked.
     pub fn release_in_child(self) {
         #[cfg(feature = "aws-lc")]
-        crate::aws_lc::forget_locks();
+        crate::aws_lc::forget_other_threads();
         drop(self.0);
     }
 }

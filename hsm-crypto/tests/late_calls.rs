@@ -1,7 +1,8 @@
 //! Calls after the library's own destructors have run, as a library that was loaded later may make them at exit.
 //!
-//! AWS-LC closes its random generator in a destructor; a signature after that once killed the host. The test runs itself
-//! again as a child, in which a destructor that comes after all others uses every operation that needs randomness.
+//! AWS-LC closes its random generator in destructors; a signature after that, or in another thread at that moment, once killed
+//! the host or never came back. Each test runs itself again as a child, in which a destructor that comes after all others
+//! uses every operation that needs randomness, or waits for threads that have not stopped doing so.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "the lint knows test functions, and not what they share")]
@@ -13,8 +14,11 @@ use common::System;
 use hsm_crypto::ec::{Curve, EcPrivateKey, EcPublicKey};
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaPrivateKey, RsaPublicKey};
 use hsm_crypto::{Hash, preferred};
-use std::process::{Command, exit};
-use std::sync::{Arc, OnceLock};
+use std::process::{Command, abort, exit};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::Duration;
 
 struct Keys {
     rsa: Arc<dyn RsaPrivateKey>,
@@ -26,18 +30,31 @@ struct Keys {
 static KEYS: OnceLock<Keys> = OnceLock::new();
 
 const CHILD: &str = "HSM_CRYPTO_LATE_CALLS_CHILD";
-const NAME: &str = "operations_that_need_randomness_work_after_the_destructors";
+
+/// Threads that draw random numbers until they are told to stop.
+static THREADS: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+static STOP: AtomicBool = AtomicBool::new(false);
+/// How often they did.
+static DRAWS: AtomicUsize = AtomicUsize::new(0);
 
 // Destructors with a number run after all those without one.
 #[used]
 #[unsafe(link_section = ".fini_array.00101")]
-static LAST_DESTRUCTOR: extern "C" fn() = use_every_operation_late;
+static LAST_DESTRUCTOR: extern "C" fn() = last_moments;
 
-extern "C" fn use_every_operation_late() {
-    if let Some(keys) = KEYS.get() {
+extern "C" fn last_moments() {
+    let Some(keys) = KEYS.get() else { return };
+    let threads = std::mem::take(&mut *THREADS.lock().unwrap());
+    if threads.is_empty() {
         use_every_operation(keys);
-        println!("late calls done");
+    } else {
+        await_draws(DRAWS.load(Ordering::SeqCst) + 1000);
+        STOP.store(true, Ordering::SeqCst);
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
+    println!("late calls done");
 }
 
 fn keys() -> Keys {
@@ -81,6 +98,74 @@ fn use_every_operation(keys: &Keys) {
     assert_eq!(fresh.rsa.modulus_bytes(), 128);
 }
 
+fn await_draws(count: usize) {
+    while DRAWS.load(Ordering::SeqCst) < count {
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// What a thread does that is drawing random numbers most of the time; now and then it proves that the work is right.
+fn draw(keys: &Keys, turn: usize) {
+    let ciphertext = keys.rsa_public.encrypt_pkcs1(b"plain", &System).unwrap();
+    if turn.is_multiple_of(1000) {
+        assert_eq!(keys.rsa.decrypt_pkcs1(&ciphertext, &System).unwrap().expose(), b"plain");
+        for (key, public) in &keys.ec {
+            let signature = key.sign(&[1; 32], &System).unwrap();
+            assert_eq!(public.verify(&[1; 32], &signature), Ok(()));
+        }
+    }
+    DRAWS.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Draws until told to stop.
+fn draw_on() {
+    for turn in 0.. {
+        if STOP.load(Ordering::SeqCst) {
+            return;
+        }
+        draw(KEYS.get().unwrap(), turn);
+    }
+}
+
+/// The same, each time in a thread that has never drawn before.
+fn draw_in_fresh_threads() {
+    for turn in 1.. {
+        if STOP.load(Ordering::SeqCst) {
+            return;
+        }
+        spawn(move || draw(KEYS.get().unwrap(), turn)).join().unwrap();
+    }
+}
+
+/// Leaves while threads are in the middle of drawing, and one perhaps in that of a search for large primes.
+fn leave_while_threads_draw(primes: bool) {
+    spawn(|| {
+        // More than anything here takes; a process that hangs has no other end.
+        sleep(Duration::from_secs(120));
+        abort();
+    });
+    assert!(KEYS.set(keys()).is_ok());
+    let works = [draw_on, draw_in_fresh_threads, draw_in_fresh_threads].into_iter().cycle().take(24);
+    *THREADS.lock().unwrap() = works.map(spawn).collect();
+    if primes {
+        spawn(|| (preferred().rsa_generate)(8192, &[1, 0, 1], &System).unwrap());
+    }
+    await_draws(100);
+    exit(0);
+}
+
+/// Runs a test of this program in a process of its own; it must end well, and the destructor must have run.
+fn play(name: &str, way: &str) {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(CHILD, way)
+        .output()
+        .unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success(), "{}: {text}{errors}", child.status);
+    assert!(text.contains("late calls done"), "the destructor did not run: {text}{errors}");
+}
+
 #[test]
 fn operations_that_need_randomness_work_after_the_destructors() {
     if std::env::var_os(CHILD).is_some() {
@@ -88,12 +173,15 @@ fn operations_that_need_randomness_work_after_the_destructors() {
         use_every_operation(KEYS.get().unwrap());
         exit(0);
     }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args([NAME, "--exact", "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let (text, errors) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
-    assert!(child.status.success(), "{}: {text}{errors}", child.status);
-    assert!(text.contains("late calls done"), "the destructor did not run: {text}{errors}");
+    play("operations_that_need_randomness_work_after_the_destructors", "");
+}
+
+#[test]
+fn threads_that_draw_while_the_process_exits_go_on_and_the_last_destructor_can_wait_for_them() {
+    if let Some(way) = std::env::var_os(CHILD) {
+        leave_while_threads_draw(way == "primes");
+    }
+    for way in ["primes", "", "", "", "", "", "", "", "", ""] {
+        play("threads_that_draw_while_the_process_exits_go_on_and_the_last_destructor_can_wait_for_them", way);
+    }
 }

@@ -6,7 +6,7 @@
 //! fork, and mixes a hash of key and digest into them; scalars of new keys come from the caller's random source.
 //! Called from `aws_lc::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
 
-use super::exit::generator_is_closed;
+use super::exit::Drawing;
 use super::object::{NO_MEMORY, Owned, forget_errors, number, number_bytes, succeeded};
 use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
 use crate::error::{CryptoError, Result};
@@ -160,9 +160,9 @@ impl EcPrivateKey for Private {
     /// The nonce comes from AWS-LC's own generator, so `random` is asked only when that one is closed.
     fn sign(&self, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
         check_digest(digest)?;
-        if generator_is_closed() {
+        let Some(_drawing) = Drawing::begin() else {
             return crate::portable::ec::private(self.curve, self.scalar()?.expose())?.sign(digest, random);
-        }
+        };
         // SAFETY: `digest` is readable at its length, and the key is alive and has its private part.
         let signature = unsafe { ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.as_ptr()) };
         let signature = Owned::<ECDSA_SIG>::take(signature, FAILED)?;

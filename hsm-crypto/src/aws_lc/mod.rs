@@ -6,7 +6,8 @@
 //! Forks: AWS-LC's random generator notices one by itself (a page that the kernel wipes in the child) and reseeds, and cached
 //! blinding values are thrown away in the child. Its locks it leaves as they were; [`locks`] frees them in the child. Threads: it starts none; its error queue and generator state live in a
 //! `pthread` key with a destructor, so a library that contains this crate must stay mapped until the last thread is gone
-//! (link it with `-z nodelete`). Exit: it closes its generator in an ELF destructor; see [`exit`] for what follows.
+//! (link it with `-z nodelete`). Exit: ELF destructors close its generator, which
+//! threads that are in it do not survive; see [`exit`] for what is done about that.
 
 mod allocator;
 mod cipher;
@@ -28,8 +29,9 @@ pub(crate) fn begin() {
     aws_lc_rs::init();
 }
 
-/// In the child of a fork: no lock of AWS-LC is held, whatever the parent's other threads were doing.
-pub(crate) fn forget_locks() {
+/// In the child of a fork: no lock of AWS-LC is held and nobody else is inside it, whatever the parent's other threads were doing.
+pub(crate) fn forget_other_threads() {
+    exit::forget_others();
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     locks::forget();
 }

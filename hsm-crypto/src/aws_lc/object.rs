@@ -7,9 +7,10 @@
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use aws_lc_sys::{
-    BIGNUM, BN_bin2bn, BN_bn2bin, BN_free, BN_num_bytes, EC_KEY, EC_KEY_free, EC_POINT, EC_POINT_free, ECDSA_SIG,
-    ECDSA_SIG_free, ERR_clear_error, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY, EVP_PKEY_CTX,
-    EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, RSA, RSA_free,
+    BIGNUM, BN_GENCB, BN_GENCB_free, BN_bin2bn, BN_bn2bin, BN_free, BN_num_bytes, EC_KEY, EC_KEY_free, EC_POINT,
+    EC_POINT_free, ECDSA_SIG, ECDSA_SIG_free, ERR_clear_error, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY,
+    EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, RSA,
+    RSA_free,
 };
 use std::os::raw::c_int;
 use std::ptr::{self, NonNull};
@@ -39,6 +40,7 @@ macro_rules! freed {
 
 freed! {
     BIGNUM: BN_free,
+    BN_GENCB: BN_GENCB_free,
     EC_KEY: EC_KEY_free,
     EC_POINT: EC_POINT_free,
     ECDSA_SIG: ECDSA_SIG_free,

@@ -7,8 +7,8 @@
 //! rejecting implicitly, and the raw operation on 0, 1 and n - 1, which AWS-LC refuses though RFC 8017 defines it.
 //! Called from `aws_lc::PROVIDER`.
 
-use super::exit::generator_is_closed;
-use super::object::{NO_MEMORY, Owned, message_digest, number, number_bytes, succeeded};
+use super::exit::{Drawing, generator_is_closed};
+use super::object::{NO_MEMORY, Owned, forget_errors, message_digest, number, number_bytes, succeeded};
 use crate::error::{CryptoError, Result};
 use crate::portable::rsa::{self as portable, PKCS1_OVERHEAD_BYTES, check_block, check_generation, prove};
 use crate::portable::rsa_padding::check_pss;
@@ -17,11 +17,11 @@ use crate::rsa::{OaepParams, PssParams, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::rsa_parts;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
-    EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new, EVP_PKEY_CTX_set_rsa_mgf1_md, EVP_PKEY_CTX_set_rsa_oaep_md,
-    EVP_PKEY_CTX_set_rsa_padding, EVP_PKEY_CTX_set0_rsa_oaep_label, EVP_PKEY_decrypt, EVP_PKEY_decrypt_init,
-    EVP_PKEY_encrypt, EVP_PKEY_encrypt_init, EVP_PKEY_new, EVP_PKEY_set1_RSA, OPENSSL_free, OPENSSL_memdup, RSA,
-    RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_encrypt, RSA_generate_key_ex, RSA_get0_d,
-    RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e, RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new,
+    BN_GENCB, BN_GENCB_new, BN_GENCB_set, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new, EVP_PKEY_CTX_set_rsa_mgf1_md,
+    EVP_PKEY_CTX_set_rsa_oaep_md, EVP_PKEY_CTX_set_rsa_padding, EVP_PKEY_CTX_set0_rsa_oaep_label, EVP_PKEY_decrypt,
+    EVP_PKEY_decrypt_init, EVP_PKEY_encrypt, EVP_PKEY_encrypt_init, EVP_PKEY_new, EVP_PKEY_set1_RSA, OPENSSL_free,
+    OPENSSL_memdup, RSA, RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_encrypt, RSA_generate_key_ex,
+    RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e, RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new,
     RSA_new_private_key, RSA_new_public_key, RSA_sign_pss_mgf1, RSA_sign_raw, RSA_verify_pss_mgf1, RSA_verify_raw,
 };
 use std::os::raw::c_int;
@@ -35,20 +35,41 @@ use std::sync::Arc;
 pub(super) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random) -> Result<RsaParts> {
     check_generation(bits, public_exponent)?;
     // AWS-LC rounds other sizes down and refuses longer exponents.
-    if !bits.is_multiple_of(128) || rsa_parts::bit_length(public_exponent) > 32 || generator_is_closed() {
+    if !bits.is_multiple_of(128) || rsa_parts::bit_length(public_exponent) > 32 {
         return portable::generate(bits, public_exponent, random);
     }
-    let exponent = number(public_exponent)?;
-    // SAFETY: has no preconditions.
-    let rsa = Owned::take(unsafe { RSA_new() }, NO_MEMORY)?;
     // The size was checked above to be 8192 at most.
-    let bits = bits as c_int;
-    // SAFETY: key and number are alive, and null asks for no progress reports.
-    let answer = unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), ptr::null_mut()) };
-    succeeded(answer, CryptoError::EngineFailed("RSA key generation"))?;
+    let Some(rsa) = search(bits as c_int, public_exponent)? else {
+        return portable::generate(bits, public_exponent, random);
+    };
     let parts = exported(&rsa)?;
     prove(&*private(&parts)?, &*public(&parts.modulus, &parts.public_exponent)?, random)?;
     Ok(parts)
+}
+
+/// Makes a key; `None` when the process is ending.
+fn search(bits: c_int, public_exponent: &[u8]) -> Result<Option<Owned<RSA>>> {
+    let Some(_drawing) = Drawing::begin() else { return Ok(None) };
+    let exponent = number(public_exponent)?;
+    // SAFETY: has no preconditions.
+    let rsa = Owned::take(unsafe { RSA_new() }, NO_MEMORY)?;
+    // SAFETY: has no preconditions.
+    let progress = Owned::<BN_GENCB>::take(unsafe { BN_GENCB_new() }, NO_MEMORY)?;
+    // SAFETY: the object is alive, and the function, which needs no argument, lives as long as the library.
+    unsafe { BN_GENCB_set(progress.as_ptr(), Some(goes_on), ptr::null_mut()) };
+    // SAFETY: key, number and progress object are alive.
+    let answer = unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), progress.as_ptr()) };
+    if answer != 1 && generator_is_closed() {
+        forget_errors(FAILED);
+        return Ok(None);
+    }
+    succeeded(answer, CryptoError::EngineFailed("RSA key generation"))?;
+    Ok(Some(rsa))
+}
+
+/// What AWS-LC asks at each candidate for a prime and each test of one: whether to go on.
+unsafe extern "C" fn goes_on(_event: c_int, _number: c_int, _progress: *mut BN_GENCB) -> c_int {
+    c_int::from(!generator_is_closed())
 }
 
 /// Parses and checks a private key.
@@ -208,9 +229,9 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn sign_pkcs1(&self, payload: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        if generator_is_closed() {
+        let Some(_drawing) = Drawing::begin() else {
             return self.portable.sign_pkcs1(payload, random);
-        }
+        };
         if payload.len() + PKCS1_OVERHEAD_BYTES > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
@@ -218,9 +239,9 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn sign_pss(&self, params: &PssParams, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        if generator_is_closed() {
+        let Some(_drawing) = Drawing::begin() else {
             return self.portable.sign_pss(params, digest, random);
-        }
+        };
         check_pss(params, digest, rsa_parts::bit_length(&self.modulus) - 1)?;
         let mut out = vec![0; self.modulus.len()];
         let mut written = 0;
@@ -248,9 +269,9 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
-        if generator_is_closed() {
+        let Some(_drawing) = Drawing::begin() else {
             return self.portable.decrypt_oaep(params, ciphertext, random);
-        }
+        };
         check_block(ciphertext, &self.modulus)?;
         let context = oaep_context(&self.envelope, params, EVP_PKEY_decrypt_init)?;
         let mut out = SecretBytes::zeroed(self.modulus.len());
@@ -274,9 +295,12 @@ impl RsaPrivateKey for PrivateKey {
 
     fn raw(&self, block: &[u8], random: &dyn Random) -> Result<SecretBytes> {
         check_block(block, &self.modulus)?;
-        if is_fixed_point(block, &self.modulus) || generator_is_closed() {
+        if is_fixed_point(block, &self.modulus) {
             return self.portable.raw(block, random);
         }
+        let Some(_drawing) = Drawing::begin() else {
+            return self.portable.raw(block, random);
+        };
         self.raise(block, RSA_NO_PADDING).map(SecretBytes::new)
     }
 }
@@ -362,9 +386,9 @@ impl RsaPublicKey for PublicKey {
     }
 
     fn encrypt_pkcs1(&self, plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        if generator_is_closed() {
+        let Some(_drawing) = Drawing::begin() else {
             return portable::public(&self.modulus, &self.public_exponent)?.encrypt_pkcs1(plaintext, random);
-        }
+        };
         if plaintext.len() + PKCS1_OVERHEAD_BYTES > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
@@ -387,9 +411,9 @@ impl RsaPublicKey for PublicKey {
     }
 
     fn encrypt_oaep(&self, params: &OaepParams, plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        if generator_is_closed() {
+        let Some(_drawing) = Drawing::begin() else {
             return portable::public(&self.modulus, &self.public_exponent)?.encrypt_oaep(params, plaintext, random);
-        }
+        };
         if plaintext.len() + 2 * params.hash.output_bytes() + 2 > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
