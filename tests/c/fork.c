@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     child = fork();
     if (child == 0) {
-        alarm(60);
+        alarm(120);
         if (f->C_GetInfo(&info) != CKR_CRYPTOKI_NOT_INITIALIZED)
             must(CKR_GENERAL_ERROR, "the child is initialised without its doing");
         must(f->C_Initialize(NULL), "C_Initialize in the child");

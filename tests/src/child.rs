@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 /// How long one process of a scenario may take; a debug build on a busy machine is slow, a hang is longer.
 /// `PERILUNE_TEST_LIMIT` says how many seconds instead, for runs that are long on purpose.
 const LIMIT: Duration = Duration::from_secs(240);
+/// How long a forked child may take; SIGALRM (14) ends one that hangs.
+pub const FORKED_LIMIT_S: u32 = 120;
 /// What the long runs take on top: seconds for each unit of these variables.
 const LONGER: [(&str, u64); 2] = [("PERILUNE_SOAK_SECONDS", 2), ("PERILUNE_KILLS", 2)];
 
@@ -91,6 +93,8 @@ pub fn word() -> String {
 pub struct Running {
     child: Child,
     log: std::path::PathBuf,
+    /// Whether somebody has learnt how it ended and what it printed.
+    told: bool,
 }
 
 /// How a process ended and what it printed.
@@ -138,7 +142,8 @@ impl Running {
         let file = File::create(&log).expect("a file for the output");
         command.stdin(std::process::Stdio::null());
         command.stdout(file.try_clone().expect("the same file")).stderr(file);
-        Self { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")), log }
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, log, told: false }
     }
 
     /// The number of the process.
@@ -160,15 +165,22 @@ impl Running {
                 break status;
             }
             if begin.elapsed() > limit {
+                let where_it_is = stacks(self.id());
                 self.child.kill().expect("a child to kill");
                 let status = self.child.wait().expect("a child");
-                let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-                panic!("no end after {} s ({status})\n{text}", limit.as_secs());
+                self.told = true;
+                panic!("no end after {} s ({status})\n{}\n{where_it_is}", limit.as_secs(), self.said());
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        let text = String::from_utf8_lossy(&std::fs::read(&self.log).expect("the output")).into_owned();
-        Report { status, text }
+        self.told = true;
+        Report { status, text: self.said() }
+    }
+
+    /// What it has printed so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Waits for its end, which must be a success, and returns what it printed.
@@ -177,6 +189,38 @@ impl Running {
         assert!(report.success(), "{}\n{}", report.status, report.text);
         report.text
     }
+}
+
+/// In a test that fails for another reason, what this process printed belongs to the evidence, and nobody needs it any more.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.told || !std::thread::panicking() {
+            return;
+        }
+        let before = self.child.try_wait();
+        // One that has ended already is an error that is no harm.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        match before {
+            Ok(Some(status)) => eprintln!("process {} had ended: {status}\n{}", self.id(), self.said()),
+            _ => eprintln!("process {} was still running\n{}", self.id(), self.said()),
+        }
+    }
+}
+
+/// Where the threads of a process that hangs are: as the kernel says, and as gdb says where there is one.
+fn stacks(process: u32) -> String {
+    let mut text = String::new();
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default().trim().to_owned();
+        text += &format!("thread {:?} ({}): {} {}\n", task.file_name(), read("comm"), read("wchan"), read("syscall"));
+    }
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-q", "-batch", "-p", &process.to_string(), "-ex", "thread apply all bt 30"]);
+    if let Ok(said) = gdb.stdin(std::process::Stdio::null()).output() {
+        text += &String::from_utf8_lossy(&said.stdout);
+    }
+    text
 }
 
 /// Runs `body` in a forked child and returns its exit code: what `body` returns, 101 after a panic.
@@ -191,7 +235,7 @@ pub fn forked(body: impl FnOnce() -> i32) -> i32 {
     assert!(child >= 0, "fork");
     if child == 0 {
         // SAFETY: only the time limit of a child that hangs; there is no handler to run.
-        unsafe { libc::alarm(60) };
+        unsafe { libc::alarm(FORKED_LIMIT_S) };
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(101);
         // SAFETY: ends this process.
         unsafe { libc::_exit(code) }

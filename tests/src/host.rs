@@ -3,6 +3,7 @@
 //! Owns: compiling them against the installed headers and running them on the module under test. Does not know: what
 //! they do. Called from the scenarios of the process's end, of memory, and of two instances.
 
+use crate::child::Running;
 use crate::{Place, module, outside};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,14 +39,22 @@ pub fn command(place: &Place, program: &Path, arguments: &[&str]) -> Command {
 pub fn host(place: &Place, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let mut command = command(place, program, arguments);
     command.envs(environment.iter().copied());
-    outside::output(command)
+    succeed(place, command)
+}
+
+/// Runs a program to its end, which must be a success within the limit; a failure shows its status and all it printed.
+fn succeed(place: &Place, command: Command) -> String {
+    let shown = outside::shown(&command);
+    let report = Running::spawn(place, command).finish();
+    assert!(report.status.success(), "{shown}: {}\n{}", report.status, report.text);
+    report.text
 }
 
 /// Runs a compiled program on the module under test under valgrind's memory checker, which must find nothing.
 pub fn under_valgrind(place: &Place, program: &Path, arguments: &[&str]) -> String {
     let mut command = valgrind(place, module::path(), program);
     command.args(arguments);
-    outside::output(command)
+    succeed(place, command)
 }
 
 /// The command that runs a program on a module under valgrind and fails when it finds something.

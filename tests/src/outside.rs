@@ -51,7 +51,9 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
-fn shown(command: &Command) -> String {
+/// A command line to read.
+#[must_use]
+pub fn shown(command: &Command) -> String {
     let words: Vec<_> =
         std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy()).collect();
     words.join(" ")

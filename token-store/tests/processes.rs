@@ -164,7 +164,7 @@ fn a_process_that_holds_the_store_too_long_is_named_by_its_lock_file() {
     let medium = SledMedium::open_with(folder.path(), Duration::from_millis(100)).unwrap();
     let answer = medium.view(&mut |_| Ok(()));
     let lock = folder.path().join("lock");
-    assert!(matches!(&answer, Err(StoreError::Busy { path, waited_ms: 100..5000 }) if *path == lock), "{answer:?}");
+    assert!(matches!(&answer, Err(StoreError::Busy { path, waited_ms: 100..60_000 }) if *path == lock), "{answer:?}");
     // The number can be read all the same.
     assert!(medium.generation().unwrap() > 0);
     child.kill().unwrap();

@@ -153,7 +153,7 @@ static void fork_once(void)
     fflush(NULL);
     child = fork();
     if (child == 0) {
-        alarm(20);
+        alarm(60);
         EXPECT(CKR_CRYPTOKI_NOT_INITIALIZED, any_call());
         EXPECT(CKR_CRYPTOKI_NOT_INITIALIZED, functions->C_CloseSession(1));
         EXPECT(CKR_CRYPTOKI_NOT_INITIALIZED, functions->C_Finalize(NULL));
@@ -162,7 +162,7 @@ static void fork_once(void)
         /* A daemon forks twice. */
         child = fork();
         if (child == 0) {
-            alarm(20);
+            alarm(60);
             EXPECT(CKR_CRYPTOKI_NOT_INITIALIZED, any_call());
             EXPECT(CKR_OK, functions->C_Initialize(NULL));
             EXPECT(CKR_OK, functions->C_Finalize(NULL));
@@ -367,7 +367,7 @@ int main(int count, char **arguments)
     if (count != 3)
         return 2;
     path = arguments[1];
-    alarm(120);
+    alarm(240);
     for (i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
         if (strcmp(arguments[2], scenes[i].name) == 0) {
             if (!scenes[i].loads_itself)

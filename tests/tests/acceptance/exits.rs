@@ -33,7 +33,7 @@ fn leave_in(place: &Place, program: &Path, way: &str, rounds: usize, run: impl F
 
 #[test]
 fn exit_from_another_thread_while_others_sign_is_clean() {
-    leave("exit-sign", 10);
+    leave("exit-sign", 20);
 }
 
 #[test]

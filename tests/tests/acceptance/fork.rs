@@ -169,7 +169,7 @@ fn each_of_eight_workers_signs_at_once_as_in_a_web_server() {
                 let id = unsafe { libc::fork() };
                 if id == 0 {
                     // SAFETY: a time limit for a child that hangs.
-                    unsafe { libc::alarm(60) };
+                    unsafe { libc::alarm(child::FORKED_LIMIT_S) };
                     let code = std::panic::catch_unwind(|| worker(&raw)).unwrap_or(101);
                     // SAFETY: ends this process.
                     unsafe { libc::_exit(code) }
@@ -181,7 +181,7 @@ fn each_of_eight_workers_signs_at_once_as_in_a_web_server() {
             let mut status = -1;
             // SAFETY: our own child; `status` outlives the call.
             assert_eq!(unsafe { libc::waitpid(id, &mut status, 0) }, id);
-            assert_eq!(status, 0, "a worker failed");
+            assert_eq!(status, 0, "a worker failed; the status as waitpid gives it");
         }
         assert_eq!(answer(ck!(raw, C_GetInfo, &mut CK_INFO::default())), Ok(()));
     });

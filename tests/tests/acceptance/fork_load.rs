@@ -2,7 +2,7 @@
 //!
 //! Rule source: PKCS#11 2.40, 5.4 and 6.6.1. A child has one thread only, so a lock that another thread of the parent
 //! held, in the module or in an engine below it, must not be one that the child ever waits for. `PERILUNE_FORK_ROUNDS`
-//! sets how often; a child that hangs is ended after a minute and fails the test.
+//! sets how often; a child that hangs is ended after two minutes and fails the test.
 
 use crate::functions::{ALWAYS, every_entry};
 use perilune_tests::busy::{Bench, P_256};
@@ -79,7 +79,7 @@ fn daemon(raw: &Raw, label: &str) -> i32 {
             return i32::from(grandchild < 0);
         }
         // SAFETY: a time limit for a process that hangs.
-        unsafe { libc::alarm(60) };
+        unsafe { libc::alarm(child::FORKED_LIMIT_S) };
         let session = begin(raw);
         sign(raw, session);
         write(raw, session, label);
@@ -97,7 +97,11 @@ fn daemon(raw: &Raw, label: &str) -> i32 {
     let second = unsafe { libc::read(ends[0], said.as_mut_ptr().cast(), 2) };
     // SAFETY: our own descriptor.
     unsafe { libc::close(ends[0]) };
-    assert_eq!((first, second, said[0]), (1, 0, b'!'), "the daemon did its work and ended");
+    assert_eq!(
+        (first, second, said[0]),
+        (1, 0, b'!'),
+        "the daemon did not say that it did its work and end: see above"
+    );
     0
 }
 

@@ -28,7 +28,7 @@ const AFTER_TURN: Duration = Duration::from_millis(40);
 /// From so many things on, victims rather destroy than make.
 const ALIVE_MAX: u64 = 150;
 /// The longest that looking at the store may take after a kill; what a busy machine takes, not what the store does.
-const OPEN_MAX: Duration = Duration::from_secs(10);
+const OPEN_MAX: Duration = Duration::from_secs(60);
 
 fn kills() -> u64 {
     std::env::var(KILLS).map_or(KILLS_USUAL, |text| text.parse().expect("a number of kills"))

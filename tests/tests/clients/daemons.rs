@@ -5,40 +5,23 @@
 //! get its answer. A daemon is ended with its test, also when that fails.
 
 use perilune_tests::child::Running;
+use perilune_tests::daemon::{Daemon, user_of, wait_until};
 use perilune_tests::outside::{has, output, skip};
-use perilune_tests::{Place, TOKEN_LABEL, USER_PIN, module};
+use perilune_tests::{Place, Port, TOKEN_LABEL, USER_PIN, module};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long anything may take that a daemon does by itself; much longer than it takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Graceful reloads under load.
 const RELOADS: usize = 4;
 /// The user that Debian's daemons work as.
 const WORKER: &str = "www-data";
-
-/// Waits until something is so.
-pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < PATIENCE, "{what}: not after {} s", PATIENCE.as_secs());
-        sleep(Duration::from_millis(20));
-    }
-}
-
-/// A port that nobody has.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
 
 /// User and group number of `www-data`, when this process may become it.
 fn worker() -> Option<(u32, u32)> {
@@ -76,75 +59,6 @@ fn give(path: &Path, user: u32, group: u32) {
     }
 }
 
-/// A daemon that has gone into the background; ended, with all that it started, when it is dropped.
-pub struct Daemon {
-    pid_file: PathBuf,
-    /// The process, which leads the session of all others.
-    pub leader: i32,
-}
-
-impl Daemon {
-    /// Runs a command that goes into the background by itself and writes its number to `pid_file`.
-    pub fn start(command: Command, pid_file: PathBuf) -> Self {
-        output(command);
-        let mut leader = 0;
-        wait_until("a number in the pid file", || {
-            let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
-            leader = text.trim().parse().unwrap_or(0);
-            leader > 0
-        });
-        Self { pid_file, leader }
-    }
-
-    /// Sends a signal to the leader.
-    pub fn signal(&self, signal: i32) {
-        // SAFETY: a signal to the daemon that this test has started.
-        assert_eq!(unsafe { libc::kill(self.leader, signal) }, 0, "the daemon is there");
-    }
-
-    /// Numbers of the processes in the daemon's session other than the leader.
-    pub fn workers(&self) -> BTreeSet<i32> {
-        let mut session = session_of(self.leader);
-        session.remove(&self.leader);
-        session
-    }
-
-    /// Waits until nothing of it is left.
-    pub fn await_end(&self) {
-        wait_until("the end of the daemon", || session_of(self.leader).is_empty());
-        assert!(!self.pid_file.exists(), "a daemon that ends in peace removes its pid file");
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        for process in session_of(self.leader) {
-            // SAFETY: a process of the session that our daemon leads; one that has just ended is an error that is no harm.
-            unsafe { libc::kill(process, libc::SIGKILL) };
-        }
-    }
-}
-
-/// The living processes of a session.
-fn session_of(leader: i32) -> BTreeSet<i32> {
-    let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir("/proc").expect("the processes").flatten() {
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // After the name in parentheses: state, parent, group, session.
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        if fields.len() > 3 && fields[0] != "Z" && fields[3].parse() == Ok(leader) {
-            found.insert(number);
-        }
-    }
-    found
-}
-
-/// The user that a process runs as.
-fn user_of(process: i32) -> u32 {
-    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{process}")).expect("a process"))
-}
-
 /// How many times a client takes each way in, at least; more by `PERILUNE_DAEMON_ROUNDS`.
 fn rounds() -> usize {
     std::env::var("PERILUNE_DAEMON_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
@@ -169,7 +83,7 @@ for key in sys.argv[2:]:
 count = 0
 while not os.path.exists('stop') or count < int(os.environ['ROUNDS']) * len(ways):
     key, context = ways[count % len(ways)]
-    with context.wrap_socket(socket.create_connection(('127.0.0.1', port), 50)) as tls:
+    with context.wrap_socket(socket.create_connection(('127.0.0.1', port), 120)) as tls:
         name = dict(pair[0] for pair in tls.getpeercert()['subject'])['commonName']
         if tls.version() == 'TLSv1.2':
             assert name == key, name
@@ -192,7 +106,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn start(place: &Place, port: u16, keys: &[&str]) -> Self {
+    fn start(place: &Place, port: &Port, keys: &[&str]) -> Self {
         place.write("client.py", CLIENT);
         let one = |_| {
             let mut command = place.command("python3");
@@ -203,15 +117,14 @@ impl Clients {
     }
 
     /// Lets each finish and returns how often they connected; a single failure fails the test.
-    fn finish(self, log: &Path) -> usize {
+    fn finish(self) -> usize {
         std::fs::write(&self.stop, "").expect("a file");
         let mut sum = 0;
         for client in self.running {
             let report = client.finish();
-            let log = || std::fs::read_to_string(log).unwrap_or_default();
-            assert!(report.status.success(), "{}\n{}", report.text, log());
             let count = report.text.split("handshakes: ").nth(1).and_then(|text| text.trim().parse::<usize>().ok());
-            sum += count.expect("a count");
+            assert!(report.status.success() && count.is_some(), "a client: {}\n{}", report.status, report.text);
+            sum += count.unwrap_or_default();
         }
         std::fs::remove_file(self.stop).expect("the file");
         sum
@@ -223,7 +136,7 @@ fn engine_uri(label: &str) -> String {
 }
 
 /// What the documents say about nginx: the engine, two keys, and the variables that nginx hands on when it is told to.
-fn nginx_configuration(place: &Place, port: u16) -> String {
+fn nginx_configuration(place: &Place, port: &Port) -> String {
     let folder = place.folder().display();
     let user = if worker().is_some() { format!("user {WORKER};\n") } else { String::new() };
     let mut text = format!(
@@ -248,39 +161,40 @@ fn nginx_with_four_workers_answers_every_client_over_graceful_reloads() {
         return skip("nginx", "nginx is not here");
     }
     let place = place_of_worker();
-    let port = free_port();
-    place.write("nginx.conf", nginx_configuration(&place, port));
+    let port = Port::take();
+    place.write("nginx.conf", nginx_configuration(&place, &port));
     // Writes the configuration of the engine and names it in OPENSSL_CONF; the program is another one.
     let engine = place.engine_command(&[]);
     let mut command = place.command(if has("nginx") { "nginx" } else { "/usr/sbin/nginx" });
     command.envs(engine.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.args(["-p", &place.text(""), "-c", &place.text("nginx.conf"), "-e", &place.text("error.log")]);
-    let nginx = Daemon::start(command, place.file("nginx.pid"));
-    wait_until("four workers", || nginx.workers().len() == 4);
-    if let Some((user, _)) = worker() {
-        assert_eq!(user_of(nginx.leader), 0);
-        assert!(nginx.workers().into_iter().all(|one| user_of(one) == user));
-    }
-    let clients = Clients::start(&place, port, &["rsa", "ec"]);
+    let nginx = Daemon::start(command, place.file("nginx.pid"), place.file("error.log"));
+    let user = worker().map(|(user, _)| user);
+    assert!(user.is_none() || user_of(nginx.leader) == Some(0), "the master stays root");
+    // A worker is root's for a moment after the fork.
+    let works = |one| user.is_none() || user_of(one) == user;
+    let four_workers = |workers: &BTreeSet<i32>| workers.len() == 4 && workers.iter().all(|one| works(*one));
+    wait_until("four workers of the workers' user", || four_workers(&nginx.workers()));
+    let clients = Clients::start(&place, &port, &["rsa", "ec"]);
     for _ in 0..RELOADS {
         let before = nginx.workers();
         sleep(Duration::from_millis(300)); // Load on these workers; nothing to wait for.
         nginx.signal(libc::SIGHUP);
         wait_until("new workers only", || {
             let now = nginx.workers();
-            now.len() == 4 && now.is_disjoint(&before)
+            four_workers(&now) && now.is_disjoint(&before)
         });
         write_as_worker(&place);
     }
-    let log = place.file("error.log");
-    let count = clients.finish(&log);
+    let count = clients.finish();
     assert!(count >= 4 * 4 * rounds(), "{count} handshakes");
     println!("nginx: {count} handshakes, {RELOADS} reloads");
     nginx.signal(libc::SIGQUIT);
     nginx.await_end();
-    let text = std::fs::read_to_string(log).expect("its log");
+    // The log is shown when this fails.
+    let log = nginx.log();
     for bad in ["[crit]", "[alert]", "[emerg]", "[error]", "exited on signal"] {
-        assert!(!text.contains(bad), "{text}");
+        assert!(!log.contains(bad), "{bad} in its log");
     }
 }
 
@@ -347,7 +261,7 @@ fn stunnel_in_the_background_answers_every_client() {
     };
     let place = place_of_worker();
     for label in ["rsa", "ec"] {
-        let (port, backend) = (free_port(), Backend::start());
+        let (port, backend) = (Port::take(), Backend::start());
         let (module, pid) = (module::path().display(), place.file(&format!("{label}.pid")));
         let log = place.file(&format!("{label}.log"));
         if let Some((user, group)) = worker() {
@@ -357,7 +271,7 @@ fn stunnel_in_the_background_answers_every_client() {
         }
         let user = worker().map_or(String::new(), |_| format!("setuid = {WORKER}\nsetgid = {WORKER}\n"));
         let text = format!(
-            "{user}pid = {}\noutput = {}\nengine = pkcs11\nengineCtrl = MODULE_PATH:{module}\n\
+            "{user}pid = {}\noutput = {}\ndebug = info\nengine = pkcs11\nengineCtrl = MODULE_PATH:{module}\n\
              engineCtrl = PIN:{USER_PIN}\nsessionCacheSize = 1\n[tls]\nengineId = pkcs11\naccept = 127.0.0.1:{port}\nconnect = {}\n\
              cert = {}\nkey = pkcs11:token={TOKEN_LABEL};object={label};type=private\n",
             pid.display(),
@@ -367,21 +281,23 @@ fn stunnel_in_the_background_answers_every_client() {
         );
         let mut command = place.command(program);
         command.arg(place.write("stunnel.conf", text));
-        let stunnel = Daemon::start(command, pid);
-        let configured = || std::fs::read_to_string(&log).expect("its log").matches("Configuration successful").count();
+        let stunnel = Daemon::start(command, pid, log);
+        // It says so when it has read its configuration and the key, and then when it has opened its port anew.
+        let ready = |round| {
+            let log = stunnel.log();
+            ["Configuration successful", " bound to "].iter().all(|said| log.matches(said).count() == round)
+        };
         for round in 1..=2 {
-            wait_until("its configuration", || {
-                configured() == round && TcpStream::connect(("127.0.0.1", port)).is_ok()
-            });
-            let clients = Clients::start(&place, port, &[label]);
+            wait_until("its configuration", || ready(round));
+            let clients = Clients::start(&place, &port, &[label]);
             write_as_worker(&place);
-            let count = clients.finish(&log);
+            let count = clients.finish();
             assert!(count >= 4 * 2 * rounds(), "{count} handshakes");
             println!("stunnel, {label}: {count} handshakes");
             // It reads its configuration and the key again; between closing and opening its port it refuses clients.
             stunnel.signal(libc::SIGHUP);
         }
-        wait_until("its configuration", || configured() == 3);
+        wait_until("its configuration", || ready(3));
         stunnel.signal(libc::SIGTERM);
         stunnel.await_end();
     }

@@ -2,10 +2,10 @@
 //!
 //! The server's host key and the user's key stay in the token; clients verify the one and log in with the other.
 
-use crate::daemons::{Daemon, free_port, wait_until};
 use perilune_tests::child::Running;
+use perilune_tests::daemon::{Daemon, end};
 use perilune_tests::outside::{has, output, skip};
-use perilune_tests::{Place, USER_PIN, module};
+use perilune_tests::{Place, Port, USER_PIN, module};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -32,9 +32,8 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // SAFETY: the agent that this test has started; its helper ends with it.
-        unsafe { libc::kill(self.0, libc::SIGTERM) };
-        wait_until("the end of the agent", || !Path::new(&format!("/proc/{}", self.0)).exists());
+        // Its helper ends with it.
+        end(self.0);
     }
 }
 
@@ -51,7 +50,7 @@ fn user() -> String {
 }
 
 /// The server's configuration: host keys by their public halves, the agent signs.
-fn configuration(place: &Place, port: u16) -> String {
+fn configuration(place: &Place, port: &Port) -> String {
     let folder = place.folder().display();
     format!(
         "ListenAddress 127.0.0.1\nPort {port}\nPidFile {folder}/sshd.pid\nHostKeyAgent {folder}/agent\n\
@@ -77,7 +76,7 @@ fn sshd_proves_itself_and_users_log_in_with_keys_that_an_agent_has_from_the_toke
     let mut list = with_agent(&place, "ssh-add");
     list.arg("-L");
     let keys = output(list);
-    let port = free_port();
+    let port = Port::take();
     let mut known = String::new();
     for (file, kind) in [("rsa.pub", "ssh-rsa"), ("ec.pub", "ecdsa-sha2-nistp256")] {
         let line = keys.lines().find(|line| line.starts_with(kind)).expect("a key of each kind");
@@ -92,8 +91,8 @@ fn sshd_proves_itself_and_users_log_in_with_keys_that_an_agent_has_from_the_toke
         std::fs::create_dir_all("/run/sshd").expect("the folder that sshd locks itself up in");
     }
     let mut sshd = place.command("/usr/sbin/sshd");
-    sshd.args(["-f", &place.write("sshd_config", configuration(&place, port)), "-E", &place.text("sshd.log")]);
-    let server = Daemon::start(sshd, place.file("sshd.pid"));
+    sshd.args(["-f", &place.write("sshd_config", configuration(&place, &port)), "-E", &place.text("sshd.log")]);
+    let server = Daemon::start(sshd, place.file("sshd.pid"), place.file("sshd.log"));
     let log_in = |host_key: &str, user_key: &str, number: usize| {
         let mut ssh = with_agent(&place, "ssh");
         ssh.args(["-F", "none", "-p", &port.to_string(), "-i", &place.text(user_key)]);
@@ -115,8 +114,12 @@ fn sshd_proves_itself_and_users_log_in_with_keys_that_an_agent_has_from_the_toke
         ways.into_iter().cycle().take(9).enumerate().map(|(number, (host, user))| log_in(host, user, number)).collect();
     for (number, client) in clients.into_iter().enumerate() {
         let report = client.finish();
-        let log = || std::fs::read_to_string(place.file("sshd.log")).unwrap_or_default();
-        assert!(report.text.contains(&format!("number {number}\n")), "{}\n{}\n{}", report.status, report.text, log());
+        assert!(
+            report.text.contains(&format!("number {number}\n")),
+            "client {number}: {}\n{}",
+            report.status,
+            report.text
+        );
     }
     server.signal(libc::SIGTERM);
     server.await_end();

@@ -82,7 +82,7 @@ fn a_wait_for_the_lock_ends_by_the_monotonic_clock_whatever_the_wall_clock_does(
             });
             let waited = begin.elapsed();
             assert!(waited >= Duration::from_millis(WAIT_MS), "gave up after {waited:?}");
-            assert!(waited < Duration::from_secs(30), "waited {waited:?}");
+            assert!(waited < Duration::from_secs(60), "waited {waited:?}");
             drop(lock);
             witness.recovers();
         }

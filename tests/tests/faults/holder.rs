@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Far longer than the configured wait, far shorter than a hang.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Takes a lock of the store as another process would; `None` when it is held.
 fn flock(path: &Path) -> Option<File> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// By when a process that only reads must have noticed that its store is another one.
-const NOTICED: Duration = Duration::from_secs(10);
+const NOTICED: Duration = Duration::from_secs(60);
 
 /// A copy with modes and owners, as `cp -a` makes it.
 fn copy(from: &Path, to: &Path) {
