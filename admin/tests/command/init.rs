@@ -3,6 +3,7 @@
 use crate::world::{Outcome, PERILUNE, SO_PIN, USER_PIN, World};
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// The token can be used with exactly the two PINs.
 fn check_pins(world: &World, so_pin: &str, user_pin: &str) {
@@ -41,7 +42,7 @@ fn pins_come_from_descriptors() {
 /// `script` gives the command a terminal; what is typed comes from its standard input.
 pub fn on_a_terminal(world: &World, args: &str, typed: &[&str]) -> Outcome {
     let mut child = world
-        .command("script", &["-qec", &format!("{PERILUNE} {args}"), "/dev/null"])
+        .command("script", &["-qec", &format!("tty >terminal; exec {PERILUNE} {args}"), "/dev/null"])
         .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -51,16 +52,30 @@ pub fn on_a_terminal(world: &World, args: &str, typed: &[&str]) -> Outcome {
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut shown = Vec::new();
     for line in typed {
-        // A person waits for the question; the echo goes off right after it, which nothing shows.
+        // A person waits for the question; the echo goes off right after it.
         let asked = shown.len();
         while !shown[asked..].ends_with(b": ") && read_byte(&mut output, &mut shown) {}
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        await_silence(world);
         writeln!(input, "{line}").unwrap();
     }
     while read_byte(&mut output, &mut shown) {}
     let mut outcome = Outcome::of(child.wait_with_output().unwrap());
     outcome.out = String::from_utf8(shown).unwrap();
     outcome
+}
+
+/// Waits until the terminal shows nothing of what is typed, or is gone.
+fn await_silence(world: &World) {
+    let begin = Instant::now();
+    loop {
+        let terminal = std::fs::read_to_string(world.at("terminal")).unwrap();
+        let settings = world.command("stty", &["-a", "-F", terminal.trim()]).output().unwrap();
+        if !settings.status.success() || String::from_utf8_lossy(&settings.stdout).contains(" -echo ") {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "the echo stays on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn read_byte(from: &mut impl Read, into: &mut Vec<u8>) -> bool {
