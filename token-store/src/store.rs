@@ -231,6 +231,15 @@ impl Store {
         self.medium.is_writable()
     }
 
+    /// Reads all that the medium keeps more than once, and says what of it cannot be read. Nothing is lost by that: something
+    /// else holds the same.
+    ///
+    /// # Errors
+    /// The medium's errors.
+    pub fn bad_copies(&self) -> Result<Vec<StoreError>> {
+        self.medium.bad_copies()
+    }
+
     /// Runs `work`, once, on a consistent state.
     ///
     /// # Errors

@@ -37,6 +37,11 @@ pub fn elsewhere(told: &[SlotId], examined: &Examined, findings: &mut Vec<Findin
         let text = format!("{place} {}", wrong(flaw));
         findings.push(Finding::new("store", status, text).advise(advice(flaw)));
     }
+    for copy in &examined.bad_copies {
+        let text = format!("one of the two copies that the store keeps is damaged: {copy}");
+        let advice = "nothing is lost, the other one holds the same; one of the next changes makes this one anew";
+        findings.push(Finding::new("store", Warning, text).advise(advice));
+    }
     if !examined.flaws.is_empty() {
         let good = examined.values.saturating_sub(examined.flaws.len());
         let text = format!("{good} of {} values in the store are as they should be", examined.values);

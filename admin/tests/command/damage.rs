@@ -279,3 +279,30 @@ fn a_damaged_header_is_a_problem_and_nothing_is_written_over_it() {
     put(&world, &[(b"h".to_vec(), good)]);
     check(&world, LOGIN, &[]);
 }
+
+#[test]
+fn a_damaged_copy_of_the_store_is_named_and_costs_nothing_and_is_made_anew() {
+    let world = world();
+    let (same, store) = (of(&read(&world), b'h', None), world.at("store"));
+    let fold = || {
+        let medium = SledMedium::open_folding_at(&store, std::time::Duration::from_secs(10), 0).unwrap();
+        // A slow disk does not get through all of it at once.
+        for _ in 0..4 {
+            let again = same.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+            medium.transact(&mut |_, batch| Ok(batch.changes.extend(again.clone()))).unwrap();
+        }
+    };
+    fold();
+    let whole = labels(&world);
+    for copy in ["mirror", "map"] {
+        check(&world, LOGIN, &[]);
+        std::fs::write(store.join(copy).join("db"), b"nothing that was there before").unwrap();
+        let (findings, code) = doctor(&world, LOGIN);
+        let named = findings.iter().find(|finding| finding["status"] == "warning" && finding["check"] == "store");
+        let text = named.unwrap_or_else(|| panic!("{findings:#?}")).to_string();
+        assert!(text.contains("one of the two copies") && text.contains("nothing is lost"), "{text}");
+        assert_eq!((code, labels(&world)), (0, whole.clone()), "{copy}");
+        fold();
+    }
+    assert!(doctor(&world, LOGIN).0.iter().all(|finding| finding["status"] != "warning"));
+}

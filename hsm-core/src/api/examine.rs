@@ -20,6 +20,8 @@ pub struct Examined {
     pub closed: BTreeMap<SlotId, usize>,
     /// What is not as it should be.
     pub flaws: Vec<StoreFlaw>,
+    /// What the store keeps twice and cannot be read in one place, in words; nothing is lost by that.
+    pub bad_copies: Vec<String>,
 }
 
 /// A value of the store that is not as it should be.
@@ -72,7 +74,8 @@ impl Hsm {
             }
             Ok((view.examine(&opened)?, slots, unread))
         })?;
-        Ok(named(found, &slots, unread))
+        let bad_copies = self.platform.store.bad_copies()?.iter().map(StoreError::to_string).collect();
+        Ok(Examined { bad_copies, ..named(found, &slots, unread) })
     }
 
     /// Removes one record of a token that does not open or decode. Whole objects are destroyed with C_DestroyObject, by who may.
@@ -110,5 +113,5 @@ fn named(found: Examination, slots: &BTreeMap<PartitionId, SlotId>, unread: Vec<
     let content = unread.into_iter().map(|place| (place, Wrong::Content));
     let flaws = sealed.chain(content).map(|(place, wrong)| StoreFlaw { slot: slot(place), place, wrong }).collect();
     let closed = found.closed.iter().filter_map(|(partition, count)| Some((*slots.get(partition)?, *count))).collect();
-    Examined { values: found.values, closed, flaws }
+    Examined { values: found.values, closed, flaws, bad_copies: Vec::new() }
 }

@@ -8,7 +8,7 @@ use crate::error::{Result, StoreError};
 use crate::medium::ground::{GENERATION_KEY, Map, Side, Turn};
 use crate::medium::journal::{self, Changes, Frames, Header, Position, Surface};
 use crate::medium::known::Known;
-use crate::medium::readers::{State, open_fit};
+use crate::medium::readers::{State, open_fit, read_whole};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,21 +86,19 @@ impl<'a, T: Turn> Fold<'a, T> {
             return opened;
         }
         // Where the other one is no better, what is left of this one is all there is.
-        if self.is_whole(side.other()) {
+        if read_whole(self.turn, side.other(), &self.state()).is_ok() {
             self.turn.remake(side)?;
         }
         known.set_unfit(None);
         self.open_fit(side)
     }
 
-    /// Whether all of a map can be read.
-    fn is_whole(&self, side: Side) -> bool {
-        let read = |(map, _): (Box<dyn Map + 'a>, u64)| map.scan(&[], &mut |_, _| Ok(())).and_then(|()| map.close());
-        self.open_fit(side).and_then(read).is_ok()
+    fn open_fit(&self, side: Side) -> Result<(Box<dyn Map + 'a>, u64)> {
+        open_fit(self.turn, side, &self.state())
     }
 
-    fn open_fit(&self, side: Side) -> Result<(Box<dyn Map + 'a>, u64)> {
-        open_fit(self.turn, side, &State { header: *self.header, generation: self.end.generation })
+    fn state(&self) -> State {
+        State { header: *self.header, generation: self.end.generation }
     }
 
     /// Takes in some frames behind `from`; the map holds those up to generation `present` already.

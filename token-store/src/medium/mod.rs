@@ -61,6 +61,15 @@ pub trait Medium: Send + Sync {
         Ok(true)
     }
 
+    /// Reads all that is kept more than once, and says what of it cannot be read. Nothing is lost by that: something else holds
+    /// the same.
+    ///
+    /// # Errors
+    /// `Busy`, `Io`, `Damaged`.
+    fn bad_copies(&self) -> Result<Vec<StoreError>> {
+        Ok(Vec::new())
+    }
+
     /// Waits until no view or transaction runs in this process and holds new ones off: the prepare handler of a fork.
     fn fork_prepare(&self) {}
 

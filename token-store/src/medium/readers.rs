@@ -75,6 +75,16 @@ pub(crate) fn open_fit<'a, T: Turn>(turn: &'a T, side: Side, state: &State) -> R
     Ok((map, generation))
 }
 
+/// Reads a map from beginning to end.
+///
+/// # Errors
+/// As [`open_fit`], and whatever is met on the way.
+pub(crate) fn read_whole<T: Turn>(turn: &T, side: Side, state: &State) -> Result<()> {
+    let (map, _) = open_fit(turn, side, state)?;
+    map.scan(&[], &mut |_, _| Ok(()))?;
+    map.close()
+}
+
 /// Reads from what is known and from a map, which is opened when it is needed first.
 pub(crate) struct InTurn<'a, T> {
     known: RefCell<&'a mut Known>,

@@ -8,10 +8,10 @@
 
 use crate::error::{Result, StoreError};
 use crate::medium::fold;
-use crate::medium::ground::{Announced, Ground, Turn};
+use crate::medium::ground::{Announced, Ground, Side, Turn};
 use crate::medium::journal::{self, Changes, Header};
 use crate::medium::known::Known;
-use crate::medium::readers::{InTurn, Remembered, State};
+use crate::medium::readers::{self, InTurn, Remembered, State};
 use crate::medium::{Batch, Medium, Reader, after};
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,11 +115,13 @@ impl<G: Ground> Shared<G> {
         Ok((generation, end.offset - at.offset))
     }
 
-    /// Folds a journal that has become long. The commit before is durable whatever becomes of this.
+    /// Folds a journal that has become long, or any when a map is to be made anew. The commit before is durable whatever
+    /// becomes of this.
     fn fold_if_due(&self, known: &mut Known, turn: &G::Turn<'_>, header: &Header, added_bytes: u64) {
-        let Some(end) = known.position().filter(|end| end.offset > self.fold_at.load(Ordering::Relaxed)) else {
+        let Some(end) = known.position() else { return };
+        if known.unfit().is_none() && end.offset <= self.fold_at.load(Ordering::Relaxed) {
             return;
-        };
+        }
         let folded = fold::fold(known, turn, header, added_bytes);
         let next = match folded {
             Ok(()) => self.fold_bytes,
@@ -193,6 +195,13 @@ impl<G: Ground> Medium for Shared<G> {
 
     fn is_writable(&self) -> Result<bool> {
         self.ground.is_writable()
+    }
+
+    fn bad_copies(&self) -> Result<Vec<StoreError>> {
+        let turn = self.ground.turn()?;
+        let state = self.catch_up(&mut self.known.write(), &turn)?;
+        let read = |side| readers::read_whole(&turn, side, &state);
+        Ok(Side::BOTH.into_iter().filter_map(|side| read(side).err()).collect())
     }
 
     fn fork_prepare(&self) {
