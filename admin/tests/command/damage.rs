@@ -289,7 +289,11 @@ fn a_damaged_copy_of_the_store_is_named_and_costs_nothing_and_is_made_anew() {
         // A slow disk does not get through all of it at once.
         for _ in 0..4 {
             let again = same.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
-            medium.transact(&mut |_, batch| Ok(batch.changes.extend(again.clone()))).unwrap();
+            let written = medium.transact(&mut |_, batch| {
+                batch.changes.extend(again.clone());
+                Ok(())
+            });
+            written.unwrap();
         }
     };
     fold();
