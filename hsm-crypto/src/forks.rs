@@ -32,10 +32,14 @@ impl Held {
         drop(self.0);
     }
 
-    /// Lets go in the child, whose only thread is the one that forked.
+    /// Lets go in the child.
     pub fn release_in_child(self) {
-        #[cfg(feature = "aws-lc")]
-        crate::aws_lc::forget_other_threads();
         drop(self.0);
     }
+}
+
+/// For the handler of every child, before anything else: its only thread is the one that forked.
+pub fn begin_child() {
+    #[cfg(feature = "aws-lc")]
+    crate::aws_lc::forget_other_threads();
 }

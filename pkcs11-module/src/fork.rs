@@ -100,6 +100,7 @@ extern "C" fn parent() {
 }
 
 extern "C" fn child() {
+    engine_forks::begin_child();
     if let Some(Held { engines, changes }) = HELD.take().map(ManuallyDrop::into_inner) {
         engines.release_in_child();
         core::mem::forget(changes);

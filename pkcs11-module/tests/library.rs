@@ -148,6 +148,16 @@ fn no_lock_of_the_c_library_is_used() {
     assert_eq!(found, Vec::<&str>::new());
 }
 
+/// It takes 40 ms in each process, and aborts when it is asked after its destructor; see `.cargo/config.toml`.
+#[cfg(feature = "aws-lc")]
+#[test]
+fn the_jitter_of_the_clock_is_no_source_of_seeds() {
+    let listed = Command::new("nm").args(["--format=posix"]).arg(library()).output().unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    assert!(text.contains("rand_thread_local_state_clear_all"), "no names of AWS-LC's at all");
+    assert!(!text.contains("tree_jitter_free_global_drbg"), "AWS-LC was not built as .cargo/config.toml says");
+}
+
 #[test]
 fn calls_from_exit_handlers_are_answered() {
     play("at_exit");

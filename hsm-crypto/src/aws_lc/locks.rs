@@ -69,18 +69,21 @@ impl Lock {
         self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    fn try_enter(&self, epoch: u32, enter: fn(u32) -> Option<u32>) -> bool {
+    fn try_enter(&self, epoch: fn() -> u32, enter: fn(u32) -> Option<u32>) -> bool {
         loop {
-            let (word, state) = self.look(epoch);
+            let now = epoch();
+            let (word, state) = self.look(now);
             match enter(state) {
-                Some(entered) if self.change(word, epoch, entered) => return true,
+                Some(entered) if self.change(word, now, entered) => return true,
                 Some(_) => {}
                 None => return false,
             }
         }
     }
 
-    fn enter(&self, epoch: u32, enter: fn(u32) -> Option<u32>) {
+    /// Asks for the epoch at each look: a signal handler may fork while this waits, and the child come back to it. Never answers
+    /// that waiting would be a deadlock, as the C library may: AWS-LC aborts then.
+    fn enter(&self, epoch: fn() -> u32, enter: fn(u32) -> Option<u32>) {
         let mut looks = 0;
         // Read before the state: a waking that comes after the look at the state ends the sleep before it begins.
         let mut wakings = self.wakings.load(Ordering::Acquire);
@@ -90,9 +93,10 @@ impl Lock {
                 spin_loop();
                 continue;
             }
-            let (word, state) = self.look(epoch);
+            let now = epoch();
+            let (word, state) = self.look(now);
             let taken = enter(state).is_none();
-            if taken && (state & SLEEPERS != 0 || self.change(word, epoch, state | SLEEPERS)) {
+            if taken && (state & SLEEPERS != 0 || self.change(word, now, state | SLEEPERS)) {
                 // A sleep that ends early, or none, leads to another look.
                 let _ = futex::wait(&self.wakings, futex::Flags::PRIVATE, wakings, None);
             }
@@ -100,12 +104,13 @@ impl Lock {
         }
     }
 
-    fn leave(&self, epoch: u32) {
+    fn leave(&self, epoch: fn() -> u32) {
         loop {
-            let (word, state) = self.look(epoch);
+            let now = epoch();
+            let (word, state) = self.look(now);
             let inside = state & !SLEEPERS;
             let left = if inside <= 1 || inside == WRITER { 0 } else { state - 1 };
-            if !self.change(word, epoch, left) {
+            if !self.change(word, now, left) {
                 continue;
             }
             if left == 0 && state & SLEEPERS != 0 {
@@ -130,23 +135,23 @@ unsafe extern "C" fn make_free(lock: &Lock) -> c_int {
 }
 
 unsafe extern "C" fn read(lock: &Lock) -> c_int {
-    lock.enter(epoch(), with_reader);
+    lock.enter(epoch, with_reader);
     0
 }
 
 unsafe extern "C" fn try_read(lock: &Lock) -> c_int {
     /// `EBUSY`, the same number on every Linux.
     const BUSY: c_int = 16;
-    if lock.try_enter(epoch(), with_reader) { 0 } else { BUSY }
+    if lock.try_enter(epoch, with_reader) { 0 } else { BUSY }
 }
 
 unsafe extern "C" fn write(lock: &Lock) -> c_int {
-    lock.enter(epoch(), with_writer);
+    lock.enter(epoch, with_writer);
     0
 }
 
 unsafe extern "C" fn unlock(lock: &Lock) -> c_int {
-    lock.leave(epoch());
+    lock.leave(epoch);
     0
 }
 
@@ -224,17 +229,17 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..20_000 {
                         if number % 2 == 0 {
-                            lock.enter(0, with_writer);
+                            lock.enter(|| 0, with_writer);
                             assert_eq!(inside.fetch_add(1000, Ordering::SeqCst), 0);
                             // A read and a write that a second writer would tear apart.
                             sum.store(sum.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
                             inside.fetch_sub(1000, Ordering::SeqCst);
                         } else {
-                            lock.enter(0, with_reader);
+                            lock.enter(|| 0, with_reader);
                             assert!(inside.fetch_add(1, Ordering::SeqCst) < 1000);
                             inside.fetch_sub(1, Ordering::SeqCst);
                         }
-                        lock.leave(0);
+                        lock.leave(|| 0);
                     }
                 });
             }
@@ -246,33 +251,33 @@ mod tests {
     #[test]
     fn a_sleeper_is_woken_when_the_last_reader_leaves() {
         let lock = lock();
-        lock.enter(0, with_reader);
-        lock.enter(0, with_reader);
+        lock.enter(|| 0, with_reader);
+        lock.enter(|| 0, with_reader);
         thread::scope(|scope| {
-            let writer = scope.spawn(|| lock.enter(0, with_writer));
+            let writer = scope.spawn(|| lock.enter(|| 0, with_writer));
             while lock.look(0).1 & SLEEPERS == 0 {
                 thread::sleep(Duration::from_millis(1));
             }
-            assert!(lock.try_enter(0, with_reader), "readers come in while a writer waits");
+            assert!(lock.try_enter(|| 0, with_reader), "readers come in while a writer waits");
             for _ in 0..3 {
                 assert!(!writer.is_finished());
-                lock.leave(0);
+                lock.leave(|| 0);
             }
             writer.join().unwrap();
         });
-        assert!(!lock.try_enter(0, with_reader));
+        assert!(!lock.try_enter(|| 0, with_reader));
     }
 
     #[test]
     fn what_was_held_in_an_earlier_epoch_is_free() {
         for held in [with_reader, with_writer] {
             let lock = lock();
-            lock.enter(3, held);
-            assert!(!lock.try_enter(3, with_writer));
-            lock.enter(4, with_writer);
-            assert!(!lock.try_enter(4, with_reader));
-            lock.leave(4);
-            assert!(lock.try_enter(4, with_reader));
+            lock.enter(|| 3, held);
+            assert!(!lock.try_enter(|| 3, with_writer));
+            lock.enter(|| 4, with_writer);
+            assert!(!lock.try_enter(|| 4, with_reader));
+            lock.leave(|| 4);
+            assert!(lock.try_enter(|| 4, with_reader));
         }
     }
 
