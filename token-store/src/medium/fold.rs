@@ -68,8 +68,8 @@ impl<'a, T: Turn> Fold<'a, T> {
     /// Brings a map closer; answers up to where.
     fn bring(&mut self, side: Side, known: &mut Known) -> Result<Position> {
         let (mut map, present) = self.open(side, known)?;
-        let known = known.folded(side).filter(|folded| folded.generation <= present);
-        let mut at = known.unwrap_or_else(|| self.header.start());
+        let folded = known.folded(side).filter(|folded| folded.generation <= present);
+        let mut at = folded.unwrap_or_else(|| self.header.start());
         while at != self.end && !self.is_over() {
             at = self.step(&mut *map, at, present)?;
         }
@@ -78,18 +78,23 @@ impl<'a, T: Turn> Fold<'a, T> {
         Ok(at)
     }
 
-    /// Opens a map to write it, and makes it anew before where there is any doubt.
+    /// Opens a map to write it, and makes it anew before where it is not sound.
     fn open(&self, side: Side, known: &mut Known) -> Result<(Box<dyn Map + 'a>, u64)> {
-        let doubtful = journal::marked(&*self.surface)?.or(known.unfit()) == Some(side);
+        let wreck = journal::marked(&*self.surface)? == Some(side);
         journal::mark(&*self.surface, side)?;
-        if !doubtful && let opened @ (Ok(_) | Err(StoreError::Unsafe { .. })) = self.open_fit(side) {
+        let suspect = known.unfit() == Some(side);
+        if suspect {
+            known.set_unfit(None);
+        }
+        // Another process may have made anew what this one could not read.
+        let sound = !wreck && (!suspect || read_whole(self.turn, side, &self.state()).is_ok());
+        if sound && let opened @ (Ok(_) | Err(StoreError::Unsafe { .. })) = self.open_fit(side) {
             return opened;
         }
         // Where the other one is no better, what is left of this one is all there is.
         if read_whole(self.turn, side.other(), &self.state()).is_ok() {
             self.turn.remake(side)?;
         }
-        known.set_unfit(None);
         self.open_fit(side)
     }
 
