@@ -1,11 +1,12 @@
 # Everything a person types here; the work itself is in scripts/ and xtask/.
 
-.PHONY: help build test demo docs tidy
+.PHONY: help build test demo bench docs tidy
 
 help:
 	@echo "make demo   build Perilune and sign a real Windows program with a key that never leaves the token"
 	@echo "make test   check and test everything, as CI does"
 	@echo "make build  build the module and the command, optimised (target/release)"
+	@echo "make bench  compare the speed with SoftHSM2 and Kryoptic, and write docs/performance.md (half an hour)"
 	@echo "make docs   write the generated documents and headers again"
 	@echo "make tidy   check the rules of the house (arrows, unsafe, sizes, ...)"
 
@@ -18,6 +19,10 @@ test:
 
 demo:
 	@examples/code-signing/run.sh
+
+# With QUICK=1 a few operations in less than three minutes; the document stays as it is.
+bench:
+	@scripts/bench.sh $(if $(QUICK),--quick)
 
 docs:
 	@cargo xtask docs

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs and that are not there yet.
 #
-#   scripts/install-packages.sh build|demo|test
+#   scripts/install-packages.sh build|demo|test|kryoptic
 #
 # Does nothing, and asks for no right, when all are there. Where it may not install (not root, no sudo without
 # a password, no apt), it says which packages are missing and stops.
@@ -10,12 +10,14 @@ set -euo pipefail
 build="gcc g++ libc6-dev make"
 demo="$build opensc libengine-pkcs11-openssl openssl osslsigncode python3-setuptools-whl unzip"
 test="$demo age clang gcab git gnutls-bin libjemalloc2 libssl-dev msitools nginx-light openssh-client openssh-server p11-kit python3 softhsm2 strace stunnel4 valgrind"
+kryoptic="$build clang libsqlite3-dev perl pkg-config"
 
 case "${1:-}" in
     build) wanted=$build ;;
     demo) wanted=$demo ;;
     test) wanted=$test ;;
-    *) echo "usage: $0 build|demo|test" >&2; exit 2 ;;
+    kryoptic) wanted=$kryoptic ;;
+    *) echo "usage: $0 build|demo|test|kryoptic" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

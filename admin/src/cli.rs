@@ -3,6 +3,7 @@
 //! Owns: words and their meaning to clap. Does not know: what the commands do. The manual page and
 //! the shell completions are made from these types, so they cannot disagree with what is accepted.
 
+use crate::bench::{self, ModuleChoice};
 use crate::objects::Class;
 use crate::secret::{BackupPassphrase, FilePassword, NewPin, SoPin, UserPin};
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +35,7 @@ pub enum Command {
     Backup(Backup),
     Restore(Restore),
     Doctor(Doctor),
+    Bench(Bench),
     Completions(Completions),
     /// Print the manual page in roff form, for `man -l -` or a package
     Man,
@@ -332,6 +334,58 @@ pub struct Doctor {
     pub json: bool,
 }
 
+/// Compare the speed of PKCS#11 modules
+///
+/// Does the same operations on each module, in turns, and compares the first module with the best of the others. Perilune is one
+/// module like any other here. Each module needs a token with a user's PIN; the bench makes objects of its own in it,
+/// checks once that each result is right, and removes its objects in the end, also when it is interrupted.
+/// What a module does not support is shown as "-".
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// A module: its path, or KEY=VALUE pairs with commas between them: name, path, token or slot (not needed when it has one
+    /// token only), pin-file, pin-env or pin-fd (otherwise its PIN is asked for), objects-max, note (for the report). `pin=` takes
+    /// the PIN itself, which every user of the machine can then see. May be repeated
+    #[arg(long, value_name = "MODULE", value_parser = bench::module, required_unless_present_any = ["list", "from", "start_only"])]
+    pub module: Vec<ModuleChoice>,
+    /// Only the operation of this name, or those with all these words in family and name; may be repeated
+    #[arg(long, value_name = "WORDS")]
+    pub operation: Vec<String>,
+    /// Numbers of threads, separated by commas; each thread has a session of its own
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1",
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub threads: Vec<usize>,
+    /// How often each measurement is made; the median counts. Default is 3
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub rounds: Option<usize>,
+    /// How long one measurement takes. Default is 0.5, with --quick 0.1
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// Search among at most so many objects; 100000 takes SoftHSM2 very long to make. Default is 1000, with --quick 10
+    #[arg(long, value_name = "N")]
+    pub objects_max: Option<usize>,
+    /// Measure a few operations of each family, for a short time
+    #[arg(long)]
+    pub quick: bool,
+    /// Write the result as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw the ratios into an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Write a page in Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Measure nothing: show the result that --json wrote, again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "json"])]
+    pub from: Option<PathBuf>,
+    /// List the operations
+    #[arg(long)]
+    pub list: bool,
+    /// The measurement of the start: a child that loads and initialises a module and says how long it took
+    #[arg(long, hide = true, value_name = "FILE", exclusive = true)]
+    pub start_only: Option<PathBuf>,
+}
+
 /// Print shell completions
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -390,6 +444,14 @@ fn id(text: &str) -> Result<Id, String> {
     }
     // Two hexadecimal digits are below 256.
     Ok(Id(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()))
+}
+
+/// Reads how long a measurement takes.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.001..=3600.0).contains(&value) => Ok(value),
+        _ => Err("it is a number of seconds from 0.001 to 3600".to_owned()),
+    }
 }
 
 /// Reads a record's number: 32 hexadecimal digits.

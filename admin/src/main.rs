@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod bench;
 mod cli;
 mod commands;
 mod doctor;
@@ -57,6 +58,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Backup(args) => commands::backup::run(&args),
         Command::Restore(args) => commands::restore::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
+        Command::Bench(args) => return bench::run(&args),
         Command::Completions(args) => commands::completions(&args),
         Command::Man => output::print(&man::page()?),
     }
