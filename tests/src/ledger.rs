@@ -118,11 +118,9 @@ impl Ledger {
     /// Begins a new thing, which `worker` owns; `None` when the ledger is full.
     #[must_use]
     pub fn begin(&self, worker: usize, kind: u64) -> Option<usize> {
-        let number = self.used.fetch_add(1, SeqCst) as usize;
-        if number >= ENTRIES {
-            self.used.fetch_sub(1, SeqCst);
-            return None;
-        }
+        // Never more than there is room for, not even for a moment: others look at any of those in use.
+        let next = |used: u64| (used < ENTRIES as u64).then_some(used + 1);
+        let number = self.used.fetch_update(SeqCst, SeqCst, next).ok()? as usize;
         let entry = &self.entries[number];
         entry.owner.store(worker as u64 + 1, SeqCst);
         entry.kind.store(kind, SeqCst);
