@@ -110,12 +110,12 @@ impl<'a, T: Turn> InTurn<'a, T> {
         }
     }
 
-    /// Closes what was opened.
-    pub(crate) fn close(self) -> Result<()> {
+    /// Closes what was opened. It was only read, so whatever goes wrong now has cost nothing.
+    pub(crate) fn close(self) {
         self.known.into_inner().set_unfit(self.unfit.get());
-        // Of a map that could not be read, the end says nothing that would not be known already.
-        let fit = Side::BOTH.into_iter().zip(self.maps).filter(|(side, _)| self.unfit.get() != Some(*side));
-        fit.filter_map(|(_, map)| map.into_inner()).try_for_each(Map::close)
+        for map in self.maps.into_iter().filter_map(OnceCell::into_inner) {
+            let _best_effort = map.close();
+        }
     }
 
     /// Runs `read` on a map, and again on the other one where that one cannot be opened or read.

@@ -165,8 +165,8 @@ impl<G: Ground> Medium for Shared<G> {
         let state = self.catch_up(&mut known, &turn)?;
         let reader = InTurn::new(&mut known, &turn, state);
         let answer = work(&reader);
-        let closed = reader.close();
-        answer.and(closed)
+        reader.close();
+        answer
     }
 
     fn transact(&self, work: &mut dyn FnMut(&dyn Reader, &mut Batch) -> Result<()>) -> Result<u64> {
@@ -179,8 +179,8 @@ impl<G: Ground> Medium for Shared<G> {
         let mut batch = Batch::default();
         let reader = InTurn::new(&mut known, &turn, state);
         let answer = work(&reader, &mut batch);
-        let closed = reader.close();
-        answer.and(closed)?;
+        reader.close();
+        answer?;
         if batch.changes.is_empty() {
             return Ok(state.generation);
         }
