@@ -39,7 +39,7 @@ pub fn elsewhere(told: &[SlotId], examined: &Examined, findings: &mut Vec<Findin
     }
     for copy in &examined.bad_copies {
         let text = format!("one of the two copies that the store keeps is damaged: {copy}");
-        let advice = "nothing is lost, the other one holds the same; one of the next changes makes this one anew";
+        let advice = "nothing is lost, the other one holds the same; the next change makes this one anew";
         findings.push(Finding::new("store", Warning, text).advise(advice));
     }
     if !examined.flaws.is_empty() {

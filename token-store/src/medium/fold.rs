@@ -5,17 +5,12 @@
 //! Rule source: docs/format.md, "The fold".
 
 use crate::error::{Result, StoreError};
-use crate::medium::ground::{GENERATION_KEY, Map, Side, Turn};
+use crate::medium::ground::{GENERATION_KEY, Map, Pace, Side, Turn, is_bad};
 use crate::medium::journal::{self, Changes, Frames, Header, Position, Surface};
 use crate::medium::known::Known;
 use crate::medium::readers::{State, open_fit, read_whole};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How much of the journal goes into a map as one batch.
-const STEP_BYTES: u64 = 128 << 10;
-/// After what time a fold lets others have their turn.
-const TIME: Duration = Duration::from_millis(25);
+use std::time::Instant;
 
 /// Brings the maps closer to the state that is known, and begins the journal anew when both hold all of it.
 ///
@@ -24,11 +19,11 @@ const TIME: Duration = Duration::from_millis(25);
 ///
 /// # Errors
 /// The ground's; everything is in the journal as before.
-pub(crate) fn fold<T: Turn>(known: &mut Known, turn: &T, header: &Header, added_bytes: u64) -> Result<()> {
+pub(crate) fn fold<T: Turn>(known: &mut Known, turn: &T, pace: Pace, header: &Header, added_bytes: u64) -> Result<()> {
     let surface = turn.journal()?;
     let end = known.position().ok_or_else(|| StoreError::Engine("a fold without a state".to_owned()))?;
     // Both maps fall behind by what was added.
-    let mut fold = Fold { turn, surface, header, end, begun: Instant::now(), bytes: 4 * added_bytes };
+    let mut fold = Fold { turn, surface, header, end, pace, begun: Instant::now(), bytes: 4 * added_bytes };
     while let Some(side) = fold.next(known)? {
         if fold.is_over() {
             return Ok(());
@@ -46,6 +41,7 @@ struct Fold<'a, T> {
     surface: Arc<dyn Surface>,
     header: &'a Header,
     end: Position,
+    pace: Pace,
     begun: Instant,
     /// How much of the journal is taken in at least.
     bytes: u64,
@@ -54,7 +50,7 @@ struct Fold<'a, T> {
 impl<'a, T: Turn> Fold<'a, T> {
     /// The map that needs it most; `None` when both hold everything.
     fn next(&self, known: &Known) -> Result<Option<Side>> {
-        let doubtful = journal::marked(&*self.surface)?.or(known.unfit());
+        let doubtful = journal::marked(&*self.surface)?;
         let reached = |side: &Side| known.folded(*side).map_or(0, |position| position.offset);
         let behind = Side::BOTH.into_iter().filter(|side| known.folded(*side) != Some(self.end)).min_by_key(reached);
         Ok(doubtful.or(behind))
@@ -62,12 +58,12 @@ impl<'a, T: Turn> Fold<'a, T> {
 
     /// Whether it is others' turn.
     fn is_over(&self) -> bool {
-        self.bytes == 0 && self.begun.elapsed() >= TIME
+        self.bytes == 0 && self.begun.elapsed() >= self.pace.time
     }
 
     /// Brings a map closer; answers up to where.
     fn bring(&mut self, side: Side, known: &mut Known) -> Result<Position> {
-        let (mut map, present) = self.open(side, known)?;
+        let (mut map, present) = self.open(side)?;
         let folded = known.folded(side).filter(|folded| folded.generation <= present);
         let mut at = folded.unwrap_or_else(|| self.header.start());
         while at != self.end && !self.is_over() {
@@ -78,22 +74,24 @@ impl<'a, T: Turn> Fold<'a, T> {
         Ok(at)
     }
 
-    /// Opens a map to write it, and makes it anew before where it is not sound.
-    fn open(&self, side: Side, known: &mut Known) -> Result<(Box<dyn Map + 'a>, u64)> {
-        let wreck = journal::marked(&*self.surface)? == Some(side);
+    /// Opens a map to write it, and makes it anew before where it is bad.
+    fn open(&self, side: Side) -> Result<(Box<dyn Map + 'a>, u64)> {
+        let doubtful = journal::marked(&*self.surface)? == Some(side);
         journal::mark(&*self.surface, side)?;
-        let suspect = known.unfit() == Some(side);
-        if suspect {
-            known.set_unfit(None);
+        if !doubtful {
+            let opened = self.open_fit(side);
+            let Err(error) = &opened else { return opened };
+            if !is_bad(error) {
+                // It was not touched.
+                let _best_effort = journal::unmark(&*self.surface);
+                return opened;
+            }
         }
-        // Another process may have made anew what this one could not read.
-        let sound = !wreck && (!suspect || read_whole(self.turn, side, &self.state()).is_ok());
-        if sound && let opened @ (Ok(_) | Err(StoreError::Unsafe { .. })) = self.open_fit(side) {
-            return opened;
-        }
-        // Where the other one is no better, what is left of this one is all there is.
-        if read_whole(self.turn, side.other(), &self.state()).is_ok() {
-            self.turn.remake(side)?;
+        match read_whole(self.turn, side.other(), &self.state()) {
+            Ok(()) => self.turn.remake(side)?,
+            // What is left of this one is all there is.
+            Err(error) if is_bad(&error) => read_whole(self.turn, side, &self.state())?,
+            Err(error) => return Err(error),
         }
         self.open_fit(side)
     }
@@ -110,7 +108,7 @@ impl<'a, T: Turn> Fold<'a, T> {
     fn step(&mut self, map: &mut dyn Map, from: Position, present: u64) -> Result<Position> {
         let mut changes = Changes::new();
         let mut frames = Frames::behind(&*self.surface, from);
-        while frames.position() != self.end && frames.position().offset - from.offset < STEP_BYTES {
+        while frames.position() != self.end && frames.position().offset - from.offset < self.pace.step_bytes {
             let shorter = || StoreError::Damaged { what: "the journal (it became shorter)".to_owned() };
             let frame = frames.next()?.ok_or_else(shorter)?;
             if frame.generation > present {
@@ -121,8 +119,9 @@ impl<'a, T: Turn> Fold<'a, T> {
         if at.generation > present {
             changes.insert(GENERATION_KEY.to_vec(), Some(at.generation.to_be_bytes().to_vec()));
             map.apply(changes)?;
+            // What the map held already is no progress.
+            self.bytes = self.bytes.saturating_sub(at.offset - from.offset);
         }
-        self.bytes = self.bytes.saturating_sub(at.offset - from.offset);
         Ok(at)
     }
 }

@@ -3,12 +3,14 @@
 //! Owns: the traits, and nothing else. Does not know: the order of steps that makes them one medium (`shared`).
 //! The disk is one such ground (`sled`), a simulated disk another (`simulated`).
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::medium::Each;
 use crate::medium::journal::{Changes, Surface};
 use crate::medium::lock::Gate;
+use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The parts of a medium that processes share.
 pub trait Ground: Send + Sync {
@@ -50,6 +52,11 @@ pub trait Ground: Send + Sync {
     /// # Errors
     /// `Io`.
     fn is_writable(&self) -> Result<bool>;
+
+    /// How folds go about it.
+    fn pace(&self) -> Pace {
+        Pace { time: Duration::from_millis(25), step_bytes: 128 << 10 }
+    }
 
     /// What errors name.
     fn place(&self) -> &Path;
@@ -123,6 +130,11 @@ pub enum Side {
 }
 
 impl Side {
+    /// What the journal calls it.
+    pub(crate) fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
     /// Both of them.
     pub const BOTH: [Self; 2] = [Self::Map, Self::Mirror];
 
@@ -134,6 +146,28 @@ impl Side {
             Self::Mirror => Self::Map,
         }
     }
+}
+
+/// Whether an error says that a map is bad, and not that something else stands in the way of reading it.
+pub(crate) fn is_bad(error: &StoreError) -> bool {
+    match error {
+        StoreError::Engine(_) | StoreError::Damaged { .. } => true,
+        // A file is gone, or a sector bad.
+        StoreError::Io { source, .. } => {
+            let found = source.raw_os_error();
+            [Errno::NOENT, Errno::IO].iter().any(|errno| found == Some(errno.raw_os_error()))
+        }
+        _ => false,
+    }
+}
+
+/// How much is folded at a time, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// After what time a fold lets others have their turn.
+    pub time: Duration,
+    /// How much of the journal goes into a map as one batch, bytes.
+    pub step_bytes: u64,
 }
 
 /// An open map.
@@ -176,6 +210,6 @@ pub(crate) const GENERATION_KEY: &[u8] = &[0];
 pub(crate) fn generation_of(map: &dyn Map) -> Result<u64> {
     let Some(value) = map.get(GENERATION_KEY)? else { return Ok(0) };
     // The engine has checksums of its own, so this is a program's mistake and no damage.
-    let wrong = |_| crate::error::StoreError::Damaged { what: "the generation in the map".to_owned() };
+    let wrong = |_| StoreError::Damaged { what: "the generation in the map".to_owned() };
     value.as_slice().try_into().map(u64::from_be_bytes).map_err(wrong)
 }

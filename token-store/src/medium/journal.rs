@@ -185,28 +185,24 @@ impl Header {
     }
 }
 
-/// The map that is being written, or was when its process died: nobody knows what it holds.
+/// The map that is being written, or was when its process died, or that could not be read: nobody knows what it holds.
 ///
 /// # Errors
-/// `Damaged` when there stands no such thing, `Io`.
+/// `Io`.
 pub fn marked(surface: &dyn Surface) -> Result<Option<Side>> {
     let mut mark = [0];
     // A journal in memory may be shorter.
     read_full(surface, &mut mark, MARK_AT)?;
-    match mark {
-        [0] => Ok(None),
-        [1] => Ok(Some(Side::Map)),
-        [2] => Ok(Some(Side::Mirror)),
-        _ => Err(StoreError::Damaged { what: "the journal (its mark of the map that is being written)".to_owned() }),
-    }
+    // Nothing else is ever written; where something else stands, the maps have to show what they are worth.
+    Ok(Side::BOTH.into_iter().find(|side| [side.number()] == mark))
 }
 
-/// Says, durably, that a map is going to be written.
+/// Says, durably, that nobody shall rely on a map: it is going to be written, or could not be read.
 ///
 /// # Errors
 /// The surface's.
 pub fn mark(surface: &dyn Surface, side: Side) -> Result<()> {
-    surface.write_at(&[if side == Side::Map { 1 } else { 2 }], MARK_AT)?;
+    surface.write_at(&[side.number()], MARK_AT)?;
     surface.sync()
 }
 

@@ -25,8 +25,6 @@ pub(crate) struct Known {
     complete: Vec<Vec<u8>>,
     /// Whether reading a prefix was given up because it is too large.
     too_large: bool,
-    /// A map that could not be read, though the other one could.
-    unfit: Option<Side>,
 }
 
 /// How far the journal was read.
@@ -67,16 +65,6 @@ impl Known {
         if let Some(read) = &mut self.read {
             read.folded[side as usize] = Some(position);
         }
-    }
-
-    /// A map that could not be read, though the other one could.
-    pub(crate) fn unfit(&self) -> Option<Side> {
-        self.unfit
-    }
-
-    /// Notes that a map could not be read, or that this is over.
-    pub(crate) fn set_unfit(&mut self, side: Option<Side>) {
-        self.unfit = side;
     }
 
     /// Forgets everything.

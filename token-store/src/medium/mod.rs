@@ -62,7 +62,7 @@ pub trait Medium: Send + Sync {
     }
 
     /// Reads all that is kept more than once, and says what of it cannot be read. Nothing is lost by that: something else holds
-    /// the same.
+    /// the same, and the next commit makes it anew from there.
     ///
     /// # Errors
     /// `Busy`, `Io`, `Damaged`.

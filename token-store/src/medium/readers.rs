@@ -4,7 +4,7 @@
 //! how the present state is found (`shared`), how maps are written (`fold`). Called from `shared`.
 
 use crate::error::{Result, StoreError};
-use crate::medium::ground::{Map, Side, Turn, generation_of};
+use crate::medium::ground::{Map, Side, Turn, generation_of, is_bad};
 use crate::medium::journal::{self, Header};
 use crate::medium::known::{Known, Lookup};
 use crate::medium::{Each, Reader};
@@ -93,26 +93,15 @@ pub(crate) struct InTurn<'a, T> {
     maps: [OnceCell<Box<dyn Map + 'a>>; 2],
     /// The one to read, when that was found out.
     first: Cell<Option<Side>>,
-    /// The one that could not be read.
-    unfit: Cell<Option<Side>>,
 }
 
 impl<'a, T: Turn> InTurn<'a, T> {
     pub(crate) fn new(known: &'a mut Known, turn: &'a T, state: State) -> Self {
-        let unfit = Cell::new(known.unfit());
-        Self {
-            known: RefCell::new(known),
-            turn,
-            state,
-            maps: [const { OnceCell::new() }; 2],
-            first: Cell::new(None),
-            unfit,
-        }
+        Self { known: RefCell::new(known), turn, state, maps: [const { OnceCell::new() }; 2], first: Cell::new(None) }
     }
 
     /// Closes what was opened. It was only read, so whatever goes wrong now has cost nothing.
     pub(crate) fn close(self) {
-        self.known.into_inner().set_unfit(self.unfit.get());
         for map in self.maps.into_iter().filter_map(OnceCell::into_inner) {
             let _best_effort = map.close();
         }
@@ -120,29 +109,28 @@ impl<'a, T: Turn> InTurn<'a, T> {
 
     /// Runs `read` on a map, and again on the other one where that one cannot be opened or read.
     fn with_map<R>(&self, mut read: impl FnMut(&dyn Map) -> Result<R>) -> Result<R> {
-        let first = self.first()?;
+        let surface = self.turn.journal()?;
+        let doubtful = journal::marked(&*surface)?;
+        let first = self.first.get().unwrap_or_else(|| doubtful.map_or(Side::Map, Side::other));
         let error = match self.map(first).and_then(&mut read) {
             Ok(answer) => return Ok(answer),
             // Somebody has to look at this, and not past it.
             Err(error @ StoreError::Unsafe { .. }) => return Err(error),
+            // What was being written when its process died is better than nothing, and worse than another try.
+            Err(error) if doubtful.is_some() && !is_bad(&error) => return Err(error),
             Err(error) => error,
         };
-        // Where neither can be read, the reason lies with both, and the first one's is as good.
-        let answer = self.map(first.other()).and_then(&mut read).map_err(|_| error)?;
+        let answer = match self.map(first.other()).and_then(&mut read) {
+            Ok(answer) => answer,
+            // What stands in the way for now says more than what is bad.
+            Err(other) => return Err(if is_bad(&other) { error } else { other }),
+        };
         self.first.set(Some(first.other()));
-        self.unfit.set(Some(first));
-        Ok(answer)
-    }
-
-    /// The better map. One that was being written when its process died is better than none, and nothing else.
-    fn first(&self) -> Result<Side> {
-        if let Some(first) = self.first.get() {
-            return Ok(first);
+        if is_bad(&error) && doubtful.is_none() && self.turn.is_writable() {
+            // It is made anew with the next commit, whoever makes it. Not being able to say so costs nothing.
+            let _best_effort = journal::mark(&*surface, first);
         }
-        let doubtful = journal::marked(&*self.turn.journal()?)?.or(self.unfit.get());
-        let first = doubtful.map_or(Side::Map, Side::other);
-        self.first.set(Some(first));
-        Ok(first)
+        Ok(answer)
     }
 
     fn map(&self, side: Side) -> Result<&dyn Map> {

@@ -8,7 +8,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::medium::fold;
-use crate::medium::ground::{Announced, Ground, Side, Turn};
+use crate::medium::ground::{Announced, Ground, Side, Turn, is_bad};
 use crate::medium::journal::{self, Changes, Header};
 use crate::medium::known::Known;
 use crate::medium::readers::{self, InTurn, Remembered, State};
@@ -21,13 +21,13 @@ pub struct Shared<G> {
     pub(crate) ground: G,
     known: RwLock<Known>,
     fold_bytes: u64,
-    /// At what length the journal is folded next.
-    fold_at: AtomicU64,
+    /// Up to what length of the journal no fold is tried again.
+    no_fold_before: AtomicU64,
 }
 
 impl<G: Ground> Shared<G> {
     pub(crate) fn on(ground: G, fold_bytes: u64) -> Self {
-        Self { ground, known: RwLock::default(), fold_bytes, fold_at: AtomicU64::new(fold_bytes) }
+        Self { ground, known: RwLock::default(), fold_bytes, no_fold_before: AtomicU64::new(0) }
     }
 
     /// Runs `work` on what is known; `None` when that is not the present state, or not all that `work` asks for.
@@ -118,20 +118,20 @@ impl<G: Ground> Shared<G> {
     /// Folds a journal that has become long, or any when a map is to be made anew. The commit before is durable whatever
     /// becomes of this.
     fn fold_if_due(&self, known: &mut Known, turn: &G::Turn<'_>, header: &Header, added_bytes: u64) {
-        let Some(end) = known.position() else { return };
-        if known.unfit().is_none() && end.offset <= self.fold_at.load(Ordering::Relaxed) {
+        let Some(end) = known.position().filter(|end| end.offset >= self.no_fold_before.load(Ordering::Relaxed)) else {
+            return;
+        };
+        let marked = || turn.journal().and_then(|surface| journal::marked(&*surface)).is_ok_and(|side| side.is_some());
+        if end.offset <= self.fold_bytes && !marked() {
             return;
         }
-        let folded = fold::fold(known, turn, header, added_bytes);
-        let next = match folded {
-            Ok(()) => self.fold_bytes,
-            Err(_) => {
-                known.forget();
-                // What is in the way (a full disk, say) may last, and each try may cost a copy of a map.
-                end.offset + self.fold_bytes / 4
-            }
-        };
-        self.fold_at.store(next, Ordering::Relaxed);
+        let folded = fold::fold(known, turn, self.ground.pace(), header, added_bytes);
+        if folded.is_err() {
+            known.forget();
+        }
+        // What is in the way (a full disk, say) may last, and each try may cost a copy of a map.
+        let next = if folded.is_ok() { 0 } else { end.offset + self.fold_bytes / 4 };
+        self.no_fold_before.store(next, Ordering::Relaxed);
     }
 }
 
@@ -200,8 +200,20 @@ impl<G: Ground> Medium for Shared<G> {
     fn bad_copies(&self) -> Result<Vec<StoreError>> {
         let turn = self.ground.turn()?;
         let state = self.catch_up(&mut self.known.write(), &turn)?;
-        let read = |side| readers::read_whole(&turn, side, &state);
-        Ok(Side::BOTH.into_iter().filter_map(|side| read(side).err()).collect())
+        let [map, mirror] = Side::BOTH.map(|side| readers::read_whole(&turn, side, &state).err());
+        let bad = match [&map, &mirror] {
+            [Some(error), None] if is_bad(error) => Some(Side::Map),
+            [None, Some(error)] if is_bad(error) => Some(Side::Mirror),
+            _ => None,
+        };
+        let surface = turn.journal()?;
+        if let Some(side) = bad.filter(|_| turn.is_writable())
+            && journal::marked(&*surface)?.is_none()
+        {
+            // It is made anew with the next commit.
+            journal::mark(&*surface, side)?;
+        }
+        Ok(map.into_iter().chain(mirror).collect())
     }
 
     fn fork_prepare(&self) {

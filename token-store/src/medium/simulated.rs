@@ -9,7 +9,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::medium::Each;
-use crate::medium::ground::{Announced, Ground, Map, Side, Turn, generation_of};
+use crate::medium::ground::{Announced, Ground, Map, Pace, Side, Turn, generation_of};
 use crate::medium::journal::{Changes, Header, Surface};
 use crate::medium::lock::Gate;
 use crate::medium::shared::Shared;
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What goes wrong at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ struct State {
     steps: u64,
     fault: Option<(u64, Fault)>,
     full: bool,
+    hurried: bool,
     off: bool,
     taken: bool,
 }
@@ -84,6 +86,7 @@ impl SimulatedDisk {
             steps: 0,
             fault: None,
             full: false,
+            hurried: false,
             off: false,
             taken: false,
         };
@@ -122,6 +125,11 @@ impl SimulatedDisk {
         if !other.open && !other.unreadable && !other.wreck {
             state.maps[side as usize].unreadable = true;
         }
+    }
+
+    /// Lets no fold take longer than it must from now on.
+    pub fn hurry(&self) {
+        self.0.lock().hurried = true;
     }
 
     /// How many steps (writes, syncs, announcements) there were so far.
@@ -260,6 +268,13 @@ impl Ground for SimulatedProcess {
         self.check().map(|()| true)
     }
 
+    /// Often a fold ends in the middle.
+    fn pace(&self) -> Pace {
+        let mut state = self.disk.0.lock();
+        let hurried = state.hurried || state.dice.one_in(2);
+        Pace { time: if hurried { Duration::ZERO } else { Duration::MAX }, step_bytes: 700 }
+    }
+
     fn place(&self) -> &Path {
         &self.place
     }
@@ -336,6 +351,7 @@ impl Turn for SimulatedTurn<'_> {
         self.process.check()?;
         let mut state = self.process.disk.0.lock();
         state.lose(side);
+        state.step(&self.process.alive).map_err(error_of)?;
         if state.maps[side as usize].unreadable {
             return Err(StoreError::Engine("it does not open".to_owned()));
         }

@@ -13,7 +13,7 @@ use crate::medium::copy::Copied;
 use crate::medium::engine::{self, Engine, Files, Settle};
 use crate::medium::folder::{self, Access};
 use crate::medium::generation::{GenerationFile, Writer};
-use crate::medium::ground::{Announced, Ground, Map, Side, Turn, generation_of};
+use crate::medium::ground::{Announced, Ground, Map, Side, Turn, generation_of, is_bad};
 use crate::medium::journal::{Changes, Header, Surface};
 use crate::medium::lock::{Gate, Held, Lock};
 use crate::medium::shared::{FOLD_BYTES, Shared};
@@ -82,11 +82,23 @@ impl Disk {
         };
         if folder::is_writable(&disk.folder)? {
             disk.lock.create_files()?;
-            disk.maps.iter().try_for_each(|map| folder::open_or_create_private_folder(map).map(drop))?;
+            disk.make_maps()?;
         } else if !disk.maps.iter().any(|map| is_there(map)) {
             return Err(StoreError::ReadOnly { path: disk.folder });
         }
         Ok(disk)
+    }
+
+    /// Makes the maps' folders that are missing: of a new store, of one of before there were two, or removed.
+    fn make_maps(&self) -> Result<()> {
+        for map in self.maps.iter().filter(|map| !is_there(map)) {
+            match folder::open_or_create_private_folder(map) {
+                // The other one can be read on a full disk.
+                Err(StoreError::Full { .. }) if self.maps.iter().any(|map| is_there(map)) => {}
+                made => drop(made?),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -133,10 +145,10 @@ impl Ground for Disk {
         for map in &self.maps {
             if is_there(map) {
                 folder::check_private_folder(map)?;
-            } else if writable {
-                // Of before there were two, or removed: it is made anew from the other one.
-                folder::open_or_create_private_folder(map)?;
             }
+        }
+        if writable {
+            self.make_maps()?;
         }
         let access = if writable {
             Announcement::Writer(self.generation.writer()?)
@@ -218,8 +230,9 @@ impl DiskTurn<'_> {
         let [map, mirror] = Side::BOTH.map(|side| self.generation_of(side));
         match (map, mirror) {
             (Ok(map), Ok(mirror)) => Ok(map.max(mirror)),
-            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-            (Err(error), Err(_)) => Err(error),
+            // An empty one beside one that cannot be read was never filled.
+            (Ok(one), Err(error)) | (Err(error), Ok(one)) if one > 0 && is_bad(&error) => Ok(one),
+            (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }
 
