@@ -163,9 +163,10 @@ fn a_fold_that_fails_beside_a_map_gone_bad_costs_nothing_either() {
 /// A process died in a fold and left a wreck; then the good map cannot be opened for a moment.
 #[test]
 fn a_wreck_is_never_taken_for_the_truth_because_the_good_map_cannot_be_read_for_a_moment() {
-    for killed_at in 1..16 {
-        for failed_at in 1..16 {
-            let disk = SimulatedDisk::new(killed_at << 8 | failed_at);
+    for seed in 0..30 {
+        for (killed_at, failed_at) in (1..16).flat_map(|killed_at| (1..24).map(move |failed_at| (killed_at, failed_at)))
+        {
+            let disk = SimulatedDisk::new(seed);
             put(&disk.process(ALWAYS), &[("a", "1")]).unwrap();
             disk.plan(killed_at + 6, Fault::Kill);
             let _acknowledged = put(&disk.process(ALWAYS), &[("b", "2")]).unwrap();
@@ -178,7 +179,7 @@ fn a_wreck_is_never_taken_for_the_truth_because_the_good_map_cannot_be_read_for_
             let wanted = |pair: &&String| !pair.starts_with('\0') && (written || *pair != "c=3");
             let values: Vec<_> = values.iter().filter(wanted).collect();
             let expected = if written { &["a=1", "b=2", "c=3", "d=4"][..] } else { &["a=1", "b=2", "d=4"] };
-            assert_eq!(values, expected, "{killed_at}, {failed_at}");
+            assert_eq!(values, expected, "{seed}, {killed_at}, {failed_at}");
         }
     }
 }
