@@ -4,7 +4,7 @@
 //! chosen step, all decided by a seed. Does not know: the order of steps of a commit, which it is there to test.
 //! Called from the simulations of the store and of the core.
 //!
-//! The medium on it is the very code that runs on the real disk ([`Shared`]); only the ground is another one.
+//! The medium on it is the very code that runs on the real disk (`shared`); only the ground is another one.
 //! What it assumes of a disk is written in docs/testing.md, "Simulation".
 
 use crate::error::{Result, StoreError};
