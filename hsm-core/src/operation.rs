@@ -13,10 +13,10 @@ use crate::mechanisms::{Crypter, Signer, Verifier};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::token::Standing;
-use crate::types::{ObjectHandle, OperationKind, Reply, Room};
+use crate::types::{Destination, ObjectHandle, OperationKind, Reply, Room};
 use hsm_crypto::hash::Digest;
 use hsm_crypto::{Hash, SecretBytes};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What a session has under way.
 #[derive(Default)]
@@ -170,10 +170,33 @@ fn sized(room: Room, bytes: usize) -> Result<Option<After<Reply>>> {
     }
 }
 
+impl Announced {
+    /// Answers a question for the size, and where the size is exact an offer that is too small.
+    fn judge(self, room: Room, bytes: usize) -> Result<Option<After<Reply>>> {
+        if room == Room::Ask || self == Announced::Exactly { sized(room, bytes) } else { Ok(None) }
+    }
+}
+
+/// The caller's memory for a result of at most so many bytes, if it has them and they can be written at once.
+fn lent(place: &mut impl Destination, bytes: usize) -> Option<&mut [u8]> {
+    if matches!(place.room(), Room::Bytes(have) if have >= bytes) { place.lend(bytes) } else { None }
+}
+
+/// Has a result written into the caller's memory; what failed half-way is wiped.
+fn written(out: &mut [u8], work: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<Reply> {
+    let outcome = work(out);
+    if outcome.is_err() {
+        out.zeroize();
+    }
+    outcome.map(Reply::Written)
+}
+
+/// Memory of our own for a result of at most so many bytes.
 fn buffer(bytes: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = Vec::new();
     // The only way to fail is that there is no such amount of memory.
     out.try_reserve_exact(bytes).map_err(|_| Reason::HostMemory)?;
+    out.resize(bytes, 0);
     Ok(Zeroizing::new(out))
 }
 
@@ -428,53 +451,60 @@ impl Operations {
     ///
     /// # Errors
     /// `OperationNotInitialized`, `OperationActive` after parts, `BufferTooSmall`, the mechanism's.
-    pub fn encrypt(&mut self, env: &Env<'_>, now: Standing, data: &[u8], room: Room) -> Result<Reply> {
-        step(&mut self.encrypt, now, |active| active.one_shot(env, data, room, Announced::Exactly))
+    pub fn encrypt(&mut self, env: &Env<'_>, now: Standing, data: &[u8], mut place: impl Destination) -> Result<Reply> {
+        step(&mut self.encrypt, now, |active| active.one_shot(env, data, &mut place, Announced::Exactly))
     }
 
     /// C_EncryptUpdate.
     ///
     /// # Errors
     /// `OperationNotInitialized`, `SinglePartOnly`, `BufferTooSmall`, the mechanism's.
-    pub fn encrypt_update(&mut self, now: Standing, data: &[u8], room: Room) -> Result<Reply> {
-        step(&mut self.encrypt, now, |active| active.update(data, room))
+    pub fn encrypt_update(&mut self, now: Standing, data: &[u8], mut place: impl Destination) -> Result<Reply> {
+        step(&mut self.encrypt, now, |active| active.update(data, &mut place))
     }
 
     /// C_EncryptFinal.
     ///
     /// # Errors
     /// As `encrypt_update`.
-    pub fn encrypt_final(&mut self, env: &Env<'_>, now: Standing, room: Room) -> Result<Reply> {
-        step(&mut self.encrypt, now, |active| active.finish(env, room, Announced::Exactly))
+    pub fn encrypt_final(&mut self, env: &Env<'_>, now: Standing, mut place: impl Destination) -> Result<Reply> {
+        step(&mut self.encrypt, now, |active| active.finish(env, &mut place, Announced::Exactly))
     }
 
     /// C_Decrypt.
     ///
     /// # Errors
     /// As `encrypt`, and `ContextLoginNeeded`.
-    pub fn decrypt(&mut self, env: &Env<'_>, now: Standing, data: &[u8], room: Room) -> Result<Reply> {
-        step(&mut self.decrypt, now, |active| active.one_shot(env, data, room, Announced::AtMost))
+    pub fn decrypt(&mut self, env: &Env<'_>, now: Standing, data: &[u8], mut place: impl Destination) -> Result<Reply> {
+        step(&mut self.decrypt, now, |active| active.one_shot(env, data, &mut place, Announced::AtMost))
     }
 
     /// C_DecryptUpdate.
     ///
     /// # Errors
     /// As `encrypt_update`, and `ContextLoginNeeded`.
-    pub fn decrypt_update(&mut self, now: Standing, data: &[u8], room: Room) -> Result<Reply> {
-        step(&mut self.decrypt, now, |active| active.update(data, room))
+    pub fn decrypt_update(&mut self, now: Standing, data: &[u8], mut place: impl Destination) -> Result<Reply> {
+        step(&mut self.decrypt, now, |active| active.update(data, &mut place))
     }
 
     /// C_DecryptFinal.
     ///
     /// # Errors
     /// As `decrypt_update`.
-    pub fn decrypt_final(&mut self, env: &Env<'_>, now: Standing, room: Room) -> Result<Reply> {
-        step(&mut self.decrypt, now, |active| active.finish(env, room, Announced::AtMost))
+    pub fn decrypt_final(&mut self, env: &Env<'_>, now: Standing, mut place: impl Destination) -> Result<Reply> {
+        step(&mut self.decrypt, now, |active| active.finish(env, &mut place, Announced::AtMost))
     }
 }
 
 impl Active<Box<dyn Crypter>> {
-    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], room: Room, announced: Announced) -> Result<After<Reply>> {
+    fn one_shot(
+        &mut self,
+        env: &Env<'_>,
+        input: &[u8],
+        place: &mut impl Destination,
+        announced: Announced,
+    ) -> Result<After<Reply>> {
+        let room = place.room();
         if let Stage::Finished { input: Some(before), .. } = &self.stage {
             if !before.ct_eq(input) {
                 return Err(Reason::ArgumentsBad("the input is not that of the call whose buffer was too small"));
@@ -483,55 +513,67 @@ impl Active<Box<dyn Crypter>> {
         }
         self.fresh()?;
         let bytes = self.work.one_shot_bytes(input.len());
-        if (room == Room::Ask || announced == Announced::Exactly)
-            && let Some(answer) = sized(room, bytes)?
-        {
+        if let Some(answer) = announced.judge(room, bytes)? {
             return Ok(answer);
         }
         self.tie.ready()?;
+        if let Some(out) = lent(place, bytes) {
+            return written(out, |out| self.work.one_shot(env, input, out)).map(After::Ends);
+        }
         let mut out = buffer(bytes)?;
-        self.work.one_shot(env, input, &mut out)?;
-        self.finished(&mut out, room, || Some(SecretBytes::copy_of(input)))
+        let made = self.work.one_shot(env, input, &mut out)?;
+        self.finished(out, made, room, || Some(SecretBytes::copy_of(input)))
     }
 
-    fn update(&mut self, input: &[u8], room: Room) -> Result<After<Reply>> {
+    fn update(&mut self, input: &[u8], place: &mut impl Destination) -> Result<After<Reply>> {
         self.open(self.work.multi_part())?;
         let bytes = self.work.update_bytes(input.len());
-        if let Some(answer) = sized(room, bytes)? {
+        if let Some(answer) = sized(place.room(), bytes)? {
             return Ok(answer);
         }
         self.tie.ready()?;
-        let mut out = buffer(bytes)?;
-        self.work.update(input, &mut out)?;
+        let reply = match lent(place, bytes) {
+            Some(out) => written(out, |out| self.work.update(input, out))?,
+            None => {
+                let mut out = buffer(bytes)?;
+                let made = self.work.update(input, &mut out)?;
+                out.truncate(made);
+                Reply::Data(core::mem::take(&mut *out))
+            }
+        };
         self.stage = Stage::Updating;
-        Ok(After::Goes(Reply::Data(core::mem::take(&mut *out))))
+        Ok(After::Goes(reply))
     }
 
-    fn finish(&mut self, env: &Env<'_>, room: Room, announced: Announced) -> Result<After<Reply>> {
+    fn finish(&mut self, env: &Env<'_>, place: &mut impl Destination, announced: Announced) -> Result<After<Reply>> {
+        let room = place.room();
         if let Stage::Finished { input: None, .. } = &self.stage {
             return self.deliver(room);
         }
         self.open(self.work.multi_part())?;
         let bytes = self.work.finish_bytes();
-        if (room == Room::Ask || announced == Announced::Exactly)
-            && let Some(answer) = sized(room, bytes)?
-        {
+        if let Some(answer) = announced.judge(room, bytes)? {
             return Ok(answer);
         }
         self.tie.ready()?;
+        if let Some(out) = lent(place, bytes) {
+            return written(out, |out| self.work.finish(env, out)).map(After::Ends);
+        }
         let mut out = buffer(bytes)?;
-        self.work.finish(env, &mut out)?;
-        self.finished(&mut out, room, || None)
+        let made = self.work.finish(env, &mut out)?;
+        self.finished(out, made, room, || None)
     }
 
     /// Hands out a result, or keeps it until there is room.
     fn finished(
         &mut self,
-        out: &mut Zeroizing<Vec<u8>>,
+        mut out: Zeroizing<Vec<u8>>,
+        made: usize,
         room: Room,
         input: impl FnOnce() -> Option<SecretBytes>,
     ) -> Result<After<Reply>> {
-        let output = core::mem::take(&mut **out);
+        out.truncate(made);
+        let output = core::mem::take(&mut *out);
         if matches!(room, Room::Bytes(have) if have >= output.len()) {
             return Ok(After::Ends(Reply::Data(output)));
         }

@@ -24,6 +24,36 @@ pub enum Room {
     Bytes(usize),
 }
 
+/// Where the caller wants a result that may be long.
+pub trait Destination {
+    /// How much room there is.
+    fn room(&self) -> Room;
+    /// Lends the first `bytes` bytes of the caller's memory, which has them, to write the result there at once; `None` where that
+    /// cannot be, for instance because the input lies there.
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]>;
+}
+
+impl<T: Destination + ?Sized> Destination for &mut T {
+    fn room(&self) -> Room {
+        (**self).room()
+    }
+
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        (**self).lend(bytes)
+    }
+}
+
+/// Room without memory: the result comes back as [`Reply::Data`].
+impl Destination for Room {
+    fn room(&self) -> Room {
+        *self
+    }
+
+    fn lend(&mut self, _bytes: usize) -> Option<&mut [u8]> {
+        None
+    }
+}
+
 /// The answer of a function with a variable-length result (PKCS#11 v2.40, 5.2).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -31,6 +61,8 @@ pub enum Reply {
     Size(usize),
     /// The result.
     Data(Vec<u8>),
+    /// The length of the result, which stands where the [`Destination`] lent memory.
+    Written(usize),
 }
 
 /// The kinds of operation that a session can have active.

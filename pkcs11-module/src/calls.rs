@@ -23,17 +23,17 @@ pub fn transform<'call>(
     output::produce(result, result_length, |room| work(decode::data(data)?, room))
 }
 
-/// As [`transform`], for results that are secret.
+/// As [`transform`], for results that may be long or secret: [`output::stream`].
 ///
 /// # Errors
 /// As `transform`.
-pub fn transform_secret<'call>(
+pub fn stream<'call>(
     data: Input<'call>,
     result: Raw<'_, CK_BYTE>,
     result_length: Raw<'_, CK_ULONG>,
-    work: impl FnOnce(&'call [u8], Room) -> Result<Reply>,
+    work: impl FnOnce(&[u8], &mut dyn Destination) -> Result<Reply>,
 ) -> Result<()> {
-    output::produce_secret(result, result_length, |room| work(decode::data(data)?, room))
+    output::stream(result, result_length, || decode::data(data), work)
 }
 
 /// A function that starts an operation; null for the mechanism ends one that is active (v3.0, C_EncryptInit and its sisters).

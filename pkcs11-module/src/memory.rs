@@ -147,6 +147,28 @@ impl<'call> Raw<'call, CK_BYTE> {
     }
 }
 
+impl Raw<'_, CK_BYTE> {
+    /// Lends the first `bytes` bytes of the caller's buffer, which was found to have them, for writing while `input` is still
+    /// read; `None` where it overlaps `input` or the place of the length, and for null.
+    pub fn lend<'place>(
+        &'place mut self,
+        bytes: usize,
+        input: &[u8],
+        length: Out<'_, CK_ULONG>,
+    ) -> Option<&'place mut [u8]> {
+        let start = self.address.addr();
+        let end = start.checked_add(bytes).filter(|_| !self.is_null() && isize::try_from(bytes).is_ok())?;
+        let apart = |other: usize, other_bytes: usize| end <= other || other + other_bytes <= start;
+        if !apart(input.as_ptr().addr(), input.len()) || !apart(length.place.address.addr(), size_of::<CK_ULONG>()) {
+            return None;
+        }
+        // SAFETY: not null, and the caller promises a writable buffer of the length it stated, which is at least `bytes`
+        // (checked by `Output`), for the call; nothing else of the call lies in it, as was checked, and the slice dies before
+        // the length is written.
+        Some(unsafe { slice::from_raw_parts_mut(self.address, bytes) })
+    }
+}
+
 impl Raw<'_, c_void> {
     /// Reads the argument of C_Initialize.
     ///

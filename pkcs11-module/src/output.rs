@@ -6,7 +6,7 @@
 //! Rule source: PKCS#11 v2.40, 5.2 (functions returning output in a variable-length buffer).
 
 use ffi_headers::*;
-use hsm_core::{Reason, Reply, Result, Room};
+use hsm_core::{Destination, Reason, Reply, Result, Room};
 use zeroize::Zeroizing;
 
 use crate::memory::{Out, Plain, Raw};
@@ -16,6 +16,42 @@ struct Output<'call> {
     buffer: Raw<'call, CK_BYTE>,
     length: Out<'call, CK_ULONG>,
     room: Room,
+}
+
+/// A caller's buffer into which a result may be written while the input is still read.
+struct Direct<'call, 'input> {
+    output: Output<'call>,
+    input: &'input [u8],
+}
+
+impl Destination for Direct<'_, '_> {
+    fn room(&self) -> Room {
+        self.output.room
+    }
+
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        self.output.buffer.lend(bytes, self.input, self.output.length)
+    }
+}
+
+/// Runs work that may write its result, which may be long, directly into the caller's buffer. Where the buffer overlaps the
+/// input or the place of the length, the result is made first and copied, as by [`produce`].
+///
+/// Our copy of the result is wiped: it may be plaintext.
+///
+/// # Errors
+/// As `produce`.
+pub fn stream<'call>(
+    buffer: Raw<'_, CK_BYTE>,
+    length: Raw<'_, CK_ULONG>,
+    input: impl FnOnce() -> Result<&'call [u8]>,
+    work: impl FnOnce(&[u8], &mut dyn Destination) -> Result<Reply>,
+) -> Result<()> {
+    let output = Output::new(buffer, length)?;
+    let input = input()?;
+    let mut direct = Direct { output, input };
+    let reply = work(input, &mut direct);
+    direct.output.finish(reply).map(|data| drop(Zeroizing::new(data)))
 }
 
 /// Runs the work that makes a result and hands it over.
@@ -30,20 +66,6 @@ pub fn produce(
     let output = Output::new(buffer, length)?;
     let reply = work(output.room);
     output.finish(reply).map(drop)
-}
-
-/// As [`produce`], for results that are secret: our copy is wiped.
-///
-/// # Errors
-/// As `produce`.
-pub fn produce_secret(
-    buffer: Raw<'_, CK_BYTE>,
-    length: Raw<'_, CK_ULONG>,
-    work: impl FnOnce(Room) -> Result<Reply>,
-) -> Result<()> {
-    let output = Output::new(buffer, length)?;
-    let reply = work(output.room);
-    output.finish(reply).map(|data| drop(Zeroizing::new(data)))
 }
 
 /// Hands over a list under the same protocol, with the length as a count of elements.
@@ -99,6 +121,10 @@ impl<'call> Output<'call> {
                 // The length comes last: where it stands inside the buffer, the caller wants the length.
                 self.length.write(data.len() as CK_ULONG);
                 Ok(data)
+            }
+            Ok(Reply::Written(bytes)) => {
+                self.length.write(bytes as CK_ULONG);
+                Ok(Vec::new())
             }
             Err(Reason::BufferTooSmall { need }) => {
                 self.length.write(need as CK_ULONG);

@@ -83,13 +83,13 @@ symbols since 2 . 40 true {
             |mechanism| hsm.encrypt_init(session, mechanism, ObjectHandle(key)));
     session C_Encrypt ends Encrypt(data: *mut CK_BYTE, data_length: CK_ULONG, encrypted: *mut CK_BYTE,
         encrypted_length: *mut CK_ULONG) = |hsm, session|
-        transform(data.input(data_length), encrypted, encrypted_length, |data, room| hsm.encrypt(session, data, room));
+        stream(data.input(data_length), encrypted, encrypted_length, |data, place| hsm.encrypt(session, data, place));
     session C_EncryptUpdate ends Encrypt(part: *mut CK_BYTE, part_length: CK_ULONG, encrypted: *mut CK_BYTE,
         encrypted_length: *mut CK_ULONG) = |hsm, session|
-        transform(part.input(part_length), encrypted, encrypted_length,
-            |part, room| hsm.encrypt_update(session, part, room));
+        stream(part.input(part_length), encrypted, encrypted_length,
+            |part, place| hsm.encrypt_update(session, part, place));
     session C_EncryptFinal ends Encrypt(last: *mut CK_BYTE, last_length: *mut CK_ULONG) =
-        |hsm, session| output::produce(last, last_length, |room| hsm.encrypt_final(session, room));
+        |hsm, session| output::stream(last, last_length, || Ok(&[]), |_, place| hsm.encrypt_final(session, place));
 
     // Decryption.
     session C_DecryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
@@ -97,14 +97,14 @@ symbols since 2 . 40 true {
             |mechanism| hsm.decrypt_init(session, mechanism, ObjectHandle(key)));
     session C_Decrypt ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, data: *mut CK_BYTE,
         data_length: *mut CK_ULONG) = |hsm, session|
-        transform_secret(encrypted.input(encrypted_length), data, data_length,
-            |encrypted, room| hsm.decrypt(session, encrypted, room));
+        stream(encrypted.input(encrypted_length), data, data_length,
+            |encrypted, place| hsm.decrypt(session, encrypted, place));
     session C_DecryptUpdate ends Decrypt(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG, part: *mut CK_BYTE,
         part_length: *mut CK_ULONG) = |hsm, session|
-        transform_secret(encrypted.input(encrypted_length), part, part_length,
-            |encrypted, room| hsm.decrypt_update(session, encrypted, room));
+        stream(encrypted.input(encrypted_length), part, part_length,
+            |encrypted, place| hsm.decrypt_update(session, encrypted, place));
     session C_DecryptFinal ends Decrypt(last: *mut CK_BYTE, last_length: *mut CK_ULONG) =
-        |hsm, session| output::produce_secret(last, last_length, |room| hsm.decrypt_final(session, room));
+        |hsm, session| output::stream(last, last_length, || Ok(&[]), |_, place| hsm.decrypt_final(session, place));
 
     // Digests.
     session C_DigestInit(mechanism: *mut CK_MECHANISM) =

@@ -10,7 +10,7 @@ use crate::object::Object;
 use crate::operation::Tie;
 use crate::reason::{Reason, Result};
 use crate::session::Session;
-use crate::types::{Mechanism, ObjectHandle, OperationKind, Reply, Room, SessionHandle};
+use crate::types::{Destination, Mechanism, ObjectHandle, OperationKind, Reply, Room, SessionHandle};
 use ffi_headers::{CKA_ALWAYS_AUTHENTICATE, CKA_VALUE, CKO_SECRET_KEY};
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ impl Hsm {
     ///
     /// # Errors
     /// `SessionUnknown`, `OperationNotInitialized`, `OperationActive`, `BufferTooSmall`, the mechanism's.
-    pub fn encrypt(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
+    pub fn encrypt(&self, session: SessionHandle, data: &[u8], place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.encrypt(&self.platform.env(), now, data, room)
+            session.operations.encrypt(&self.platform.env(), now, data, place)
         })
     }
 
@@ -43,10 +43,10 @@ impl Hsm {
     ///
     /// # Errors
     /// `SessionUnknown`, `OperationNotInitialized`, `SinglePartOnly`, `BufferTooSmall`, the mechanism's.
-    pub fn encrypt_update(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
+    pub fn encrypt_update(&self, session: SessionHandle, data: &[u8], place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.encrypt_update(now, data, room)
+            session.operations.encrypt_update(now, data, place)
         })
     }
 
@@ -54,10 +54,10 @@ impl Hsm {
     ///
     /// # Errors
     /// As `encrypt_update`.
-    pub fn encrypt_final(&self, session: SessionHandle, room: Room) -> Result<Reply> {
+    pub fn encrypt_final(&self, session: SessionHandle, place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.encrypt_final(&self.platform.env(), now, room)
+            session.operations.encrypt_final(&self.platform.env(), now, place)
         })
     }
 
@@ -78,10 +78,10 @@ impl Hsm {
     ///
     /// # Errors
     /// `SessionUnknown`, `OperationNotInitialized`, `OperationActive`, `ContextLoginNeeded`, `BufferTooSmall`, the mechanism's.
-    pub fn decrypt(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
+    pub fn decrypt(&self, session: SessionHandle, data: &[u8], place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.decrypt(&self.platform.env(), now, data, room)
+            session.operations.decrypt(&self.platform.env(), now, data, place)
         })
     }
 
@@ -89,10 +89,10 @@ impl Hsm {
     ///
     /// # Errors
     /// `SessionUnknown`, `OperationNotInitialized`, `SinglePartOnly`, `ContextLoginNeeded`, `BufferTooSmall`, the mechanism's.
-    pub fn decrypt_update(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
+    pub fn decrypt_update(&self, session: SessionHandle, data: &[u8], place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.decrypt_update(now, data, room)
+            session.operations.decrypt_update(now, data, place)
         })
     }
 
@@ -100,10 +100,10 @@ impl Hsm {
     ///
     /// # Errors
     /// As `decrypt_update`.
-    pub fn decrypt_final(&self, session: SessionHandle, room: Room) -> Result<Reply> {
+    pub fn decrypt_final(&self, session: SessionHandle, place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.decrypt_final(&self.platform.env(), now, room)
+            session.operations.decrypt_final(&self.platform.env(), now, place)
         })
     }
 

@@ -70,21 +70,20 @@ impl Crypter for GcmOperation {
     fn one_shot_bytes(&self, input_bytes: usize) -> usize {
         self.aead.update_bytes(input_bytes).saturating_add(self.aead.finish_bytes(input_bytes))
     }
-    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        self.update(input, out)?;
-        self.finish(env, out)
+    fn one_shot(&mut self, _env: &Env<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        judged(self.direction, self.aead.one_shot_into(input, out))
     }
     fn update_bytes(&self, input_bytes: usize) -> usize {
         self.aead.update_bytes(input_bytes)
     }
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        judged(self.direction, self.aead.update(input, out))
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        judged(self.direction, self.aead.update_into(input, out))
     }
     fn finish_bytes(&self) -> usize {
         self.aead.finish_bytes(0)
     }
-    fn finish(&mut self, _env: &Env<'_>, out: &mut Vec<u8>) -> Result<()> {
-        judged(self.direction, self.aead.finish(out))
+    fn finish(&mut self, _env: &Env<'_>, out: &mut [u8]) -> Result<usize> {
+        judged(self.direction, self.aead.finish_into(out))
     }
 }
 

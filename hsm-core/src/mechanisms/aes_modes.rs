@@ -154,21 +154,21 @@ impl Crypter for CipherOperation {
     fn one_shot_bytes(&self, input_bytes: usize) -> usize {
         self.cipher.update_bytes(input_bytes).saturating_add(self.cipher.finish_bytes_max(input_bytes))
     }
-    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        self.update(input, out)?;
-        self.finish(env, out)
+    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        let made = self.update(input, out)?;
+        Ok(made + self.finish(env, &mut out[made..])?)
     }
     fn update_bytes(&self, input_bytes: usize) -> usize {
         self.cipher.update_bytes(input_bytes)
     }
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        judged(self.direction, self.cipher.update(input, out))
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        judged(self.direction, self.cipher.update_into(input, out))
     }
     fn finish_bytes(&self) -> usize {
         self.cipher.finish_bytes_max(0)
     }
-    fn finish(&mut self, _env: &Env<'_>, out: &mut Vec<u8>) -> Result<()> {
-        judged(self.direction, self.cipher.finish(out))
+    fn finish(&mut self, _env: &Env<'_>, out: &mut [u8]) -> Result<usize> {
+        judged(self.direction, self.cipher.finish_into(out))
     }
 }
 

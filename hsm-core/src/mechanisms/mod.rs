@@ -89,7 +89,8 @@ pub trait Verifier: Send {
     fn finish(&mut self, env: &Env<'_>, signature: &[u8]) -> Result<()>;
 }
 
-/// An encryption or decryption in the making. All outputs are appended to `out`.
+/// An encryption or decryption in the making. Results are written to the beginning of `out`, which has the announced size, and
+/// their length is returned; after an error `out` is to be wiped.
 pub trait Crypter: Send {
     /// Whether the mechanism takes its input in parts.
     fn multi_part(&self) -> bool;
@@ -99,21 +100,21 @@ pub trait Crypter: Send {
     ///
     /// # Errors
     /// `DataLength`, `EncryptedDataLength`, `EncryptedDataInvalid`.
-    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()>;
+    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut [u8]) -> Result<usize>;
     /// Exact size of the result of `update` for so many input bytes.
     fn update_bytes(&self, input_bytes: usize) -> usize;
     /// Takes in a part; called only when `multi_part`.
     ///
     /// # Errors
     /// `DataLength`, `EncryptedDataLength`.
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()>;
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize>;
     /// Size of the result of `finish`; exact, or an upper bound.
     fn finish_bytes(&self) -> usize;
     /// Ends the message.
     ///
     /// # Errors
     /// `DataLength`, `EncryptedDataLength`, `EncryptedDataInvalid`.
-    fn finish(&mut self, env: &Env<'_>, out: &mut Vec<u8>) -> Result<()>;
+    fn finish(&mut self, env: &Env<'_>, out: &mut [u8]) -> Result<usize>;
 }
 
 /// Which keys a mechanism works with.

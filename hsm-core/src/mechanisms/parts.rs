@@ -142,21 +142,22 @@ impl<F: FnMut(&Env<'_>, &[u8]) -> Result<SecretBytes> + Send> Crypter for OnePar
             OneShotSize::UnitsPlusOne(unit) => input_bytes.div_ceil(unit).saturating_add(1).saturating_mul(unit),
         }
     }
-    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn one_shot(&mut self, env: &Env<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
         let result = (self.run)(env, input)?;
-        out.extend_from_slice(result.expose());
-        Ok(())
+        let place = out.get_mut(..result.len()).ok_or(Reason::Internal("a result is larger than announced"))?;
+        place.copy_from_slice(result.expose());
+        Ok(result.len())
     }
     fn update_bytes(&self, _input_bytes: usize) -> usize {
         0
     }
-    fn update(&mut self, _input: &[u8], _out: &mut Vec<u8>) -> Result<()> {
+    fn update(&mut self, _input: &[u8], _out: &mut [u8]) -> Result<usize> {
         Err(Reason::SinglePartOnly)
     }
     fn finish_bytes(&self) -> usize {
         0
     }
-    fn finish(&mut self, _env: &Env<'_>, _out: &mut Vec<u8>) -> Result<()> {
+    fn finish(&mut self, _env: &Env<'_>, _out: &mut [u8]) -> Result<usize> {
         Err(Reason::SinglePartOnly)
     }
 }
@@ -170,9 +171,11 @@ pub(super) fn wrap_by(
     material: &SecretBytes,
 ) -> Result<Vec<u8>> {
     let mut operation = encrypt(env, params, key)?;
-    let mut out = Vec::with_capacity(operation.one_shot_bytes(material.len()));
-    operation.one_shot(env, material.expose(), &mut out)?;
-    Ok(out)
+    // A secret until it is known to be ciphertext: wiped when the encryption fails half-way.
+    let mut out = SecretBytes::zeroed(operation.one_shot_bytes(material.len()));
+    let made = operation.one_shot(env, material.expose(), out.expose_mut())?;
+    out.truncate(made);
+    Ok(out.into_public("the caller gets the wrapped key"))
 }
 
 /// Unwraps key material with what the mechanism's decryption does.
@@ -184,12 +187,11 @@ pub(super) fn unwrap_by(
     wrapped: &[u8],
 ) -> Result<SecretBytes> {
     let mut operation = decrypt(env, params, key)?;
-    // Room for the whole at once: a vector that grows leaves copies of the key behind.
-    let mut out = Vec::with_capacity(operation.one_shot_bytes(wrapped.len()));
-    let result = operation.one_shot(env, wrapped, &mut out);
-    // Taken as a secret before the error is looked at, so that a half-decrypted key is wiped too.
-    let out = SecretBytes::new(out);
-    result.map(|()| out)
+    // A half-decrypted key is wiped when it is dropped.
+    let mut out = SecretBytes::zeroed(operation.one_shot_bytes(wrapped.len()));
+    let made = operation.one_shot(env, wrapped, out.expose_mut())?;
+    out.truncate(made);
+    Ok(out)
 }
 
 /// The columns `encrypt`, `decrypt`, `wrap` and `unwrap` of a mechanism whose wrapping is its encryption.

@@ -98,25 +98,25 @@ impl Crypter for Unpadding {
     fn one_shot_bytes(&self, input_bytes: usize) -> usize {
         input_bytes
     }
-    fn one_shot(&mut self, _env: &Env<'_>, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn one_shot(&mut self, _env: &Env<'_>, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.worked.fetch_add(1, Ordering::Relaxed);
         let kept = input.len().checked_sub(3).ok_or(Reason::EncryptedDataLength)?;
-        out.extend_from_slice(&input[..kept]);
-        Ok(())
+        out[..kept].copy_from_slice(&input[..kept]);
+        Ok(kept)
     }
     fn update_bytes(&self, _input_bytes: usize) -> usize {
         self.held.len()
     }
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.worked.fetch_add(1, Ordering::Relaxed);
-        out.append(&mut self.held);
-        self.held = input.to_vec();
-        Ok(())
+        let held = core::mem::replace(&mut self.held, input.to_vec());
+        out[..held.len()].copy_from_slice(&held);
+        Ok(held.len())
     }
     fn finish_bytes(&self) -> usize {
         self.held.len()
     }
-    fn finish(&mut self, _env: &Env<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn finish(&mut self, _env: &Env<'_>, out: &mut [u8]) -> Result<usize> {
         let held = core::mem::take(&mut self.held);
         self.one_shot(&env(), &held, out)
     }

@@ -149,19 +149,37 @@ impl Context {
     /// Transforms `data` in place; for block modes it is a multiple of the block.
     fn process(&mut self, data: &mut [u8]) -> Result<()> {
         for part in data.chunks_mut(CALL_BYTES_MAX) {
-            let bytes = part.len() as c_int;
             let place = part.as_mut_ptr();
-            let mut written = 0;
-            // SAFETY: the context is alive; `place` is readable and writable for `bytes` bytes, and AWS-LC allows input and
-            // output to be the same buffer. Without padding, and with whole blocks in block modes, exactly as many bytes
-            // are written as were read.
-            let answer = unsafe { EVP_CipherUpdate(self.0.as_ptr(), place, &raw mut written, place, bytes) };
-            succeeded(answer, FAILED)?;
-            if written != bytes {
-                return Err(FAILED);
-            }
+            // SAFETY: `place` is readable and writable for the length of `part`.
+            unsafe { self.process_part(place, place, part.len()) }?;
         }
         Ok(())
+    }
+
+    /// Transforms `input` into `out` of the same length; for block modes it is a multiple of the block.
+    fn process_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        if input.len() != out.len() {
+            return Err(CryptoError::InputLength);
+        }
+        for (input, out) in input.chunks(CALL_BYTES_MAX).zip(out.chunks_mut(CALL_BYTES_MAX)) {
+            // SAFETY: both parts have one length; one is readable, the other writable, and they are apart.
+            unsafe { self.process_part(input.as_ptr(), out.as_mut_ptr(), input.len()) }?;
+        }
+        Ok(())
+    }
+
+    /// Transforms at most [`CALL_BYTES_MAX`] bytes.
+    ///
+    /// # Safety
+    /// `input` is readable and `out` writable for `bytes` bytes; they are apart, or the same.
+    unsafe fn process_part(&mut self, input: *const u8, out: *mut u8, bytes: usize) -> Result<()> {
+        let bytes = bytes as c_int;
+        let mut written = 0;
+        // SAFETY: the context is alive; the buffers are as the caller promises, and AWS-LC allows them to be the same. Without
+        // padding, and with whole blocks in block modes, exactly as many bytes are written as were read.
+        let answer = unsafe { EVP_CipherUpdate(self.0.as_ptr(), out, &raw mut written, input, bytes) };
+        succeeded(answer, FAILED)?;
+        if written == bytes { Ok(()) } else { Err(FAILED) }
     }
 
     /// Ends the operation; in GCM decryption this compares the tag.
@@ -179,21 +197,33 @@ impl Blocks for Context {
     fn transform(&mut self, data: &mut [u8]) -> Result<()> {
         if data.len().is_multiple_of(BLOCK_BYTES) { self.process(data) } else { Err(CryptoError::InputLength) }
     }
+
+    fn transform_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        if input.len().is_multiple_of(BLOCK_BYTES) {
+            self.process_into(input, out)
+        } else {
+            Err(CryptoError::InputLength)
+        }
+    }
 }
 
 impl Keystream for Context {
     fn apply(&mut self, data: &mut [u8]) -> Result<()> {
         self.process(data)
     }
+
+    fn apply_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        self.process_into(input, out)
+    }
 }
 
 impl Galois for Context {
-    fn encrypt(&mut self, data: &mut [u8]) -> Result<()> {
-        self.process(data)
+    fn encrypt(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        self.process_into(input, out)
     }
 
-    fn decrypt(&mut self, data: &mut [u8]) -> Result<()> {
-        self.process(data)
+    fn decrypt(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        self.process_into(input, out)
     }
 
     fn tag(&mut self) -> Result<[u8; TAG_BYTES]> {

@@ -19,6 +19,15 @@ pub(crate) trait Blocks: Send {
     /// # Errors
     /// Only what the engine itself may fail with.
     fn transform(&mut self, data: &mut [u8]) -> Result<()>;
+
+    /// Transforms `input` into `out` of the same length.
+    ///
+    /// # Errors
+    /// As `transform`.
+    fn transform_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        out.copy_from_slice(input);
+        self.transform(out)
+    }
 }
 
 /// A running ECB or CBC operation.
@@ -45,38 +54,47 @@ impl<B: Blocks> BlockStream<B> {
 }
 
 impl<B: Blocks> Cipher for BlockStream<B> {
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn update_into(&mut self, mut input: &[u8], out: &mut [u8]) -> Result<usize> {
         let ready = self.ready_bytes(self.held.len() + input.len());
         if ready == 0 {
             self.held.extend_from_slice(input);
-            return Ok(());
+            return Ok(0);
         }
-        // At least one block leaves, and less than one block or a whole last block was held: all of it leaves.
-        let start = out.len();
-        let from_input = ready - self.held.len();
-        out.reserve(ready);
-        out.extend_from_slice(&self.held);
-        out.extend_from_slice(&input[..from_input]);
-        self.held.zeroize();
-        self.held.extend_from_slice(&input[from_input..]);
-        self.blocks.transform(&mut out[start..])
+        let (mut first, mut rest) = out[..ready].split_at_mut(0);
+        if !self.held.is_empty() {
+            // At least one block leaves, and less than one block or a whole last block was held: all of it leaves.
+            (first, rest) = out[..ready].split_at_mut(BLOCK_BYTES);
+            let (of_held, of_input) = first.split_at_mut(self.held.len());
+            let (missing, after) = input.split_at(of_input.len());
+            of_held.copy_from_slice(&self.held);
+            of_input.copy_from_slice(missing);
+            input = after;
+            self.held.zeroize();
+        }
+        let (now, later) = input.split_at(rest.len());
+        self.held.extend_from_slice(later);
+        if !first.is_empty() {
+            self.blocks.transform(first)?;
+        }
+        self.blocks.transform_into(now, rest)?;
+        Ok(ready)
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+    fn finish_into(&mut self, out: &mut [u8]) -> Result<usize> {
         match (self.padded, self.direction) {
             (false, _) => {
                 if self.held.is_empty() {
-                    Ok(())
+                    Ok(0)
                 } else {
                     Err(CryptoError::InputLength)
                 }
             }
             (true, Direction::Encrypt) => {
-                let mut last = padded_block(&self.held);
+                let last = &mut out[..BLOCK_BYTES];
+                last.copy_from_slice(&padded_block(&self.held));
                 self.held.zeroize();
-                let outcome = self.blocks.transform(&mut last);
-                out.extend_from_slice(&last);
-                outcome
+                self.blocks.transform(last)?;
+                Ok(BLOCK_BYTES)
             }
             (true, Direction::Decrypt) => {
                 if self.held.len() != BLOCK_BYTES {
@@ -84,9 +102,9 @@ impl<B: Blocks> Cipher for BlockStream<B> {
                 }
                 self.blocks.transform(&mut self.held)?;
                 let kept = unpadded_bytes(&self.held)?;
-                out.extend_from_slice(&self.held[..kept]);
+                out[..kept].copy_from_slice(&self.held[..kept]);
                 self.held.zeroize();
-                Ok(())
+                Ok(kept)
             }
         }
     }

@@ -15,6 +15,15 @@ pub(crate) trait Keystream: Send {
     /// # Errors
     /// Only what the engine itself may fail with.
     fn apply(&mut self, data: &mut [u8]) -> Result<()>;
+
+    /// Combines `input` with the next bytes of the key stream, into `out` of the same length.
+    ///
+    /// # Errors
+    /// As `apply`.
+    fn apply_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        out.copy_from_slice(input);
+        self.apply(out)
+    }
 }
 
 /// A running CTR operation; encryption and decryption are the same.
@@ -52,15 +61,14 @@ pub(crate) fn check_counter_bits(counter_bits: u32) -> Result<()> {
 }
 
 impl<K: Keystream> Cipher for CounterStream<K> {
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.left_bytes = self.left_bytes.checked_sub(input.len() as u128).ok_or(CryptoError::InputLength)?;
-        let start = out.len();
-        out.extend_from_slice(input);
-        self.keystream.apply(&mut out[start..])
+        self.keystream.apply_into(input, &mut out[..input.len()])?;
+        Ok(input.len())
     }
 
-    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<()> {
-        Ok(())
+    fn finish_into(&mut self, _out: &mut [u8]) -> Result<usize> {
+        Ok(0)
     }
 
     fn update_bytes(&self, input_bytes: usize) -> usize {

@@ -14,18 +14,18 @@ const MESSAGE_BYTES_MAX: u64 = (1 << 36) - 32;
 
 /// A GCM computation that has taken in key, IV and associated data.
 pub(crate) trait Galois: Send {
-    /// Encrypts `data` in place and hashes the ciphertext.
+    /// Encrypts `input` into `out` of the same length and hashes the ciphertext.
     ///
     /// # Errors
     /// Only what the engine itself may fail with.
-    fn encrypt(&mut self, data: &mut [u8]) -> Result<()>;
+    fn encrypt(&mut self, input: &[u8], out: &mut [u8]) -> Result<()>;
 
-    /// Hashes the ciphertext `data` and decrypts it in place, before anybody has looked at a tag: the caller keeps
-    /// the result to itself until then. Called once, with the whole message.
+    /// Hashes the ciphertext `input` and decrypts it into `out` of the same length, before anybody has looked at a tag:
+    /// the caller wipes `out` when the tag turns out to be wrong. Called once, with the whole message.
     ///
     /// # Errors
     /// Only what the engine itself may fail with.
-    fn decrypt(&mut self, data: &mut [u8]) -> Result<()>;
+    fn decrypt(&mut self, input: &[u8], out: &mut [u8]) -> Result<()>;
 
     /// Returns the full tag of everything that was encrypted.
     ///
@@ -46,7 +46,7 @@ pub(crate) struct GaloisStream<G> {
     direction: Direction,
     tag_bytes: usize,
     message_bytes: u64,
-    /// Ciphertext and tag so far, when decrypting.
+    /// Ciphertext and tag so far, when decrypting in parts.
     held: Vec<u8>,
 }
 
@@ -71,8 +71,12 @@ impl<G: Galois> GaloisStream<G> {
     }
 }
 
-impl<G: Galois> Aead for GaloisStream<G> {
-    fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+impl<G: Galois> GaloisStream<G> {
+    /// Counts more of the message.
+    ///
+    /// # Errors
+    /// `InputLength` above the mode's limit.
+    fn count(&mut self, input: &[u8]) -> Result<()> {
         let total = self.message_bytes.saturating_add(input.len() as u64);
         let limit = match self.direction {
             Direction::Encrypt => MESSAGE_BYTES_MAX,
@@ -82,35 +86,57 @@ impl<G: Galois> Aead for GaloisStream<G> {
             return Err(CryptoError::InputLength);
         }
         self.message_bytes = total;
+        Ok(())
+    }
+}
+
+/// Decrypts a whole message, ciphertext and tag, to the beginning of `out`, and wipes that when the tag is wrong.
+fn open(galois: &mut impl Galois, tag_bytes: usize, message: &[u8], out: &mut [u8]) -> Result<usize> {
+    let text_bytes = message.len().checked_sub(tag_bytes).ok_or(CryptoError::InputLength)?;
+    let (text, tag) = message.split_at(text_bytes);
+    let out = &mut out[..text_bytes];
+    let outcome = galois.decrypt(text, out).and_then(|()| galois.check_tag(tag));
+    if outcome.is_err() {
+        out.zeroize();
+    }
+    outcome.map(|()| text_bytes)
+}
+
+impl<G: Galois> Aead for GaloisStream<G> {
+    fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.count(input)?;
         match self.direction {
             Direction::Encrypt => {
-                let start = out.len();
-                out.extend_from_slice(input);
-                self.galois.encrypt(&mut out[start..])
+                self.galois.encrypt(input, &mut out[..input.len()])?;
+                Ok(input.len())
             }
             Direction::Decrypt => {
                 self.held.extend_from_slice(input);
-                Ok(())
+                Ok(0)
             }
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+    fn finish_into(&mut self, out: &mut [u8]) -> Result<usize> {
         match self.direction {
             Direction::Encrypt => {
                 let tag = self.galois.tag()?;
-                out.extend_from_slice(&tag[..self.tag_bytes]);
-                Ok(())
+                out[..self.tag_bytes].copy_from_slice(&tag[..self.tag_bytes]);
+                Ok(self.tag_bytes)
+            }
+            Direction::Decrypt => open(&mut self.galois, self.tag_bytes, &self.held, out),
+        }
+    }
+
+    fn one_shot_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        match self.direction {
+            Direction::Encrypt => {
+                let text_bytes = self.update_into(input, out)?;
+                Ok(text_bytes + self.finish_into(&mut out[text_bytes..])?)
             }
             Direction::Decrypt => {
-                let message = self.held.len().checked_sub(self.tag_bytes).ok_or(CryptoError::InputLength)?;
-                let (text, tag) = self.held.split_at_mut(message);
-                let outcome = self.galois.decrypt(text).and_then(|()| self.galois.check_tag(tag));
-                if outcome.is_ok() {
-                    out.extend_from_slice(text);
-                }
-                self.held.zeroize();
-                outcome
+                self.count(input)?;
+                open(&mut self.galois, self.tag_bytes, input, out)
             }
         }
     }
@@ -127,11 +153,5 @@ impl<G: Galois> Aead for GaloisStream<G> {
             Direction::Encrypt => self.tag_bytes,
             Direction::Decrypt => self.held.len().saturating_add(input_bytes).saturating_sub(self.tag_bytes),
         }
-    }
-}
-
-impl<G> Drop for GaloisStream<G> {
-    fn drop(&mut self) {
-        self.held.zeroize();
     }
 }

@@ -210,22 +210,23 @@ impl<A: Aes> Gcm<A> {
         self.partial.extend_from_slice(&data[whole..]);
     }
 
-    fn apply_keystream(&mut self, data: &mut [u8]) -> Result<()> {
+    fn apply_keystream(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        out.copy_from_slice(input);
         // The only error is the end of the key stream, which the message limit keeps out of reach.
-        self.keystream.try_apply_keystream(data).map_err(|_| CryptoError::InputLength)
+        self.keystream.try_apply_keystream(out).map_err(|_| CryptoError::InputLength)
     }
 }
 
 impl<A: Aes> Galois for Gcm<A> {
-    fn encrypt(&mut self, data: &mut [u8]) -> Result<()> {
-        self.apply_keystream(data)?;
-        self.hash_text(data);
+    fn encrypt(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        self.apply_keystream(input, out)?;
+        self.hash_text(out);
         Ok(())
     }
 
-    fn decrypt(&mut self, data: &mut [u8]) -> Result<()> {
-        self.hash_text(data);
-        self.apply_keystream(data)
+    fn decrypt(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
+        self.hash_text(input);
+        self.apply_keystream(input, out)
     }
 
     fn tag(&mut self) -> Result<[u8; TAG_BYTES]> {
