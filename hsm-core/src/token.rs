@@ -309,6 +309,12 @@ impl Token {
         self.index.read().object(handle).map(|held| held.cloned())
     }
 
+    /// Whether this is the handle of a session object, whatever the store holds by now.
+    #[must_use]
+    pub fn is_session_object(&self, handle: ObjectHandle) -> bool {
+        matches!(self.index.read().object(handle), Ok(Some(held)) if held.record().is_none())
+    }
+
     /// Takes in a session object.
     ///
     /// # Errors

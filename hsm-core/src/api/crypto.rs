@@ -2,7 +2,8 @@
 //!
 //! Owns: how an operation is tied to its key and login. Does not know: the mechanisms (`mechanisms`),
 //! which call may follow which (`operation`). After an init, a call touches its session and nothing
-//! shared that is written: no lock but the session's, no look at the store.
+//! shared that is written: no lock but the session's, no look at the store. An init with a key of the
+//! session does not look at the store either: no other process can change such a key.
 
 use crate::hsm::Hsm;
 use crate::mechanisms;
@@ -280,7 +281,9 @@ impl Hsm {
     ) -> Result<(Arc<Object>, Tie)> {
         session.operations.ensure_idle(kind, session.token.standing())?;
         known(mechanism)?;
-        self.catalogue.refresh()?;
+        if !session.token.is_session_object(key) {
+            self.catalogue.refresh()?;
+        }
         // Read before the key: a logout in between voids the operation, it never frees it.
         let now = session.standing();
         let key = self.key(session, key, Reason::KeyUnknown)?;

@@ -124,6 +124,45 @@ fn input_and_output_may_be_the_same_buffer_at_any_shift() {
     }
 }
 
+/// The work writes at once where the buffers are apart, and through memory of ours where they are not.
+#[test]
+fn a_result_is_written_at_once_exactly_where_its_place_is_apart_from_the_input() {
+    for (from, to, apart) in
+        [(0, 16, true), (16, 0, true), (0, 20, true), (20, 0, true), (0, 0, false), (0, 15, false), (15, 0, false)]
+    {
+        let mut buffer: Vec<u8> = (0..40).collect();
+        let expected: Vec<u8> = buffer[from..from + 16].iter().map(|byte| byte ^ 0xFF).collect();
+        let mut length = 16;
+        let (input, output) = raw_pair::<CK_BYTE, CK_BYTE>(&mut buffer, from, to);
+        let mut lent = false;
+        crate::calls::stream(input.input(16), output, raw(&mut length), |data, place| {
+            let made = data.iter().map(|byte| byte ^ 0xFF);
+            let Some(out) = place.lend(16) else { return Ok(Reply::Data(made.collect())) };
+            lent = true;
+            out.iter_mut().zip(made).for_each(|(out, byte)| *out = byte);
+            Ok(Reply::Written(16))
+        })
+        .unwrap();
+        assert_eq!((lent, length), (apart, 16), "from {from} to {to}");
+        assert_eq!(buffer[to..to + 16], expected, "from {from} to {to}");
+    }
+}
+
+/// The length may stand inside the output: the caller wants the length.
+#[test]
+fn a_place_with_its_own_length_inside_is_not_lent() {
+    let mut buffer = [0; 40];
+    buffer[8..16].copy_from_slice(&32_u64.to_ne_bytes());
+    let (output, length) = raw_pair::<CK_BYTE, CK_ULONG>(&mut buffer, 0, 8);
+    crate::calls::stream(null::<CK_BYTE>().input(0), output, length, |_, place| {
+        assert!(place.lend(32).is_none() && place.lend(9).is_none() && place.lend(8).is_some());
+        Ok(Reply::Data(vec![7; 32]))
+    })
+    .unwrap();
+    assert_eq!(buffer[8..16], 32_u64.to_ne_bytes());
+    assert_eq!((buffer[7], buffer[16], buffer[31], buffer[32]), (7, 7, 7, 0));
+}
+
 #[test]
 fn a_list_follows_the_same_protocol_in_elements() {
     let work = || Ok(vec![7, 8, 9]);

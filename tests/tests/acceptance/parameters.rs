@@ -92,6 +92,37 @@ fn gcm_takes_any_iv_length_and_tags_of_32_to_128_bits() {
     });
 }
 
+#[test]
+fn a_gcm_message_with_a_wrong_tag_leaves_no_plaintext_in_the_callers_buffer() {
+    isolated!(|_, _| {
+        let raw = Raw::start();
+        let session = raw.user_session();
+        let key = raw.aes(session, 32);
+        for bytes in [1, 64, 100_000] {
+            let (mut iv, plaintext) = ([3; 12], vec![0xA5; bytes]);
+            let mut gcm = gcm(&mut iv, 128);
+            let mut sealed = raw.encrypt(session, with(CKM_AES_GCM, &mut gcm), key, &plaintext).expect("sealed");
+            *sealed.last_mut().expect("a tag") ^= 1;
+            for in_parts in [false, true] {
+                let mut out = vec![0x11; bytes + 16];
+                let mut room = out.len() as CK_ULONG;
+                let mut mechanism = with(CKM_AES_GCM, &mut gcm);
+                assert_eq!(ck!(raw, C_DecryptInit, session, &mut mechanism, key), CKR_OK);
+                let (data, length) = input(&sealed);
+                let code = if in_parts {
+                    assert_eq!(ck!(raw, C_DecryptUpdate, session, data, length, out.as_mut_ptr(), &mut room), CKR_OK);
+                    room = out.len() as CK_ULONG;
+                    ck!(raw, C_DecryptFinal, session, out.as_mut_ptr(), &mut room)
+                } else {
+                    ck!(raw, C_Decrypt, session, data, length, out.as_mut_ptr(), &mut room)
+                };
+                assert_eq!(code, CKR_ENCRYPTED_DATA_INVALID, "{bytes} bytes, in parts: {in_parts}");
+                assert!(!out.contains(&0xA5), "{bytes} bytes, in parts: {in_parts}: plaintext of a forged message");
+            }
+        }
+    });
+}
+
 fn gcm(iv: &mut [u8], tag_bits: CK_ULONG) -> CK_GCM_PARAMS {
     CK_GCM_PARAMS {
         pIv: iv.as_mut_ptr(),
