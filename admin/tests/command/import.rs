@@ -24,7 +24,7 @@ fn sign(world: &World, label: &str, mechanism: u64, data: &[u8]) -> Vec<u8> {
     hsm.sign_init(session, &Mechanism { kind: mechanism, params: Params::None }, keys[0]).unwrap();
     match hsm.sign(session, data, Room::Bytes(4096)).unwrap() {
         Reply::Data(signature) => signature,
-        Reply::Size(size) => panic!("asked for room: {size}"),
+        other => panic!("room was given, and no memory: {other:?}"),
     }
 }
 
