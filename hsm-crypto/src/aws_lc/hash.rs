@@ -18,7 +18,7 @@ pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
         Hash::Sha384 => &digest::SHA384,
         Hash::Sha512 => &digest::SHA512,
     };
-    Box::new(Running(digest::Context::new(algorithm)))
+    Box::new(Running { algorithm, context: None })
 }
 
 /// Starts an HMAC with a key of any length.
@@ -30,43 +30,45 @@ pub(super) fn hmac(hash: Hash, key: &[u8]) -> Box<dyn Mac> {
         Hash::Sha384 => hmac::HMAC_SHA384,
         Hash::Sha512 => hmac::HMAC_SHA512,
     };
-    let key = hmac::Key::new(algorithm, key);
-    let context = hmac::Context::with_key(&key);
-    Box::new(Keyed { key, context, tag_bytes: hash.output_bytes() })
+    Box::new(Keyed { key: hmac::Key::new(algorithm, key), context: None, tag_bytes: hash.output_bytes() })
 }
 
-struct Running(digest::Context);
+/// A digest; its context is made with the first byte, so that an operation never makes a second one for nothing.
+struct Running {
+    algorithm: &'static digest::Algorithm,
+    context: Option<digest::Context>,
+}
 
 impl Digest for Running {
     fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
+        self.context.get_or_insert_with(|| digest::Context::new(self.algorithm)).update(data);
     }
 
     fn finish(&mut self) -> Vec<u8> {
-        let fresh = digest::Context::new(self.0.algorithm());
-        std::mem::replace(&mut self.0, fresh).finish().as_ref().to_vec()
+        let context = self.context.take().unwrap_or_else(|| digest::Context::new(self.algorithm));
+        context.finish().as_ref().to_vec()
     }
 
     fn fork(&self) -> Box<dyn Digest> {
-        Box::new(Running(self.0.clone()))
+        Box::new(Running { algorithm: self.algorithm, context: self.context.clone() })
     }
 }
 
-/// AWS-LC wipes key and state when they are freed.
+/// A MAC; its context is made as that of a digest. AWS-LC wipes key and state when they are freed.
 struct Keyed {
     key: hmac::Key,
-    context: hmac::Context,
+    context: Option<hmac::Context>,
     tag_bytes: usize,
 }
 
 impl Mac for Keyed {
     fn update(&mut self, data: &[u8]) {
-        self.context.update(data);
+        self.context.get_or_insert_with(|| hmac::Context::with_key(&self.key)).update(data);
     }
 
     fn finish(&mut self) -> Vec<u8> {
-        let fresh = hmac::Context::with_key(&self.key);
-        std::mem::replace(&mut self.context, fresh).sign().as_ref().to_vec()
+        let context = self.context.take().unwrap_or_else(|| hmac::Context::with_key(&self.key));
+        context.sign().as_ref().to_vec()
     }
 
     fn tag_bytes(&self) -> usize {
