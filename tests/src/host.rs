@@ -8,6 +8,9 @@ use crate::{Place, module, outside};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What [`compiled`] takes to build a program with AddressSanitizer in it.
+pub const ASAN: [&str; 2] = ["-fsanitize=address", "-fno-omit-frame-pointer"];
+
 /// Compiles a C program of `tests/c` into the place; `more` are further arguments of the compiler.
 ///
 /// # Panics

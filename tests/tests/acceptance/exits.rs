@@ -4,7 +4,7 @@
 //! facts about OPENSSL_cleanup (C_Finalize from exit handlers) and libp11 (no C_Finalize at all).
 
 use perilune_tests::Place;
-use perilune_tests::host::{compiled, host, under_valgrind};
+use perilune_tests::host::{ASAN, compiled, host, under_valgrind};
 use perilune_tests::outside;
 use std::path::Path;
 
@@ -66,6 +66,15 @@ fn destructors_of_thread_local_values_sign_and_write() {
     leave("thread-ends", 3);
 }
 
+/// Has the program of `exit.c` leave without C_Finalize in each of its ways.
+fn leave_unfinished(run: impl Fn(&str) -> String) {
+    for way in ["return", "exit", "thread", "atexit-early", "atexit-late", "destructor"] {
+        let said = run(way);
+        let late = !["return", "exit", "thread"].contains(&way);
+        assert!(said.contains("used") && said.contains("late calls done") == late, "{way}: {said}");
+    }
+}
+
 #[test]
 fn valgrind_finds_nothing_in_the_last_moments() {
     if !outside::has("valgrind") {
@@ -73,22 +82,72 @@ fn valgrind_finds_nothing_in_the_last_moments() {
     }
     let place = Place::new();
     let program = compiled(&place, "leave", &[]);
-    for way in ["handlers", "thread-ends"] {
+    for way in ["exit-sign", "exit-write", "handlers", "thread-ends"] {
         leave_in(&place, &program, way, 1, |arguments| under_valgrind(&place, &program, arguments));
     }
+    let program = compiled(&place, "exit", &[]);
+    leave_unfinished(|way| under_valgrind(&place, &program, &[way]));
 }
 
 #[test]
-fn openssl_and_its_engine_leave_in_any_order() {
-    let place = Place::new().with_token();
-    place.key_pair("EC:prime256v1", "01", "ec");
-    let program = compiled(&place, "openssl", &["-lcrypto"]);
-    let uri = Place::engine_key("ec");
+fn address_sanitizer_finds_nothing_in_the_last_moments() {
+    let place = Place::new();
+    let watched = |program: &Path, arguments: &[&str]| {
+        let said = host(&place, program, arguments, &[]);
+        assert!(!said.contains("Sanitizer"), "{arguments:?}: {said}");
+        said
+    };
+    let program = compiled(&place, "leave", &ASAN);
+    for way in ["exit-sign", "exit-write", "quick", "handlers", "finalise-handler", "thread-ends"] {
+        leave_in(&place, &program, way, 1, |arguments| watched(&program, arguments));
+    }
+    let program = compiled(&place, "exit", &ASAN);
+    leave_unfinished(|way| watched(&program, &[way]));
+}
+
+/// Has a program sign through OpenSSL's engine and leave in each of its ways.
+fn leave_openssl(uri: &str, rounds: usize, run: impl Fn(&[&str]) -> String) {
     for way in ["return", "exit-thread", "cleanup", "finish", "handlers", "direct-first", "direct-after"] {
-        for _ in 0..3 {
-            let said = host(&place, &program, &[&uri, way], &[]);
+        for _ in 0..rounds {
+            let said = run(&[uri, way]);
             let late = said.matches("late calls done").count();
             assert!(said.contains("signed") && late == if way == "handlers" { 2 } else { 0 }, "{way}: {said}");
         }
     }
+}
+
+/// A place with a key for OpenSSL's engine, and the key's name.
+fn with_engine_key() -> (Place, String) {
+    let place = Place::new().with_token();
+    place.key_pair("EC:prime256v1", "01", "ec");
+    let uri = Place::engine_key("ec");
+    (place, uri)
+}
+
+#[test]
+fn openssl_and_its_engine_leave_in_any_order() {
+    let (place, uri) = with_engine_key();
+    let program = compiled(&place, "openssl", &["-lcrypto"]);
+    leave_openssl(&uri, 3, |arguments| host(&place, &program, arguments, &[]));
+}
+
+#[test]
+fn valgrind_finds_nothing_when_openssl_and_its_engine_leave() {
+    if !outside::has("valgrind") {
+        return outside::skip("valgrind (openssl)", "valgrind is not here");
+    }
+    let (place, uri) = with_engine_key();
+    let program = compiled(&place, "openssl", &["-lcrypto"]);
+    leave_openssl(&uri, 1, |arguments| under_valgrind(&place, &program, arguments));
+}
+
+#[test]
+fn address_sanitizer_finds_nothing_when_openssl_and_its_engine_leave() {
+    let (place, uri) = with_engine_key();
+    let program = compiled(&place, "openssl", &[&ASAN[..], &["-lcrypto"]].concat());
+    leave_openssl(&uri, 1, |arguments| {
+        let said = host(&place, &program, arguments, &[]);
+        assert!(!said.contains("Sanitizer"), "{arguments:?}: {said}");
+        said
+    });
 }

@@ -3,12 +3,10 @@
 //! Owns: valgrind's memory checker, AddressSanitizer with its search for lost memory, the counts of /proc. The programs are
 //! `tests/c/work.c` (something of everything) and `tests/c/rounds.c`. Each tool has a control: a fault that it must find.
 
-use perilune_tests::host::{compiled, host, under_valgrind, valgrind};
+use perilune_tests::host::{ASAN, compiled, host, under_valgrind, valgrind};
 use perilune_tests::{Place, module, outside};
 use std::path::PathBuf;
 use std::process::Command;
-
-const ASAN: [&str; 2] = ["-fsanitize=address", "-fno-omit-frame-pointer"];
 
 /// Whether the test can use valgrind; notes it as skipped where not.
 fn has_valgrind(test: &str) -> bool {
