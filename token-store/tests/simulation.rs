@@ -28,6 +28,8 @@ const SEEDS: u64 = 3000;
 const FOUND: [u64; 4] = [53, 726, 1310, 5385];
 /// Calls in a plan.
 const CALLS: usize = 40;
+/// After so many failed writes in a row the disk heals: each of them doubles the states that are possible.
+const FAILED_MAX: u32 = 10;
 /// Short enough that a plan folds its journal several times.
 const FOLD_BYTES: u64 = (8 << 10) + 3000;
 
@@ -119,6 +121,9 @@ impl World {
 
     /// Writes a pair, changes a record or deletes one; and finds out which state it was in.
     fn write(&mut self, who: usize) {
+        if self.failed >= FAILED_MAX {
+            self.disk.heal();
+        }
         let (changes, partition) = (self.changes(), self.partition);
         let Some(process) = self.process(who) else { return };
         let mut before = None;
