@@ -15,12 +15,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub const P_256: [u8; 10] = [6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7];
 /// The token that the thread logs in to and out of, because that touches every session of a token.
 pub const OTHER_TOKEN: &str = "other";
+/// The token that a thread initialises anew and whose PINs it sets.
+const RENEWED_TOKEN: &str = "renewed";
 
 /// What the threads work on.
 pub struct Bench<'a> {
     raw: &'a Raw,
     slot: CK_SLOT_ID,
     other: CK_SLOT_ID,
+    renewed: CK_SLOT_ID,
     /// A P-256 pair in the token, label `pair`.
     pub ec: (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
     /// An RSA-2048 pair in the token, label `rsa`.
@@ -34,7 +37,7 @@ pub struct Bench<'a> {
 type Kind = (&'static str, fn(&Bench<'_>, CK_SESSION_HANDLE));
 
 /// Every kind; a thread each.
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     ("sign with P-256", sign_ec),
     ("sign with RSA", sign_rsa),
     ("verify", verify),
@@ -45,6 +48,7 @@ const KINDS: [Kind; 15] = [
     ("session objects", session_objects),
     ("generate pairs", pairs),
     ("log in and out", login),
+    ("initialise a token, set PINs", renew),
     ("sessions", sessions),
     ("random", random),
     ("information", information),
@@ -53,12 +57,12 @@ const KINDS: [Kind; 15] = [
 ];
 
 impl<'a> Bench<'a> {
-    /// Makes two tokens with keys and logs in to the first; returns the bench and a read-write session.
+    /// Makes the tokens, keys in the first, and logs in to that one; returns the bench and a read-write session.
     #[must_use]
     pub fn new(raw: &'a Raw) -> (Self, CK_SESSION_HANDLE) {
         let session = raw.user_session();
         let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
-        let other = raw.new_token_named(OTHER_TOKEN);
+        let [other, renewed] = [OTHER_TOKEN, RENEWED_TOKEN].map(|name| raw.new_token_named(name));
         let both = Template::new().flag(CKA_TOKEN, true).text(CKA_LABEL, "pair").flag(CKA_DERIVE, true);
         let ec = raw.ec(session, CKM_EC_KEY_PAIR_GEN, &P_256, &both).expect("a pair");
         let kept = Template::new().flag(CKA_TOKEN, true).text(CKA_LABEL, "rsa");
@@ -66,7 +70,7 @@ impl<'a> Bench<'a> {
         let rsa = raw.generate_pair(session, plain(CKM_RSA_PKCS_KEY_PAIR_GEN), public, kept).expect("an RSA pair");
         let aes = raw.aes(session, 32);
         let rounds = KINDS.iter().map(|_| AtomicU64::new(0)).collect();
-        (Self { raw, slot, other, ec, rsa, aes, stop: AtomicBool::new(false), rounds }, session)
+        (Self { raw, slot, other, renewed, ec, rsa, aes, stop: AtomicBool::new(false), rounds }, session)
     }
 
     /// Runs `work` while the threads are busy: after each has done a round, and until each has done some more.
@@ -207,6 +211,19 @@ fn login(bench: &Bench<'_>, _: CK_SESSION_HANDLE) {
         assert_eq!(ck!(bench.raw, C_Logout, session), CKR_OK);
     }
     assert_eq!(ck!(bench.raw, C_CloseSession, session), CKR_OK);
+}
+
+/// The Security Officer's PIN is another one for a moment.
+fn renew(bench: &Bench<'_>, _: CK_SESSION_HANDLE) {
+    let raw = bench.raw;
+    assert_eq!(raw.init_token(bench.renewed, SO_PIN, RENEWED_TOKEN), Ok(()));
+    let session = raw.session(bench.renewed);
+    let (pin, length) = (USER_PIN.as_ptr().cast_mut(), USER_PIN.len() as CK_ULONG);
+    assert_eq!(raw.login(session, CKU_SO, SO_PIN), Ok(()));
+    assert_eq!(ck!(raw, C_InitPIN, session, pin, length), CKR_OK);
+    assert_eq!(ck!(raw, C_SetPIN, session, SO_PIN.as_ptr().cast_mut(), SO_PIN.len() as CK_ULONG, pin, length), CKR_OK);
+    assert_eq!(ck!(raw, C_SetPIN, session, pin, length, SO_PIN.as_ptr().cast_mut(), SO_PIN.len() as CK_ULONG), CKR_OK);
+    assert_eq!(ck!(raw, C_CloseSession, session), CKR_OK);
 }
 
 fn sessions(bench: &Bench<'_>, _: CK_SESSION_HANDLE) {
