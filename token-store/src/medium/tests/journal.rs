@@ -166,3 +166,21 @@ fn nonsense_behind_the_last_frame_is_not_read() {
         assert_eq!(found(&surface), [1]);
     }
 }
+
+/// A write may be torn in the zeros behind a frame, at the end of a surface of which no longer length is durable.
+#[test]
+fn a_last_frame_without_the_zeros_behind_it_counts_and_has_them_when_it_is_confirmed() {
+    let surface = journal(0);
+    let start = Header::read(&surface).unwrap().start().offset;
+    let end = append_all(&surface, &[1, 2]).offset;
+    for missing in 1..=7 {
+        surface.cut(end - missing).unwrap();
+        assert_eq!(found(&surface), [1, 2], "{missing} zeros are missing");
+        confirm(&surface, start, end).unwrap();
+        assert_eq!(surface.length().unwrap(), end);
+    }
+    surface.cut(end - 8).unwrap();
+    assert_eq!(found(&surface), [1], "its last byte is missing");
+    surface.cut(end - 16).unwrap();
+    assert!(matches!(confirm(&surface, start, end), Err(StoreError::Damaged { .. })));
+}
