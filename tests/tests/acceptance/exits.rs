@@ -106,7 +106,7 @@ fn address_sanitizer_finds_nothing_in_the_last_moments() {
 }
 
 /// Has a program sign through OpenSSL's engine and leave in each of its ways.
-fn leave_openssl(uri: &str, rounds: usize, run: impl Fn(&[&str]) -> String) {
+pub fn leave_openssl(uri: &str, rounds: usize, run: impl Fn(&[&str]) -> String) {
     for way in ["return", "exit-thread", "cleanup", "finish", "handlers", "direct-first", "direct-after"] {
         for _ in 0..rounds {
             let said = run(&[uri, way]);
@@ -117,7 +117,7 @@ fn leave_openssl(uri: &str, rounds: usize, run: impl Fn(&[&str]) -> String) {
 }
 
 /// A place with a key for OpenSSL's engine, and the key's name.
-fn with_engine_key() -> (Place, String) {
+pub fn with_engine_key() -> (Place, String) {
     let place = Place::new().with_token();
     place.key_pair("EC:prime256v1", "01", "ec");
     let uri = Place::engine_key("ec");

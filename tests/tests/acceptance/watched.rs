@@ -3,6 +3,7 @@
 //! Owns: valgrind's memory checker, AddressSanitizer with its search for lost memory, the counts of /proc. The programs are
 //! `tests/c/work.c` (something of everything) and `tests/c/rounds.c`. Each tool has a control: a fault that it must find.
 
+use crate::exits::{leave_openssl, with_engine_key};
 use perilune_tests::host::{ASAN, compiled, host, under_valgrind, valgrind};
 use perilune_tests::{Place, module, outside};
 use std::path::PathBuf;
@@ -106,6 +107,15 @@ fn address_sanitizer_finds_nothing_in_a_module_built_for_it() {
     for way in ["exit-sign", "exit-write", "quick", "handlers", "finalise-handler", "thread-ends"] {
         run("leave", &[way]);
     }
+    let (place, uri) = with_engine_key();
+    let program = compiled(&place, "openssl", &[&ASAN[..], &["-lcrypto"]].concat());
+    leave_openssl(&uri, 1, |arguments| {
+        let mut command = place.command(&program);
+        command.arg(&module).args(arguments);
+        let said = outside::output(command);
+        assert!(!said.contains("Sanitizer"), "openssl {arguments:?}: {said}");
+        said
+    });
 }
 
 /// Builds the module with AddressSanitizer. Stable Rust brings the runtime but keeps the option for the compiler's own
