@@ -260,7 +260,7 @@ impl<T: Plain> Array<'_, T> {
 impl<'call> Input<'call> {
     /// Lends the bytes; null with length 0 is an empty input.
     ///
-    /// Nothing of the caller's memory may be written while the slice lives; results are written after the work.
+    /// While the slice lives, nothing of the caller's memory is written but what [`Raw::lend`] has found to be apart from it.
     ///
     /// # Errors
     /// `ArgumentsBad(what)` for null with a length, or a length above `most`.
@@ -271,7 +271,8 @@ impl<'call> Input<'call> {
             return Ok(&[]);
         }
         // SAFETY: not null and of a sane length (checked above), so the caller promises that many readable bytes for
-        // the call; the slice dies before results are written, also when input and output are the same buffer.
+        // the call; no byte of it is written while the slice lives: `Raw::lend` refuses a buffer that overlaps it, and every
+        // other result is written when it is dead.
         Ok(unsafe { slice::from_raw_parts(self.bytes.address, length) })
     }
 

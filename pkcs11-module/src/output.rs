@@ -1,8 +1,8 @@
 //! Results of variable length, and the protocol by which their size is asked for.
 //!
 //! Owns: when a size is answered and when the result is written. Does not know: what the result is.
-//! A result is made completely before a byte of the caller's memory is written: input and output may be
-//! the same buffer, and the length may even stand inside the output.
+//! Input and output may be the same buffer, and the length may even stand inside the output: a result is made completely
+//! before a byte of the caller's memory is written, except where [`stream`] has found the three to be apart.
 //! Rule source: PKCS#11 v2.40, 5.2 (functions returning output in a variable-length buffer).
 
 use ffi_headers::*;

@@ -190,7 +190,7 @@ fn finalise_and_initialise_at_once_while_threads_do_everything() {
             let now = || counts.each_ref().map(|count| count.load(Ordering::Relaxed));
             for round in 0_u64..rounds {
                 let before = now();
-                if round % 8 == 7 {
+                if round % 8 == 0 {
                     until("every thread gets on", || now().iter().zip(&before).all(|(now, before)| now > before));
                 } else {
                     // Somebody has got on; not everybody, so that many are in the middle of something.
@@ -202,6 +202,8 @@ fn finalise_and_initialise_at_once_while_threads_do_everything() {
             }
             stop.store(true, Ordering::Relaxed);
         });
+        let counts = counts.map(AtomicU64::into_inner);
+        assert!(counts.iter().all(|&count| count > 0), "everybody got something done: {counts:?}");
         raw.finalize();
         assert_eq!(ck!(raw, C_GetInfo, &mut CK_INFO::default()), CKR_CRYPTOKI_NOT_INITIALIZED);
         assert_eq!(ck!(raw, C_Initialize, null_mut()), CKR_OK);
