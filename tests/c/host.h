@@ -96,7 +96,7 @@ static CK_SESSION_HANDLE user(void)
 }
 
 /* Makes a P-256 pair in the session, or finds the private key of the one in the token. */
-static CK_OBJECT_HANDLE key(CK_SESSION_HANDLE session, CK_BBOOL kept)
+static inline CK_OBJECT_HANDLE key(CK_SESSION_HANDLE session, CK_BBOOL kept)
 {
     CK_BYTE curve[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
     CK_BBOOL yes = CK_TRUE;
@@ -116,7 +116,7 @@ static CK_OBJECT_HANDLE key(CK_SESSION_HANDLE session, CK_BBOOL kept)
     return other;
 }
 
-static void sign(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE with)
+static inline void sign(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE with)
 {
     CK_MECHANISM ecdsa = {CKM_ECDSA, NULL, 0};
     CK_BYTE digest[32] = {1}, signature[64];
