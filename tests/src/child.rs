@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// How long a forked child may take; SIGALRM (14) ends one that hangs.
 pub const FORKED_LIMIT_S: u32 = 120;
 /// What the long runs take on top: seconds for each unit of these variables.
-const LONGER: [(&str, u64); 2] = [("PERILUNE_SOAK_SECONDS", 2), ("PERILUNE_KILLS", 2)];
+const LONGER: [(&str, u64); 3] = [("PERILUNE_SOAK_SECONDS", 2), ("PERILUNE_KILLS", 2), ("PERILUNE_TIMING", 4)];
 
 const TEST: &str = "PERILUNE_TEST_CHILD";
 const ROLE: &str = "PERILUNE_TEST_ROLE";
