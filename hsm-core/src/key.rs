@@ -12,11 +12,10 @@ use crate::reason::{Reason, Result};
 use ffi_headers::*;
 use hsm_crypto::ec::{EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
-use hsm_crypto::{CryptoError, SecretBytes};
+use hsm_crypto::{CryptoError, SymmetricKey};
 use std::sync::Arc;
 
 /// A parsed key.
-#[derive(Clone)]
 pub enum Key {
     /// CKK_RSA, private.
     RsaPrivate(Arc<dyn RsaPrivateKey>),
@@ -35,7 +34,7 @@ pub enum Key {
     /// CKK_EC_MONTGOMERY with X25519, public.
     XPublic([u8; 32]),
     /// CKK_AES, CKK_GENERIC_SECRET, CKK_SHA*_HMAC.
-    Secret(SecretBytes),
+    Secret(Box<SymmetricKey>),
 }
 
 impl Key {
@@ -76,7 +75,7 @@ pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
         }
         (CKO_PUBLIC_KEY, key_type) => parse_public_on_curve(env, key_type, attributes),
         (CKO_PRIVATE_KEY, key_type) => parse_private_on_curve(env, key_type, attributes),
-        (CKO_SECRET_KEY, _) => Ok(Key::Secret(SecretBytes::copy_of(object::part(attributes, CKA_VALUE)?))),
+        (CKO_SECRET_KEY, _) => Ok(Key::Secret(Box::new(SymmetricKey::copy_of(object::part(attributes, CKA_VALUE)?)))),
         _ => Err(Reason::KeyMaterial("the object is not a key")),
     }
 }

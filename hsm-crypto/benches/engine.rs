@@ -8,7 +8,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use hsm_crypto::cipher::{Direction, GcmParams};
 use hsm_crypto::ec::Curve;
-use hsm_crypto::{Hash, Random, preferred};
+use hsm_crypto::{Hash, Random, SymmetricKey, preferred};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -34,13 +34,14 @@ fn engine(criterion: &mut Criterion) {
     group.bench_function("RSA-2048 sign", |bench| {
         bench.iter(|| rsa.sign_pkcs1(black_box(&[7; 51]), &OsRandom).unwrap());
     });
-    let gcm = GcmParams { iv: vec![1; 12], aad: Vec::new(), tag_bytes: 16 };
+    let gcm = GcmParams { iv: &[1; 12], aad: &[], tag_bytes: 16 };
+    let key = SymmetricKey::copy_of(&KEY);
     for (bytes, size) in SIZES {
         let data = vec![7; bytes];
         group.bench_function(format!("AES-GCM {size}"), |bench| {
             bench.iter(|| {
                 let mut out = Vec::with_capacity(bytes + 16);
-                let mut cipher = (engine.gcm)(&gcm, Direction::Encrypt, &KEY).unwrap();
+                let mut cipher = (engine.gcm)(&gcm, Direction::Encrypt, &key).unwrap();
                 cipher.update(black_box(&data), &mut out).unwrap();
                 cipher.finish(&mut out).unwrap();
                 out

@@ -141,12 +141,12 @@ pub enum KeyWrap {
 }
 
 /// Parameters of AES-GCM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GcmParams {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcmParams<'a> {
     /// Initialisation vector, 1 byte or more.
-    pub iv: Vec<u8>,
+    pub iv: &'a [u8],
     /// Additional authenticated data.
-    pub aad: Vec<u8>,
+    pub aad: &'a [u8],
     /// Tag length in bytes, 4 to 16.
     pub tag_bytes: usize,
 }

@@ -1,6 +1,8 @@
 //! Hashes and MACs: their names, sizes and the running state of a computation.
 
-use crate::error::Result;
+use crate::error::{CryptoError, Result};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,14 +58,29 @@ pub trait Digest: Send {
 /// A MAC in the making (HMAC or CMAC); holds key material and wipes it on drop.
 pub trait Mac: Send {
     /// Takes in more of the message.
-    fn update(&mut self, data: &[u8]);
-    /// Returns the full-length tag of everything taken in and starts anew with the same key.
-    fn finish(&mut self) -> Vec<u8>;
-    /// Length of the full tag in bytes.
-    fn tag_bytes(&self) -> usize;
-    /// Compares in constant time `tag`, which may be a truncation, with the computed one; starts anew.
     ///
     /// # Errors
-    /// `SignatureLength` when `tag` is empty or longer than the full tag, `BadSignature` when it differs.
-    fn verify(&mut self, tag: &[u8]) -> Result<()>;
+    /// `EngineFailed`, also after `finish` or `verify`.
+    fn update(&mut self, data: &[u8]) -> Result<()>;
+    /// Returns the full-length tag of everything taken in; the computation is over.
+    ///
+    /// # Errors
+    /// As `update`.
+    fn finish(&mut self) -> Result<Vec<u8>>;
+    /// Length of the full tag in bytes.
+    fn tag_bytes(&self) -> usize;
+    /// Compares in constant time `tag`, which may be a truncation, with the computed one; the computation is over.
+    ///
+    /// # Errors
+    /// `SignatureLength` when `tag` is empty or longer than the full tag, `BadSignature` when it differs; as `update`.
+    fn verify(&mut self, tag: &[u8]) -> Result<()> {
+        let mut full = self.finish()?;
+        let expected = full.get(..tag.len()).filter(|part| !part.is_empty()).ok_or(CryptoError::SignatureLength);
+        let same = expected.map(|expected| bool::from(expected.ct_eq(tag)));
+        full.zeroize();
+        if same? { Ok(()) } else { Err(CryptoError::BadSignature) }
+    }
 }
+
+/// The answer of a MAC that has ended.
+pub(crate) const MAC_IS_OVER: CryptoError = CryptoError::EngineFailed("the MAC is over");

@@ -30,9 +30,11 @@ pub mod rsa;
 mod rsa_parts;
 pub mod secret;
 pub mod selftest;
+pub mod symmetric;
 
 pub use error::{CryptoError, Result};
 pub use hash::Hash;
 pub use provider::{Provider, portable, preferred};
 pub use random::Random;
 pub use secret::SecretBytes;
+pub use symmetric::SymmetricKey;

@@ -9,6 +9,7 @@ use crate::hash::{Digest, Hash, Mac};
 use crate::random::Random;
 use crate::rsa::{RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::secret::SecretBytes;
+use crate::symmetric::SymmetricKey;
 use std::sync::Arc;
 
 /// An engine: every algorithm of this crate as a function.
@@ -21,9 +22,9 @@ pub struct Provider {
     /// Starts a digest.
     pub digest: fn(Hash) -> Box<dyn Digest>,
     /// Starts an HMAC with a key of any length.
-    pub hmac: fn(Hash, &[u8]) -> Box<dyn Mac>,
+    pub hmac: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
     /// Starts an AES-CMAC; the key has 16, 24 or 32 bytes.
-    pub cmac: fn(&[u8]) -> Result<Box<dyn Mac>>,
+    pub cmac: fn(&SymmetricKey) -> Result<Box<dyn Mac>>,
     /// Generates an RSA key of so many bits with the public exponent given big-endian, and proves it by one operation.
     pub rsa_generate: fn(usize, &[u8], &dyn Random) -> Result<RsaParts>,
     /// Parses and checks a private key. `prime_1` to `coefficient` may all be empty: they are then recovered from `d`.
@@ -43,9 +44,9 @@ pub struct Provider {
     /// Makes an X25519 key from its 32 bytes.
     pub x25519_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
     /// Starts a cipher with a key of 16, 24 or 32 bytes.
-    pub cipher: fn(&Mode, Direction, &[u8]) -> Result<Box<dyn Cipher>>,
+    pub cipher: fn(&Mode, Direction, &SymmetricKey) -> Result<Box<dyn Cipher>>,
     /// Starts AES-GCM with a key of 16, 24 or 32 bytes.
-    pub gcm: fn(&GcmParams, Direction, &[u8]) -> Result<Box<dyn Aead>>,
+    pub gcm: fn(&GcmParams<'_>, Direction, &SymmetricKey) -> Result<Box<dyn Aead>>,
     /// Wraps key material; arguments: kind, key-encryption key, initial value (`None` for the default), data.
     pub key_wrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>>,
     /// Unwraps what `key_wrap` made; any integrity failure is `DecryptionFailed`.

@@ -8,7 +8,7 @@ use common::{System, engines, random_bytes};
 use hsm_crypto::cipher::{Direction, GcmParams, KeyWrap, Mode};
 use hsm_crypto::ec::Curve;
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaParts};
-use hsm_crypto::{CryptoError, Hash, Provider, SecretBytes, portable, preferred};
+use hsm_crypto::{CryptoError, Hash, Provider, SecretBytes, SymmetricKey, portable, preferred};
 use std::sync::OnceLock;
 
 /// One RSA key for all tests of this file, since generation is slow.
@@ -197,7 +197,7 @@ fn run_cipher(
     input: &[u8],
     pieces: &[usize],
 ) -> Vec<u8> {
-    let mut cipher = (engine.cipher)(mode, direction, key).unwrap();
+    let mut cipher = (engine.cipher)(mode, direction, &SymmetricKey::copy_of(key)).unwrap();
     let mut out = Vec::new();
     let mut rest = input;
     for piece in pieces.iter().cycle() {
@@ -248,13 +248,13 @@ fn ciphers_give_the_same_bytes_in_every_engine_however_the_input_is_cut() {
 
 fn run_gcm(
     engine: &Provider,
-    params: &GcmParams,
+    params: &GcmParams<'_>,
     direction: Direction,
     key: &[u8],
     input: &[u8],
     piece: usize,
 ) -> Result<Vec<u8>, CryptoError> {
-    let mut aead = (engine.gcm)(params, direction, key)?;
+    let mut aead = (engine.gcm)(params, direction, &SymmetricKey::copy_of(key))?;
     let mut out = Vec::new();
     for part in input.chunks(piece) {
         let (before, announced) = (out.len(), aead.update_bytes(part.len()));
@@ -281,7 +281,8 @@ fn gcm_gives_the_same_bytes_in_every_engine_and_opens_nothing_changed() {
             (60, 13, 0, 33),
             (128, 16, 5, 48),
         ] {
-            let params = GcmParams { iv: random_bytes(iv_bytes), aad: random_bytes(aad_bytes), tag_bytes };
+            let (iv, aad, longer) = (random_bytes(iv_bytes), random_bytes(aad_bytes), random_bytes(aad_bytes + 1));
+            let params = GcmParams { iv: &iv, aad: &aad, tag_bytes };
             let plain = random_bytes(len);
             let reference = run_gcm(portable(), &params, Direction::Encrypt, &key, &plain, usize::MAX).unwrap();
             assert_eq!(reference.len(), len + tag_bytes);
@@ -297,7 +298,7 @@ fn gcm_gives_the_same_bytes_in_every_engine_and_opens_nothing_changed() {
                     let outcome = run_gcm(engine, &params, Direction::Decrypt, &key, &changed, 16);
                     assert_eq!(outcome, Err(CryptoError::DecryptionFailed));
                 }
-                let other = GcmParams { aad: random_bytes(aad_bytes + 1), ..params.clone() };
+                let other = GcmParams { aad: &longer, ..params };
                 let outcome = run_gcm(engine, &other, Direction::Decrypt, &key, &reference, 16);
                 assert_eq!(outcome, Err(CryptoError::DecryptionFailed));
                 let short = &reference[..tag_bytes - 1];
@@ -312,7 +313,7 @@ fn gcm_gives_the_same_bytes_in_every_engine_and_opens_nothing_changed() {
 
 #[test]
 fn digests_and_macs_are_the_same_in_every_engine_however_the_input_is_cut() {
-    for len in [0, 1, 55, 64, 127, 128, 1000] {
+    for len in [0, 1, 16, 55, 64, 127, 128, 1024, 1040, 4097] {
         let data = random_bytes(len);
         for hash in Hash::ALL {
             let mut reference = (portable().digest)(hash);
@@ -332,12 +333,12 @@ fn digests_and_macs_are_the_same_in_every_engine_however_the_input_is_cut() {
                 }
             }
             for key_bytes in [0, 1, 64, 65, 128, 129, 300] {
-                let key = random_bytes(key_bytes);
-                check_macs(|engine| (engine.hmac)(hash, &key), &data);
+                let key = SymmetricKey::copy_of(&random_bytes(key_bytes));
+                check_macs(|engine| (engine.hmac)(hash, &key).unwrap(), &data);
             }
         }
         for key_bytes in [16, 24, 32] {
-            let key = random_bytes(key_bytes);
+            let key = SymmetricKey::copy_of(&random_bytes(key_bytes));
             check_macs(|engine| (engine.cmac)(&key).unwrap(), &data);
         }
     }
@@ -345,16 +346,19 @@ fn digests_and_macs_are_the_same_in_every_engine_however_the_input_is_cut() {
 
 fn check_macs(start: impl Fn(&Provider) -> Box<dyn hsm_crypto::hash::Mac>, data: &[u8]) {
     let mut reference = start(portable());
-    reference.update(data);
-    let expected = reference.finish();
+    reference.update(data).unwrap();
+    let expected = reference.finish().unwrap();
     for engine in engines() {
-        let mut mac = start(engine);
-        assert_eq!(mac.tag_bytes(), expected.len());
-        for _ in 0..2 {
-            for part in data.chunks(37) {
-                mac.update(part);
-            }
-            assert_eq!(mac.finish(), expected, "{}", engine.name);
+        let after = |piece: usize| {
+            let mut mac = start(engine);
+            data.chunks(piece).for_each(|part| mac.update(part).unwrap());
+            mac
+        };
+        for piece in [1, 16, 37, usize::MAX] {
+            let mut mac = after(piece);
+            assert_eq!(mac.tag_bytes(), expected.len());
+            assert_eq!(mac.finish().unwrap(), expected, "{}, parts of {piece} bytes", engine.name);
+            assert!(mac.finish().is_err() && mac.update(data).is_err(), "{}: a MAC goes on after its tag", engine.name);
         }
         for (tag, outcome) in [
             (expected.as_slice(), Ok(())),
@@ -363,8 +367,41 @@ fn check_macs(start: impl Fn(&Provider) -> Box<dyn hsm_crypto::hash::Mac>, data:
             (&[expected.as_slice(), &[0]].concat(), Err(CryptoError::SignatureLength)),
             (&expected.iter().map(|byte| byte ^ 1).collect::<Vec<u8>>(), Err(CryptoError::BadSignature)),
         ] {
-            mac.update(data);
-            assert_eq!(mac.verify(tag), outcome, "{}", engine.name);
+            assert_eq!(after(usize::MAX).verify(tag), outcome, "{}", engine.name);
+        }
+    }
+}
+
+/// The first operation of each kind prepares the key, the others start from copies of that.
+#[test]
+fn operations_with_one_key_do_not_disturb_each_other() {
+    let (plain, iv) = (random_bytes(100), random_bytes(16));
+    for engine in engines() {
+        let key = SymmetricKey::copy_of(&random_bytes(32));
+        let seal = |iv: &[u8], aad: &[u8]| {
+            let mut aead = (engine.gcm)(&GcmParams { iv, aad, tag_bytes: 16 }, Direction::Encrypt, &key).unwrap();
+            let mut out = Vec::new();
+            aead.update(&plain[..33], &mut out).unwrap();
+            (aead, out)
+        };
+        let (mut first, mut sealed) = seal(&iv[..12], b"aad");
+        let (mut second, mut other) = seal(&iv, b"");
+        let mut macs: Vec<_> = (0..3).map(|_| (engine.cmac)(&key).unwrap()).collect();
+        macs[0].update(&plain).unwrap();
+        macs[1].update(&plain[1..]).unwrap();
+        for (aead, out) in [(&mut first, &mut sealed), (&mut second, &mut other)] {
+            aead.update(&plain[33..], out).unwrap();
+            aead.finish(out).unwrap();
+        }
+        let alone = |params: &GcmParams<'_>| {
+            run_gcm(portable(), params, Direction::Encrypt, key.expose(), &plain, usize::MAX).unwrap()
+        };
+        assert_eq!(sealed, alone(&GcmParams { iv: &iv[..12], aad: b"aad", tag_bytes: 16 }), "{}", engine.name);
+        assert_eq!(other, alone(&GcmParams { iv: &iv, aad: b"", tag_bytes: 16 }), "{}", engine.name);
+        for (mac, message) in macs.iter_mut().zip([&plain[..], &plain[1..], &[]]) {
+            let mut reference = (portable().cmac)(&SymmetricKey::copy_of(key.expose())).unwrap();
+            reference.update(message).unwrap();
+            assert_eq!(mac.finish(), reference.finish(), "{}", engine.name);
         }
     }
 }

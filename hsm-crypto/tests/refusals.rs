@@ -8,7 +8,7 @@ use common::{Broken, System, engines, hex, random_bytes};
 use hsm_crypto::cipher::{Direction, GcmParams, KeyWrap, Mode};
 use hsm_crypto::ec::Curve;
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaParts};
-use hsm_crypto::{CryptoError, Hash, SecretBytes, portable, preferred};
+use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey, portable, preferred};
 use std::sync::OnceLock;
 
 fn key(exponent: &[u8]) -> RsaParts {
@@ -400,7 +400,7 @@ fn counters_stop_before_they_overflow() {
     for engine in engines() {
         // Two bits that start at 1 leave three blocks (PKCS#11 v2.40, 2.12.2).
         let run = |mode: &Mode, pieces: &[usize]| -> Result<Vec<u8>, CryptoError> {
-            let mut cipher = (engine.cipher)(mode, Direction::Encrypt, &[1; 16])?;
+            let mut cipher = (engine.cipher)(mode, Direction::Encrypt, &SymmetricKey::copy_of(&[1; 16]))?;
             let mut out = Vec::new();
             for piece in pieces {
                 cipher.update(&vec![0; *piece], &mut out)?;
@@ -429,10 +429,11 @@ fn counters_stop_before_they_overflow() {
 
 #[test]
 fn aes_keys_and_gcm_parameters_that_do_not_exist_are_refused() {
-    let gcm = |iv_bytes, tag_bytes| GcmParams { iv: vec![1; iv_bytes], aad: vec![], tag_bytes };
+    let gcm = |iv_bytes, tag_bytes| GcmParams { iv: &[1; 12][..iv_bytes], aad: &[], tag_bytes };
     for engine in engines() {
         for len in [0, 8, 15, 17, 31, 33, 64] {
-            let key = vec![1; len];
+            let bytes = vec![1; len];
+            let key = SymmetricKey::copy_of(&bytes);
             let refused = |outcome: Result<(), CryptoError>| {
                 assert!(matches!(outcome, Err(CryptoError::InvalidKey(_))), "{}: {len} bytes", engine.name);
             };
@@ -446,11 +447,11 @@ fn aes_keys_and_gcm_parameters_that_do_not_exist_are_refused() {
             }
             refused((engine.gcm)(&gcm(12, 16), Direction::Encrypt, &key).map(drop));
             refused((engine.cmac)(&key).map(drop));
-            refused((engine.key_wrap)(KeyWrap::Kw, &key, None, &[0; 16]).map(drop));
-            refused((engine.key_unwrap)(KeyWrap::Kw, &key, None, &[0; 24]).map(drop));
+            refused((engine.key_wrap)(KeyWrap::Kw, &bytes, None, &[0; 16]).map(drop));
+            refused((engine.key_unwrap)(KeyWrap::Kw, &bytes, None, &[0; 24]).map(drop));
         }
         for params in [gcm(0, 16), gcm(12, 0), gcm(12, 3), gcm(12, 17)] {
-            let outcome = (engine.gcm)(&params, Direction::Decrypt, &[1; 16]).map(drop);
+            let outcome = (engine.gcm)(&params, Direction::Decrypt, &SymmetricKey::copy_of(&[1; 16])).map(drop);
             assert!(matches!(outcome, Err(CryptoError::InvalidParameter(_))), "{}: {params:?}", engine.name);
         }
     }
@@ -458,10 +459,11 @@ fn aes_keys_and_gcm_parameters_that_do_not_exist_are_refused() {
 
 #[test]
 fn block_modes_refuse_partial_blocks_and_give_one_answer_to_bad_padding() {
+    let key = SymmetricKey::copy_of(&[1; 16]);
     for engine in engines() {
         for mode in [Mode::Ecb, Mode::Cbc { iv: [0; 16] }] {
             for direction in [Direction::Encrypt, Direction::Decrypt] {
-                let mut cipher = (engine.cipher)(&mode, direction, &[1; 16]).unwrap();
+                let mut cipher = (engine.cipher)(&mode, direction, &key).unwrap();
                 let mut out = Vec::new();
                 cipher.update(&[0; 17], &mut out).unwrap();
                 assert_eq!(cipher.finish(&mut out), Err(CryptoError::InputLength), "{}, {mode:?}", engine.name);
@@ -471,10 +473,10 @@ fn block_modes_refuse_partial_blocks_and_give_one_answer_to_bad_padding() {
         for last in 0..=255_u8 {
             let mut block = [7_u8; 16];
             block[15] = last;
-            let mut cipher = (engine.cipher)(&Mode::Cbc { iv: [3; 16] }, Direction::Encrypt, &[1; 16]).unwrap();
+            let mut cipher = (engine.cipher)(&Mode::Cbc { iv: [3; 16] }, Direction::Encrypt, &key).unwrap();
             let mut sealed = Vec::new();
             cipher.update(&block, &mut sealed).unwrap();
-            let mut cipher = (engine.cipher)(&Mode::CbcPad { iv: [3; 16] }, Direction::Decrypt, &[1; 16]).unwrap();
+            let mut cipher = (engine.cipher)(&Mode::CbcPad { iv: [3; 16] }, Direction::Decrypt, &key).unwrap();
             let mut out = Vec::new();
             cipher.update(&sealed, &mut out).unwrap();
             assert!(out.is_empty(), "the last block left before its padding was checked");
@@ -486,7 +488,7 @@ fn block_modes_refuse_partial_blocks_and_give_one_answer_to_bad_padding() {
             assert_eq!(cipher.finish(&mut out).map(|()| out.len()), expected, "{}: {last}", engine.name);
         }
         for len in [0, 15, 17] {
-            let mut cipher = (engine.cipher)(&Mode::CbcPad { iv: [3; 16] }, Direction::Decrypt, &[1; 16]).unwrap();
+            let mut cipher = (engine.cipher)(&Mode::CbcPad { iv: [3; 16] }, Direction::Decrypt, &key).unwrap();
             let mut out = Vec::new();
             cipher.update(&vec![0; len], &mut out).unwrap();
             assert_eq!(cipher.finish(&mut out), Err(CryptoError::InputLength), "{}: {len}", engine.name);

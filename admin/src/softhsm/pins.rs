@@ -9,7 +9,7 @@
 //! a private object is an initialisation vector and AES-256-CBC under the token's key; an empty one stays empty.
 
 use hsm_crypto::cipher::{Direction, Mode};
-use hsm_crypto::{CryptoError, Hash, SecretBytes};
+use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey};
 use thiserror::Error;
 
 /// The key of a token.
@@ -92,7 +92,8 @@ fn decrypt(key: &SecretBytes, value: &[u8]) -> Result<SecretBytes, Closed> {
         other => Closed::Engine(other),
     };
     let mode = Mode::CbcPad { iv: *iv };
-    let mut cipher = (hsm_crypto::preferred().cipher)(&mode, Direction::Decrypt, key.expose()).map_err(told)?;
+    let mut cipher = (hsm_crypto::preferred().cipher)(&mode, Direction::Decrypt, &SymmetricKey::copy_of(key.expose()))
+        .map_err(told)?;
     // Room for all at once: a vector that grows leaves unwiped copies behind.
     let mut plain = Vec::with_capacity(body.len() + IV_BYTES);
     let outcome = cipher.update(body, &mut plain).and_then(|()| cipher.finish(&mut plain));

@@ -16,7 +16,7 @@ use crate::reason::{Reason, Result};
 use ffi_headers::*;
 use hsm_crypto::cipher::{Direction, Mode};
 use hsm_crypto::encoding::{decode_spki, encode_spki};
-use hsm_crypto::{CryptoError, Hash, SecretBytes};
+use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey};
 use std::sync::Arc;
 
 /// Length of a key's or certificate's check value in bytes.
@@ -191,7 +191,7 @@ pub(crate) fn sha1_check_value(env: &Env<'_>, value: &[u8]) -> Vec<u8> {
 
 /// The check value of a block cipher's key: the first bytes of a block of zeros, encrypted.
 fn aes_check_value(env: &Env<'_>, value: &[u8]) -> Result<Vec<u8>> {
-    let mut cipher = (env.engine.cipher)(&Mode::Ecb, Direction::Encrypt, value)?;
+    let mut cipher = (env.engine.cipher)(&Mode::Ecb, Direction::Encrypt, &SymmetricKey::copy_of(value))?;
     let mut block = Vec::with_capacity(16);
     cipher.update(&[0; 16], &mut block)?;
     cipher.finish(&mut block)?;

@@ -44,6 +44,6 @@ fn verify(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Verifi
 }
 
 fn start(env: &Env<'_>, params: &Params, key: &Object) -> Result<MacOperation> {
-    let mac = rules::with_secret(env, key, |key| Ok((env.engine.cmac)(key.expose())?))?;
+    let mac = rules::with_secret(env, key, |key| Ok((env.engine.cmac)(key)?))?;
     MacOperation::new(mac, params)
 }

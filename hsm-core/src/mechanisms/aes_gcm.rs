@@ -38,11 +38,11 @@ fn decrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypt
 
 fn start(env: &Env<'_>, params: &Params, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
     let params = parse(params)?;
-    let aead = rules::with_secret(env, key, |key| Ok((env.engine.gcm)(&params, direction, key.expose())?))?;
+    let aead = rules::with_secret(env, key, |key| Ok((env.engine.gcm)(&params, direction, key)?))?;
     Ok(Box::new(GcmOperation { aead, direction }))
 }
 
-fn parse(params: &Params) -> Result<GcmParams> {
+fn parse(params: &Params) -> Result<GcmParams<'_>> {
     let Params::Gcm { iv, aad, tag_bits } = params else {
         return Err(Reason::MechanismParam("CK_GCM_PARAMS is needed"));
     };
@@ -54,7 +54,7 @@ fn parse(params: &Params) -> Result<GcmParams> {
         .filter(|bits| (32..=128).contains(bits) && bits % 8 == 0)
         .ok_or(Reason::MechanismParam("ulTagBits is not from 32 to 128 in whole bytes"))?
         / 8;
-    Ok(GcmParams { iv: iv.clone(), aad: aad.clone(), tag_bytes })
+    Ok(GcmParams { iv, aad, tag_bytes })
 }
 
 /// A running authenticated encryption as an operation.

@@ -122,7 +122,7 @@ fn ctr(params: &Params) -> Result<Mode> {
 }
 
 fn start(env: &Env<'_>, mode: &Mode, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
-    let cipher = rules::with_secret(env, key, |key| Ok((env.engine.cipher)(mode, direction, key.expose())?))?;
+    let cipher = rules::with_secret(env, key, |key| Ok((env.engine.cipher)(mode, direction, key)?))?;
     Ok(Box::new(CipherOperation { cipher, direction }))
 }
 

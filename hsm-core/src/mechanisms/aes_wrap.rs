@@ -63,7 +63,7 @@ pub(super) const ROWS: &[Row] = &[
 const HALF_BLOCK_BYTES: usize = 8;
 
 fn encrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
-    let key = rules::with_secret(env, key, |key| Ok(key.clone()))?;
+    let key = rules::with_secret(env, key, |key| Ok(SecretBytes::copy_of(key.expose())))?;
     let iv = initial_value(params);
     let size = match kind {
         KeyWrap::Kw => OneShotSize::InputPlus(HALF_BLOCK_BYTES),
@@ -78,7 +78,7 @@ fn encrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Resul
 }
 
 fn decrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
-    let key = rules::with_secret(env, key, |key| Ok(key.clone()))?;
+    let key = rules::with_secret(env, key, |key| Ok(SecretBytes::copy_of(key.expose())))?;
     let iv = initial_value(params);
     Ok(Box::new(OnePartCrypter {
         size: OneShotSize::InputPlus(0),

@@ -61,6 +61,6 @@ fn verify(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Bo
 }
 
 fn start(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<MacOperation> {
-    let mac = rules::with_secret(env, key, |key| Ok((env.engine.hmac)(hash, key.expose())))?;
+    let mac = rules::with_secret(env, key, |key| Ok((env.engine.hmac)(hash, key)?))?;
     MacOperation::new(mac, params)
 }

@@ -51,15 +51,14 @@ impl Signer for MacOperation {
         true
     }
     fn sign(&mut self, env: &Env<'_>, data: &[u8]) -> Result<Vec<u8>> {
-        self.mac.update(data);
+        self.mac.update(data)?;
         Signer::finish(self, env)
     }
     fn update(&mut self, data: &[u8]) -> Result<()> {
-        self.mac.update(data);
-        Ok(())
+        Ok(self.mac.update(data)?)
     }
     fn finish(&mut self, _env: &Env<'_>) -> Result<Vec<u8>> {
-        let mut tag = self.mac.finish();
+        let mut tag = self.mac.finish()?;
         tag.truncate(self.bytes);
         Ok(tag)
     }
@@ -70,12 +69,11 @@ impl Verifier for MacOperation {
         true
     }
     fn verify(&mut self, env: &Env<'_>, data: &[u8], signature: &[u8]) -> Result<()> {
-        self.mac.update(data);
+        self.mac.update(data)?;
         Verifier::finish(self, env, signature)
     }
     fn update(&mut self, data: &[u8]) -> Result<()> {
-        self.mac.update(data);
-        Ok(())
+        Ok(self.mac.update(data)?)
     }
     fn finish(&mut self, _env: &Env<'_>, signature: &[u8]) -> Result<()> {
         // Exactly the length agreed on: a shorter tag would be easier to guess than the caller believes.

@@ -15,7 +15,7 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::SecretBytes;
+use hsm_crypto::SymmetricKey;
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
 use std::sync::Arc;
 
@@ -148,7 +148,11 @@ pub(super) fn rsa_public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPubli
 }
 
 /// Lends the value of a secret key that passed the rules.
-pub(super) fn with_secret<T>(env: &Env<'_>, key: &Object, use_it: impl FnOnce(&SecretBytes) -> Result<T>) -> Result<T> {
+pub(super) fn with_secret<T>(
+    env: &Env<'_>,
+    key: &Object,
+    use_it: impl FnOnce(&SymmetricKey) -> Result<T>,
+) -> Result<T> {
     match &*key.key(env)? {
         Key::Secret(value) => use_it(value),
         _ => Err(Reason::KeyTypeInconsistent),

@@ -7,25 +7,29 @@
 use super::object::{NO_MEMORY, Owned, succeeded};
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, Mode};
 use crate::error::{CryptoError, Result};
+use crate::hash::Mac;
 use crate::modes::block::{BLOCK_BYTES, BlockStream, Blocks};
+use crate::modes::cmac::{Chain, CmacStream, Subkeys};
 use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
 use crate::portable::hash::AES_KEY_LENGTH;
+use crate::symmetric::SymmetricKey;
 use aws_lc_sys::{
-    EVP_CIPHER, EVP_CIPHER_CTX, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_new, EVP_CIPHER_CTX_set_padding,
-    EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_IVLEN, EVP_CTRL_AEAD_SET_TAG, EVP_CipherFinal_ex, EVP_CipherInit_ex,
-    EVP_CipherUpdate, EVP_aes_128_cbc, EVP_aes_128_ctr, EVP_aes_128_ecb, EVP_aes_128_gcm, EVP_aes_192_cbc,
-    EVP_aes_192_ctr, EVP_aes_192_ecb, EVP_aes_192_gcm, EVP_aes_256_cbc, EVP_aes_256_ctr, EVP_aes_256_ecb,
-    EVP_aes_256_gcm,
+    EVP_CIPHER, EVP_CIPHER_CTX, EVP_CIPHER_CTX_copy, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_new,
+    EVP_CIPHER_CTX_set_padding, EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_IVLEN, EVP_CTRL_AEAD_SET_TAG,
+    EVP_CipherFinal_ex, EVP_CipherInit_ex, EVP_CipherUpdate, EVP_aes_128_cbc, EVP_aes_128_ctr, EVP_aes_128_ecb,
+    EVP_aes_128_gcm, EVP_aes_192_cbc, EVP_aes_192_ctr, EVP_aes_192_ecb, EVP_aes_192_gcm, EVP_aes_256_cbc,
+    EVP_aes_256_ctr, EVP_aes_256_ecb, EVP_aes_256_gcm, OPENSSL_cleanse,
 };
 use std::os::raw::c_int;
 use std::ptr;
+use std::sync::OnceLock;
 
 /// Starts a cipher.
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for a counter of impossible width.
-pub(super) fn cipher(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
     let start = |kind, iv| Context::start(kind, direction, key, iv);
     Ok(match mode {
         Mode::Ecb => Box::new(BlockStream::new(start(Kind::Ecb, None)?, direction, false)),
@@ -42,10 +46,27 @@ pub(super) fn cipher(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` as [`check_params`].
-pub(super) fn gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+pub(super) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
     check_params(params)?;
     let context = Context::start_gcm(params, direction, key)?;
     Ok(Box::new(GaloisStream::new(context, direction, params.tag_bytes)))
+}
+
+/// Starts an AES-CMAC.
+///
+/// # Errors
+/// `InvalidKey` unless the key has 16, 24 or 32 bytes.
+pub(super) fn cmac(key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    let ciphers = &key.aws_lc.ciphers;
+    let start = || Context::start(Kind::Cbc, Direction::Encrypt, key, Some(&[0; BLOCK_BYTES]));
+    let subkeys = match ciphers.subkeys.get() {
+        Some(subkeys) => subkeys,
+        None => {
+            let made = Subkeys::of(&mut start()?)?;
+            ciphers.subkeys.get_or_init(|| made)
+        }
+    };
+    Ok(Box::new(CmacStream::new(start()?, subkeys.clone())))
 }
 
 #[derive(Clone, Copy)]
@@ -55,6 +76,19 @@ enum Kind {
     Ctr,
     Gcm,
 }
+
+/// Contexts that hold the key and nothing of a message, one for each kind and direction, and the subkeys of CMAC.
+#[derive(Default)]
+pub(super) struct PreparedCiphers {
+    contexts: [OnceLock<Template>; 8],
+    subkeys: OnceLock<Subkeys>,
+}
+
+/// A context that is only ever copied.
+struct Template(Owned<EVP_CIPHER_CTX>);
+
+// SAFETY: after it was made, `EVP_CIPHER_CTX_copy` alone reads it, which takes it as constant.
+unsafe impl Sync for Template {}
 
 /// The most bytes that one call of AWS-LC is given: lengths are C `int`s there, and whole blocks here.
 const CALL_BYTES_MAX: usize = 1 << 30;
@@ -92,27 +126,50 @@ impl Context {
         Ok(Self(Owned::take(context, NO_MEMORY)?))
     }
 
-    /// Starts a mode without authentication. `iv` is given for every kind but ECB.
-    fn start(kind: Kind, direction: Direction, key: &[u8], iv: Option<&[u8; BLOCK_BYTES]>) -> Result<Self> {
+    /// A context with the key in it, copied from that of an earlier operation where there was one.
+    fn keyed(kind: Kind, direction: Direction, key: &SymmetricKey) -> Result<Self> {
+        let place = 2 * kind as usize + usize::from(direction == Direction::Decrypt);
+        let prepared = &key.aws_lc.ciphers.contexts[place];
+        let template = match prepared.get() {
+            Some(template) => template,
+            None => {
+                let made = Self::prepare(kind, direction, key.expose())?;
+                prepared.get_or_init(|| Template(made.0))
+            }
+        };
+        let context = Self::new()?;
+        // SAFETY: both contexts are alive; the new one is empty, and nobody writes to the other.
+        let answer = unsafe { EVP_CIPHER_CTX_copy(context.0.as_ptr(), template.0.as_ptr()) };
+        succeeded(answer, NO_MEMORY)?;
+        Ok(context)
+    }
+
+    fn prepare(kind: Kind, direction: Direction, key: &[u8]) -> Result<Self> {
         let cipher = description(kind, key.len())?;
         let context = Self::new()?;
-        let iv = iv.map_or(ptr::null(), |iv| iv.as_ptr());
-        context.init(cipher, key.as_ptr(), iv, direction)?;
+        context.init(cipher, key.as_ptr(), ptr::null(), direction)?;
         // SAFETY: the context is alive and initialised.
         let answer = unsafe { EVP_CIPHER_CTX_set_padding(context.0.as_ptr(), 0) };
         succeeded(answer, FAILED)?;
         Ok(context)
     }
 
+    /// Starts a mode without authentication. `iv` is given for every kind but ECB.
+    fn start(kind: Kind, direction: Direction, key: &SymmetricKey, iv: Option<&[u8; BLOCK_BYTES]>) -> Result<Self> {
+        let context = Self::keyed(kind, direction, key)?;
+        if let Some(iv) = iv {
+            context.init(ptr::null(), ptr::null(), iv.as_ptr(), direction)?;
+        }
+        Ok(context)
+    }
+
     /// Starts GCM and takes in the associated data.
-    fn start_gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Self> {
-        let cipher = description(Kind::Gcm, key.len())?;
+    fn start_gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Self> {
         let iv_bytes = c_int::try_from(params.iv.len())
             .map_err(|_| CryptoError::InvalidParameter("a GCM IV is shorter than 2 GiB here"))?;
-        let mut context = Self::new()?;
-        context.init(cipher, ptr::null(), ptr::null(), direction)?;
+        let mut context = Self::keyed(Kind::Gcm, direction, key)?;
         context.control(EVP_CTRL_AEAD_SET_IVLEN, iv_bytes, ptr::null_mut())?;
-        context.init(ptr::null(), key.as_ptr(), params.iv.as_ptr(), direction)?;
+        context.init(ptr::null(), ptr::null(), params.iv.as_ptr(), direction)?;
         for part in params.aad.chunks(CALL_BYTES_MAX) {
             context.authenticate(part)?;
         }
@@ -123,7 +180,7 @@ impl Context {
     fn init(&self, cipher: *const EVP_CIPHER, key: *const u8, iv: *const u8, direction: Direction) -> Result<()> {
         let encrypt = c_int::from(direction == Direction::Encrypt);
         // SAFETY: the context is alive. `cipher` is null or a constant of AWS-LC. The callers, all above, give a key of
-        // the length that they chose the cipher by, and an IV of a block or of the length set just before.
+        // the length that they chose the cipher by, or an IV of a block or of the length set just before, or null.
         let answer = unsafe { EVP_CipherInit_ex(self.0.as_ptr(), cipher, ptr::null_mut(), key, iv, encrypt) };
         succeeded(answer, FAILED)
     }
@@ -204,6 +261,23 @@ impl Blocks for Context {
         } else {
             Err(CryptoError::InputLength)
         }
+    }
+}
+
+impl Chain for Context {
+    fn absorb(&mut self, blocks: &[u8]) -> Result<()> {
+        const PIECE_BYTES: usize = 64 * BLOCK_BYTES;
+        let mut dropped = [0; PIECE_BYTES];
+        let outcome =
+            blocks.chunks(PIECE_BYTES).try_for_each(|piece| self.process_into(piece, &mut dropped[..piece.len()]));
+        let used = &mut dropped[..blocks.len().min(PIECE_BYTES)];
+        // SAFETY: `used` is writable at its length.
+        unsafe { OPENSSL_cleanse(used.as_mut_ptr().cast(), used.len()) };
+        outcome
+    }
+
+    fn last(&mut self, block: &mut [u8; BLOCK_BYTES]) -> Result<()> {
+        self.process(block)
     }
 }
 

@@ -4,10 +4,10 @@
 //! Rule source: FIPS 180-4, FIPS 198-1.
 
 use crate::error::Result;
-use crate::hash::{Digest, Hash, Mac};
-use crate::portable::hash::compare_tag;
+use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
+use crate::symmetric::SymmetricKey;
 use aws_lc_rs::{digest, hmac};
-use zeroize::Zeroize;
+use std::sync::OnceLock;
 
 /// Starts a digest.
 pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
@@ -21,8 +21,14 @@ pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
     Box::new(Running { algorithm, context: None })
 }
 
+/// Keyed states, in the order of [`Hash::ALL`].
+pub(super) type PreparedHmacs = [OnceLock<Box<hmac::Key>>; Hash::ALL.len()];
+
 /// Starts an HMAC with a key of any length.
-pub(super) fn hmac(hash: Hash, key: &[u8]) -> Box<dyn Mac> {
+///
+/// # Errors
+/// None of its own.
+pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
     let algorithm = match hash {
         Hash::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         Hash::Sha224 => hmac::HMAC_SHA224,
@@ -30,7 +36,9 @@ pub(super) fn hmac(hash: Hash, key: &[u8]) -> Box<dyn Mac> {
         Hash::Sha384 => hmac::HMAC_SHA384,
         Hash::Sha512 => hmac::HMAC_SHA512,
     };
-    Box::new(Keyed { key: hmac::Key::new(algorithm, key), context: None, tag_bytes: hash.output_bytes() })
+    let prepared = key.aws_lc.hmacs[hash as usize].get_or_init(|| Box::new(hmac::Key::new(algorithm, key.expose())));
+    let context = Some(hmac::Context::with_key(prepared));
+    Ok(Box::new(Keyed { context, tag_bytes: hash.output_bytes() }))
 }
 
 /// A digest; its context is made with the first byte, so that an operation never makes a second one for nothing.
@@ -54,31 +62,23 @@ impl Digest for Running {
     }
 }
 
-/// A MAC; its context is made as that of a digest. AWS-LC wipes key and state when they are freed.
+/// A MAC until its tag is taken. AWS-LC wipes key and state when they are freed.
 struct Keyed {
-    key: hmac::Key,
     context: Option<hmac::Context>,
     tag_bytes: usize,
 }
 
 impl Mac for Keyed {
-    fn update(&mut self, data: &[u8]) {
-        self.context.get_or_insert_with(|| hmac::Context::with_key(&self.key)).update(data);
+    fn update(&mut self, data: &[u8]) -> Result<()> {
+        self.context.as_mut().ok_or(MAC_IS_OVER)?.update(data);
+        Ok(())
     }
 
-    fn finish(&mut self) -> Vec<u8> {
-        let context = self.context.take().unwrap_or_else(|| hmac::Context::with_key(&self.key));
-        context.sign().as_ref().to_vec()
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        Ok(self.context.take().ok_or(MAC_IS_OVER)?.sign().as_ref().to_vec())
     }
 
     fn tag_bytes(&self) -> usize {
         self.tag_bytes
-    }
-
-    fn verify(&mut self, tag: &[u8]) -> Result<()> {
-        let mut full = self.finish();
-        let outcome = compare_tag(&full, tag);
-        full.zeroize();
-        outcome
     }
 }

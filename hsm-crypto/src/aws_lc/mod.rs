@@ -36,18 +36,35 @@ pub(crate) fn forget_other_threads() {
     locks::forget();
 }
 
+/// What this engine has prepared from a symmetric key.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    hmacs: hash::PreparedHmacs,
+    ciphers: cipher::PreparedCiphers,
+}
+
+/// Whether the processor computes SHA-256 by instructions of its own.
+fn has_sha_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("sha");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("sha2");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// Which engine serves which operation.
 ///
 /// The factors were measured through this interface in one process on an AMD EPYC with SHA and AVX-512 instructions, for
 /// 16 KiB of data where it has a length; other processors differ.
 pub(crate) static PROVIDER: Provider = Provider {
     name: "AWS-LC",
-    // AWS-LC: as fast as the portable engine where the processor has SHA instructions (short HMACs a little slower), and not
-    // dependent on them.
-    digest: hash::digest,
-    hmac: hash::hmac,
-    // Portable, though AWS-LC is 1.6 times as fast: its CMAC may fail midway, which this interface cannot report.
-    cmac: portable::hash::cmac,
+    // Portable where the processor has SHA instructions: as fast on long data, 1.1 (digest) to 1.3 times (HMAC) as fast on 64 bytes,
+    // because its states are plain memory. AWS-LC elsewhere, where the portable code takes up to twice as long.
+    digest: |hash| if has_sha_instructions() { portable::hash::digest(hash) } else { hash::digest(hash) },
+    hmac: |hash, key| if has_sha_instructions() { portable::hash::hmac(hash, key) } else { hash::hmac(hash, key) },
+    // AWS-LC: 1.8 times as fast, because CBC runs over many blocks in one call.
+    cmac: cipher::cmac,
     // AWS-LC: signs 10 and verifies 4 times as fast. Portable for what AWS-LC does not generate (sizes that are no multiple of
     // 128 bits, exponents of 33 bits), for decryption of PKCS#1 v1.5 (implicit rejection) and for the raw 0, 1 and n - 1.
     rsa_generate: rsa::generate,

@@ -54,7 +54,7 @@ pub(crate) struct GaloisStream<G> {
 ///
 /// # Errors
 /// `InvalidParameter` for an empty IV, one above 2^61 - 1 bytes, or a tag that is not 4 to 16 bytes long.
-pub(crate) fn check_params(params: &GcmParams) -> Result<()> {
+pub(crate) fn check_params(params: &GcmParams<'_>) -> Result<()> {
     if params.iv.is_empty() {
         return Err(CryptoError::InvalidParameter("a GCM IV has one byte at least"));
     }

@@ -5,5 +5,7 @@
 //! engines cannot differ in lengths, refusals and errors.
 
 pub(crate) mod block;
+#[cfg(feature = "aws-lc")]
+pub(crate) mod cmac;
 pub(crate) mod counter;
 pub(crate) mod galois;

@@ -10,6 +10,7 @@ use crate::modes::block::{BLOCK_BYTES, BlockStream, Blocks};
 use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
 use crate::portable::hash::AES_KEY_LENGTH;
+use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use aes::cipher::{
@@ -26,7 +27,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for a counter of impossible width.
-pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
+    let key = key.expose();
     match key.len() {
         16 => cipher_of::<aes::Aes128>(mode, direction, key),
         24 => cipher_of::<aes::Aes192>(mode, direction, key),
@@ -39,8 +41,9 @@ pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` as [`check_params`].
-pub(crate) fn gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+pub(crate) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
     check_params(params)?;
+    let key = key.expose();
     match key.len() {
         16 => gcm_of::<aes::Aes128>(params, direction, key),
         24 => gcm_of::<aes::Aes192>(params, direction, key),
@@ -153,8 +156,8 @@ impl<A: Aes> Keystream for CtrKeystream<A> {
     }
 }
 
-fn gcm_of<A: Aes>(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
-    let computation = Gcm::<A>::new(A::expand(key)?, &params.iv, &params.aad);
+fn gcm_of<A: Aes>(params: &GcmParams<'_>, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+    let computation = Gcm::<A>::new(A::expand(key)?, params.iv, params.aad);
     Ok(Box::new(GaloisStream::new(computation, direction, params.tag_bytes)))
 }
 

@@ -5,12 +5,13 @@
 //! Called from `portable::PROVIDER`. Rule source: FIPS 180-4, FIPS 198-1, SP 800-38B.
 
 use crate::error::{CryptoError, Result};
-use crate::hash::{Digest, Hash, Mac};
+use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
+use crate::symmetric::SymmetricKey;
 use cmac::Cmac;
 use hmac::digest::common::KeySizeUser;
-use hmac::digest::{FixedOutputReset, Key, KeyInit};
-use hmac::{EagerHash, HmacReset};
-use subtle::ConstantTimeEq;
+use hmac::digest::{self, FixedOutputReset, Key, KeyInit};
+use hmac::{EagerHash, Hmac};
+use std::sync::OnceLock;
 use zeroize::Zeroize;
 
 /// Runs `$body` with `$D` standing for the crate type of `$hash`.
@@ -47,25 +48,35 @@ pub(crate) fn digest(hash: Hash) -> Box<dyn Digest> {
     with_hash!(hash, D => Box::new(Running(D::default())))
 }
 
+/// What this engine has prepared from a key: keyed states, in the order of [`Hash::ALL`].
+#[derive(Default)]
+pub(crate) struct Prepared {
+    hmacs: [OnceLock<Box<dyn Template>>; Hash::ALL.len()],
+}
+
 /// Starts an HMAC with a key of any length.
-pub(crate) fn hmac(hash: Hash, key: &[u8]) -> Box<dyn Mac> {
-    with_hash!(hash, D => Box::new(Keyed(keyed_hash::<D>(key))))
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    let keyed = || -> Box<dyn Template> { with_hash!(hash, D => Box::new(keyed_hash::<D>(key.expose()))) };
+    Ok(key.portable.hmacs[hash as usize].get_or_init(keyed).start())
 }
 
 /// Starts an AES-CMAC.
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes.
-pub(crate) fn cmac(key: &[u8]) -> Result<Box<dyn Mac>> {
-    fn keyed<C: KeyInit + hmac::digest::Mac + FixedOutputReset + Send + 'static>(key: &[u8]) -> Result<Box<dyn Mac>> {
+pub(crate) fn cmac(key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    fn keyed<C: KeyInit + digest::Mac + Send + 'static>(key: &[u8]) -> Result<Box<dyn Mac>> {
         // The only error of `new_from_slice` is a wrong length, which the caller's match has excluded.
-        let mac = C::new_from_slice(key).map_err(|_| CryptoError::InvalidKey(AES_KEY_LENGTH))?;
-        Ok(Box::new(Keyed(mac)))
+        let mac = <C as KeyInit>::new_from_slice(key).map_err(|_| CryptoError::InvalidKey(AES_KEY_LENGTH))?;
+        Ok(Box::new(Keyed(Some(mac))))
     }
-    match key.len() {
-        16 => keyed::<Cmac<aes::Aes128>>(key),
-        24 => keyed::<Cmac<aes::Aes192>>(key),
-        32 => keyed::<Cmac<aes::Aes256>>(key),
+    match key.expose().len() {
+        16 => keyed::<Cmac<aes::Aes128>>(key.expose()),
+        24 => keyed::<Cmac<aes::Aes192>>(key.expose()),
+        32 => keyed::<Cmac<aes::Aes256>>(key.expose()),
         _ => Err(CryptoError::InvalidKey(AES_KEY_LENGTH)),
     }
 }
@@ -73,21 +84,12 @@ pub(crate) fn cmac(key: &[u8]) -> Result<Box<dyn Mac>> {
 /// The text for an AES key of a wrong length.
 pub(crate) const AES_KEY_LENGTH: &str = "an AES key has 16, 24 or 32 bytes";
 
-/// Compares `tag` with the beginning of `full`, in constant time.
-///
-/// # Errors
-/// `SignatureLength` when `tag` is empty or longer than `full`, `BadSignature` when it differs.
-pub(crate) fn compare_tag(full: &[u8], tag: &[u8]) -> Result<()> {
-    let expected = full.get(..tag.len()).filter(|part| !part.is_empty()).ok_or(CryptoError::SignatureLength)?;
-    if bool::from(expected.ct_eq(tag)) { Ok(()) } else { Err(CryptoError::BadSignature) }
-}
-
 /// Makes the HMAC state; a key longer than the block is hashed first (RFC 2104, section 2).
-fn keyed_hash<D: EagerHash + sha2::Digest>(key: &[u8]) -> HmacReset<D>
+fn keyed_hash<D: EagerHash + sha2::Digest>(key: &[u8]) -> Hmac<D>
 where
-    HmacReset<D>: KeyInit + KeySizeUser,
+    Hmac<D>: KeyInit + KeySizeUser,
 {
-    let mut block = Key::<HmacReset<D>>::default();
+    let mut block = Key::<Hmac<D>>::default();
     if key.len() > block.len() {
         let mut digest = <D as sha2::Digest>::digest(key);
         block[..digest.len()].copy_from_slice(&digest);
@@ -95,7 +97,7 @@ where
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let mac = HmacReset::<D>::new(&block);
+    let mac = Hmac::<D>::new(&block);
     block.zeroize();
     mac
 }
@@ -117,26 +119,31 @@ impl<D: sha2::Digest + FixedOutputReset + Clone + Send + 'static> Digest for Run
     }
 }
 
-/// A running MAC of the crate type `M`; the crates wipe their state on drop.
-struct Keyed<M>(M);
+/// A running MAC of the crate type `M`, until its tag is taken; the crates wipe their state on drop.
+struct Keyed<M>(Option<M>);
 
-impl<M: hmac::digest::Mac + FixedOutputReset + Send> Mac for Keyed<M> {
-    fn update(&mut self, data: &[u8]) {
-        hmac::digest::Mac::update(&mut self.0, data);
+impl<M: digest::Mac + Send> Mac for Keyed<M> {
+    fn update(&mut self, data: &[u8]) -> Result<()> {
+        self.0.as_mut().ok_or(MAC_IS_OVER)?.update(data);
+        Ok(())
     }
 
-    fn finish(&mut self) -> Vec<u8> {
-        self.0.finalize_fixed_reset().to_vec()
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        Ok(self.0.take().ok_or(MAC_IS_OVER)?.finalize().into_bytes().to_vec())
     }
 
     fn tag_bytes(&self) -> usize {
         M::output_size()
     }
+}
 
-    fn verify(&mut self, tag: &[u8]) -> Result<()> {
-        let mut full = self.finish();
-        let outcome = compare_tag(&full, tag);
-        full.zeroize();
-        outcome
+/// A MAC that has its key and nothing else: operations begin with copies of it.
+trait Template: Send + Sync {
+    fn start(&self) -> Box<dyn Mac>;
+}
+
+impl<M: digest::Mac + Clone + Send + Sync + 'static> Template for M {
+    fn start(&self) -> Box<dyn Mac> {
+        Box::new(Keyed(Some(self.clone())))
     }
 }

@@ -3,7 +3,7 @@
 //! Owns: what has been tested in this process. After the first time it costs one atomic load for each key or cipher that is
 //! made, and nothing in their operations. The state is an atomic byte and not a lock: two threads may test at the same
 //! moment, which does no harm. The tests are the first use of what libraries compute once, which is why they hold a fork off.
-//! `digest` and `hmac` cannot report a failure; every other function proves their families along with its own.
+//! `digest` cannot report a failure; every other function proves its family along with its own.
 
 use crate::error::{CryptoError, Result};
 use crate::forks::first_use;
@@ -20,7 +20,7 @@ use crate::portable::PROVIDER as ENGINE;
 pub(crate) static PROVIDER: Provider = Provider {
     name: ENGINE.name,
     digest: ENGINE.digest,
-    hmac: ENGINE.hmac,
+    hmac: |hash, key| proved(Family::Mac).and_then(|()| (ENGINE.hmac)(hash, key)),
     cmac: |key| proved(Family::Mac).and_then(|()| (ENGINE.cmac)(key)),
     rsa_generate: |bits, exponent, random| {
         proved(Family::Rsa).and_then(|()| (ENGINE.rsa_generate)(bits, exponent, random))

@@ -16,6 +16,7 @@ use crate::provider::Provider;
 use crate::random::Random;
 use crate::rsa::{OaepParams, PssParams, RsaParts};
 use crate::secret::SecretBytes;
+use crate::symmetric::SymmetricKey;
 
 /// A family of algorithms that is tested together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,19 +115,18 @@ fn digests(provider: &Provider) -> Result<bool> {
 }
 
 fn macs(provider: &Provider) -> Result<bool> {
-    let mut hmac = (provider.hmac)(Hash::Sha256, b"Jefe");
-    let mut cmac = (provider.cmac)(&known::AES_KEY)?;
-    Ok(mac_answers(&mut *hmac, b"what do ya want for nothing?", &known::HMAC_ANSWER)
-        && mac_answers(&mut *cmac, &known::AES_BLOCK, &known::CMAC_ANSWER))
+    let (hmac_key, cmac_key) = (SymmetricKey::copy_of(b"Jefe"), SymmetricKey::copy_of(&known::AES_KEY));
+    let hmac = || (provider.hmac)(Hash::Sha256, &hmac_key);
+    let cmac = || (provider.cmac)(&cmac_key);
+    Ok(mac_answers(hmac, b"what do ya want for nothing?", &known::HMAC_ANSWER)?
+        && mac_answers(cmac, &known::AES_BLOCK, &known::CMAC_ANSWER)?)
 }
 
-fn mac_answers(mac: &mut dyn Mac, message: &[u8], answer: &[u8]) -> bool {
-    mac.update(message);
-    let computed = mac.finish() == answer;
-    mac.update(message);
-    let verified = mac.verify(answer).is_ok();
-    // Nothing was taken in since, so the answer must not match.
-    computed && verified && mac.verify(answer).is_err()
+fn mac_answers(start: impl Fn() -> Result<Box<dyn Mac>>, message: &[u8], answer: &[u8]) -> Result<bool> {
+    let (mut signing, mut verifying, mut empty) = (start()?, start()?, start()?);
+    signing.update(message)?;
+    verifying.update(message)?;
+    Ok(signing.finish()? == answer && verifying.verify(answer).is_ok() && empty.verify(answer).is_err())
 }
 
 fn rsa(provider: &Provider) -> Result<bool> {
@@ -192,9 +192,10 @@ fn ciphers(provider: &Provider) -> Result<bool> {
         (Mode::Cbc { iv: known::CBC_IV }, &known::CBC_ANSWER),
         (Mode::Ctr { block: known::CTR_BLOCK, counter_bits: 128 }, &known::CTR_ANSWER),
     ];
+    let key = SymmetricKey::copy_of(&known::AES_KEY);
     for (mode, answer) in modes {
-        let sealed = through((provider.cipher)(&mode, Direction::Encrypt, &known::AES_KEY)?, &known::AES_BLOCK)?;
-        let opened = through((provider.cipher)(&mode, Direction::Decrypt, &known::AES_KEY)?, answer)?;
+        let sealed = through((provider.cipher)(&mode, Direction::Encrypt, &key)?, &known::AES_BLOCK)?;
+        let opened = through((provider.cipher)(&mode, Direction::Decrypt, &key)?, answer)?;
         if sealed != answer || opened != known::AES_BLOCK {
             return Ok(false);
         }
@@ -210,8 +211,9 @@ fn through(mut cipher: Box<dyn Cipher>, input: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn gcm(provider: &Provider) -> Result<bool> {
-    let params = GcmParams { iv: known::GCM_IV.to_vec(), aad: known::GCM_AAD.to_vec(), tag_bytes: 16 };
-    let start = |direction| (provider.gcm)(&params, direction, &known::GCM_KEY);
+    let params = GcmParams { iv: &known::GCM_IV, aad: &known::GCM_AAD, tag_bytes: 16 };
+    let key = SymmetricKey::copy_of(&known::GCM_KEY);
+    let start = |direction| (provider.gcm)(&params, direction, &key);
     let sealed = through_aead(start(Direction::Encrypt)?, &known::GCM_PLAIN)?;
     let opened = through_aead(start(Direction::Decrypt)?, &known::GCM_SEALED)?;
     let mut changed = known::GCM_SEALED;
@@ -278,14 +280,14 @@ mod tests {
         fn wrong_digest(_: Hash) -> Box<dyn Digest> {
             (portable().digest)(Hash::Sha1)
         }
-        fn wrong_hmac(_: Hash, key: &[u8]) -> Box<dyn Mac> {
+        fn wrong_hmac(_: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
             (portable().hmac)(Hash::Sha512, key)
         }
-        fn wrong_cipher(mode: &Mode, _: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+        fn wrong_cipher(mode: &Mode, _: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
             (portable().cipher)(mode, Direction::Decrypt, key)
         }
-        fn wrong_gcm(params: &GcmParams, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
-            (portable().gcm)(&GcmParams { aad: Vec::new(), ..params.clone() }, direction, key)
+        fn wrong_gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+            (portable().gcm)(&GcmParams { aad: &[], ..*params }, direction, key)
         }
         fn wrong_wrap(_: KeyWrap, _: &[u8], _: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
             Ok(data.to_vec())

@@ -6,7 +6,7 @@ use super::{Operation, Prepared, message, size, unchecked};
 use crate::bench::desk::{Calling, Desk, Keys, Trouble};
 use ffi_headers::*;
 use hsm_crypto::cipher::{Direction, GcmParams, Mode};
-use hsm_crypto::portable;
+use hsm_crypto::{SymmetricKey, portable};
 use pkcs11_client::{Mechanism, Parameter};
 
 const FAMILY: &str = "AES-256";
@@ -69,24 +69,25 @@ fn mechanism(kind: Kind) -> Mechanism {
 
 /// What the answer has to be.
 fn expected(kind: Kind, data: &[u8]) -> Result<Vec<u8>, hsm_crypto::CryptoError> {
+    let key = SymmetricKey::copy_of(&KEY);
     let mut out = Vec::new();
     let mode = match kind {
         Kind::Gcm => {
-            let gcm = GcmParams { iv: IV[..12].to_vec(), aad: Vec::new(), tag_bytes: 16 };
-            let mut cipher = (portable().gcm)(&gcm, Direction::Encrypt, &KEY)?;
+            let gcm = GcmParams { iv: &IV[..12], aad: &[], tag_bytes: 16 };
+            let mut cipher = (portable().gcm)(&gcm, Direction::Encrypt, &key)?;
             cipher.update(data, &mut out)?;
             cipher.finish(&mut out)?;
             return Ok(out);
         }
         Kind::Cmac => {
-            let mut mac = (portable().cmac)(&KEY)?;
-            mac.update(data);
-            return Ok(mac.finish());
+            let mut mac = (portable().cmac)(&key)?;
+            mac.update(data)?;
+            return mac.finish();
         }
         Kind::Cbc => Mode::Cbc { iv: IV },
         Kind::Ctr => Mode::Ctr { block: IV, counter_bits: 128 },
     };
-    let mut cipher = (portable().cipher)(&mode, Direction::Encrypt, &KEY)?;
+    let mut cipher = (portable().cipher)(&mode, Direction::Encrypt, &key)?;
     cipher.update(data, &mut out)?;
     cipher.finish(&mut out)?;
     Ok(out)

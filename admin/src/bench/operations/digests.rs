@@ -3,10 +3,10 @@
 //! Owns: the rows. The HMAC key's value is known, so answers are compared with the portable engine's.
 
 use super::aes::{PARTS, SIZES};
-use super::{Operation, Prepared, message, size};
+use super::{Operation, Prepared, message, size, unchecked};
 use crate::bench::desk::{Calling, Desk, Keys, Trouble};
 use ffi_headers::*;
-use hsm_crypto::{Hash, portable};
+use hsm_crypto::{Hash, SymmetricKey, portable};
 use pkcs11_client::Mechanism;
 
 const FAMILY: &str = "Digests, MACs, random";
@@ -76,9 +76,12 @@ fn hmac(desk: &mut Desk, hash: Hash, kind: u64, bytes: usize) -> Result<Prepared
     let how = Mechanism::plain(desk.either(&[kind])?);
     let (key, _) = key(desk, hash)?;
     let data = message(bytes);
-    let mut outside = (portable().hmac)(hash, &value(hash));
-    outside.update(&data);
-    let right = outside.finish();
+    let outside = (portable().hmac)(hash, &SymmetricKey::copy_of(&value(hash)));
+    let right = outside.and_then(|mut mac| {
+        mac.update(&data)?;
+        mac.finish()
+    });
+    let right = right.map_err(unchecked)?;
     Prepared::new(hash.output_bytes(), move |module, session, hand| {
         hand.length = module.sign(session, &how, key, &data, &mut hand.out)?;
         Ok(())
