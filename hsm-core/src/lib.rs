@@ -22,6 +22,7 @@ pub mod object;
 mod operation;
 pub mod platform;
 pub mod reason;
+mod recent;
 pub mod role;
 mod session;
 pub mod slot;

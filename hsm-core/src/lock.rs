@@ -29,6 +29,9 @@ impl<T> Mutex<T> {
     }
 }
 
+/// An [`RwLock`] that its writer holds.
+pub type RwLockWriteGuard<'a, T> = std::sync::RwLockWriteGuard<'a, T>;
+
 /// A lock for one writer or many readers.
 #[derive(Debug, Default)]
 pub struct RwLock<T>(std::sync::RwLock<T>);
@@ -45,7 +48,7 @@ impl<T> RwLock<T> {
     }
 
     /// Waits for the lock as the writer.
-    pub fn write(&self) -> std::sync::RwLockWriteGuard<'_, T> {
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ use crate::limits::SESSIONS_MAX;
 use crate::lock::{Mutex, MutexGuard};
 use crate::operation::Operations;
 use crate::reason::{Reason, Result};
+use crate::recent::Recent;
 use crate::role::Role;
 use crate::token::{Standing, Token};
 use crate::types::SessionHandle;
@@ -28,6 +29,8 @@ pub struct Session {
     pub read_write: bool,
     /// A panic went through it: it can only be closed.
     pub faulted: bool,
+    /// The key that it used last.
+    pub recent: Option<Recent>,
     /// What it has under way.
     pub operations: Operations,
 }
@@ -104,7 +107,14 @@ impl SessionTable {
         let mut seat = place.0.lock();
         seat.used += 1;
         let handle = SessionHandle(seat.used << PLACE_BITS | number as u64);
-        seat.session = Some(Session { handle, token, read_write, faulted: false, operations: Operations::default() });
+        seat.session = Some(Session {
+            handle,
+            token,
+            read_write,
+            faulted: false,
+            recent: None,
+            operations: Operations::default(),
+        });
         Ok(handle)
     }
 

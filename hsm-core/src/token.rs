@@ -8,7 +8,7 @@
 //! asks (the role, and how often it changed) is one atomic on a line of its own.
 
 use crate::index::{Handles, Held, Home, Index, Known, News, Wanted};
-use crate::lock::{Mutex, RwLock};
+use crate::lock::{Mutex, RwLock, RwLockWriteGuard};
 use crate::object::Object;
 use crate::reason::{Reason, Result};
 use crate::role::{ROLES, Role};
@@ -16,6 +16,7 @@ use crate::slot::{Description, Epoch};
 use crate::template::Template;
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use token_store::{PartitionId, PartitionKey, RecordId, RoleId, RoleState};
@@ -25,9 +26,10 @@ pub struct Token {
     /// Its partition.
     pub partition: PartitionId,
     slot: SlotId,
-    standing: StandingCell,
+    standing: LoneCounter,
     state: Mutex<State>,
     index: RwLock<Index>,
+    index_changes: LoneCounter,
     handles: Arc<Handles>,
 }
 
@@ -40,9 +42,16 @@ pub struct Standing {
     pub ended: u64,
 }
 
-/// The standing in one word, alone on its cache lines: read by every call, written by login and logout.
+/// A number alone on its cache lines: read by every call, and seldom written.
+#[derive(Default)]
 #[repr(align(128))]
-struct StandingCell(AtomicU64);
+struct LoneCounter(AtomicU64);
+
+/// The index as its one writer holds it; letting go counts a change.
+struct IndexMut<'a> {
+    index: RwLockWriteGuard<'a, Index>,
+    changes: &'a AtomicU64,
+}
 
 /// What a token tells about itself.
 #[derive(Debug, Clone)]
@@ -77,6 +86,27 @@ pub struct Login {
     pub key: PartitionKey,
 }
 
+impl Deref for IndexMut<'_> {
+    type Target = Index;
+
+    fn deref(&self) -> &Index {
+        &self.index
+    }
+}
+
+impl DerefMut for IndexMut<'_> {
+    fn deref_mut(&mut self) -> &mut Index {
+        &mut self.index
+    }
+}
+
+impl Drop for IndexMut<'_> {
+    fn drop(&mut self) {
+        // The lock is still held: whoever reads this number finds the index that belongs to it, or a newer one.
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+}
+
 impl Token {
     /// Makes a token of what the store says.
     #[must_use]
@@ -86,9 +116,10 @@ impl Token {
         Self {
             partition,
             slot: state.description.slot,
-            standing: StandingCell(AtomicU64::new(0)),
+            standing: LoneCounter::default(),
             state: Mutex::new(state),
             index: RwLock::new(Index::default()),
+            index_changes: LoneCounter::default(),
             handles,
         }
     }
@@ -165,7 +196,7 @@ impl Token {
         if state.sessions.remove(&session) == Some(true) {
             state.sessions_read_write -= 1;
         }
-        self.index.write().remove_session(session);
+        self.index_mut().remove_session(session);
         if state.sessions.is_empty() && state.login.is_some() {
             self.end_login(&mut state);
         }
@@ -203,7 +234,7 @@ impl Token {
             return Err(Reason::SessionUnknown(session.0));
         }
         if login.role.is_user() {
-            self.index.write().open_private();
+            self.index_mut().open_private();
         }
         let place = ROLES.iter().position(|row| row.role == login.role).map_or(0, |place| place as u64 + 1);
         state.login = Some(login);
@@ -229,7 +260,7 @@ impl Token {
         state.login = None;
         let ended = self.standing().ended + 1;
         self.standing.0.store(ended << 8, Ordering::Release);
-        self.index.write().close_private();
+        self.index_mut().close_private();
     }
 
     // --- news from the store ---
@@ -242,7 +273,7 @@ impl Token {
         if changed {
             state.roles.clear();
             self.end_login(&mut state);
-            self.index.write().clear();
+            self.index_mut().clear();
         }
         changed
     }
@@ -264,7 +295,7 @@ impl Token {
 
     /// Takes in what records hold, `None` for those that are gone; returns the handles of the objects.
     pub fn set_records(&self, records: Vec<(RecordId, Option<News>)>) -> Vec<ObjectHandle> {
-        let mut index = self.index.write();
+        let mut index = self.index_mut();
         let mut handles = Vec::with_capacity(records.len());
         for (record, news) in records {
             match news {
@@ -277,7 +308,7 @@ impl Token {
 
     /// Notes that more has changed than can be told: all records will be read anew when they are asked for.
     pub fn doubt(&self) {
-        self.index.write().doubt();
+        self.index_mut().doubt();
     }
 
     /// Whether a change of this record must be looked at now; otherwise it will be read with the others.
@@ -296,7 +327,7 @@ impl Token {
 
     /// Takes in the records that were wanted.
     pub fn take_in(&self, wanted: Wanted, records: Vec<(RecordId, News)>) {
-        self.index.write().take_in(wanted, records, &self.handles);
+        self.index_mut().take_in(wanted, records, &self.handles);
     }
 
     // --- objects ---
@@ -307,6 +338,17 @@ impl Token {
     /// `Unread`.
     pub fn object(&self, handle: ObjectHandle) -> Known<Option<Held>> {
         self.index.read().object(handle).map(|held| held.cloned())
+    }
+
+    /// How often the objects of the token, or who sees them, have changed in this process. As long as this stays the same, every
+    /// handle has the object that it had.
+    #[must_use]
+    pub fn index_changes(&self) -> u64 {
+        self.index_changes.0.load(Ordering::Acquire)
+    }
+
+    fn index_mut(&self) -> IndexMut<'_> {
+        IndexMut { index: self.index.write(), changes: &self.index_changes.0 }
     }
 
     /// Whether this is the handle of a session object, whatever the store holds by now.
@@ -320,7 +362,7 @@ impl Token {
     /// # Errors
     /// `NotLoggedIn` for a private object when the user has logged out meanwhile.
     pub fn add_session_object(&self, session: SessionHandle, object: Arc<Object>) -> Result<ObjectHandle> {
-        self.index.write().add_session_object(session, object, &self.handles).ok_or(Reason::NotLoggedIn)
+        self.index_mut().add_session_object(session, object, &self.handles).ok_or(Reason::NotLoggedIn)
     }
 
     /// Puts a changed session object in place of the old.
@@ -328,7 +370,7 @@ impl Token {
     /// # Errors
     /// `ObjectUnknown` when it is gone.
     pub fn replace_session_object(&self, handle: ObjectHandle, object: Arc<Object>) -> Result<()> {
-        let live = self.index.write().replace_session_object(handle, object);
+        let live = self.index_mut().replace_session_object(handle, object);
         if live { Ok(()) } else { Err(Reason::ObjectUnknown(handle.0)) }
     }
 
@@ -337,7 +379,7 @@ impl Token {
     /// # Errors
     /// `ObjectUnknown` when it is gone.
     pub fn remove_session_object(&self, handle: ObjectHandle) -> Result<()> {
-        let live = self.index.write().remove_session_object(handle);
+        let live = self.index_mut().remove_session_object(handle);
         if live { Ok(()) } else { Err(Reason::ObjectUnknown(handle.0)) }
     }
 

@@ -281,12 +281,7 @@ impl Hsm {
     ) -> Result<(Arc<Object>, Tie)> {
         session.operations.ensure_idle(kind, session.token.standing())?;
         known(mechanism)?;
-        if !session.token.is_session_object(key) {
-            self.catalogue.refresh()?;
-        }
-        // Read before the key: a logout in between voids the operation, it never frees it.
-        let now = session.standing();
-        let key = self.key(session, key, Reason::KeyUnknown)?;
+        let (key, now) = self.key_for_use(session, key)?;
         let private_use = matches!(kind, OperationKind::Sign | OperationKind::Decrypt);
         let context = private_use && key.flag(CKA_ALWAYS_AUTHENTICATE);
         let tie = if key.is_private() || context { Tie::to_login(now, context) } else { Tie::FREE };

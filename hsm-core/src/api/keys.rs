@@ -11,6 +11,7 @@ use crate::object::Object;
 use crate::reason::{Reason, Result};
 use crate::session::Session;
 use crate::template::Template;
+use crate::token::Standing;
 use crate::types::{Mechanism, ObjectHandle, Reply, Room, SessionHandle};
 use std::sync::Arc;
 
@@ -138,8 +139,16 @@ impl Hsm {
     ) -> Result<Arc<Object>> {
         match self.held(session, handle, Verb::Use) {
             Ok(held) if held.object.key_type().is_some() => Ok(held.object),
-            Ok(_) => Err(unknown(handle.0)),
-            Err(Reason::ObjectUnknown(handle)) => Err(unknown(handle)),
+            Ok(_) | Err(Reason::ObjectUnknown(_)) => Err(unknown(handle.0)),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// As `key`, with the shorter way of `held_for_use`, for an operation that begins.
+    pub(super) fn key_for_use(&self, session: &mut Session, handle: ObjectHandle) -> Result<(Arc<Object>, Standing)> {
+        match self.held_for_use(session, handle) {
+            Ok((object, standing)) if object.key_type().is_some() => Ok((object, standing)),
+            Ok(_) | Err(Reason::ObjectUnknown(_)) => Err(Reason::KeyUnknown(handle.0)),
             Err(reason) => Err(reason),
         }
     }

@@ -11,9 +11,11 @@ use crate::index::Held;
 use crate::object::{Attributes, Object};
 use crate::operation::Tie;
 use crate::reason::{Reason, Result};
+use crate::recent::Recent;
 use crate::session::Session;
 use crate::slot::Epoch;
 use crate::template::Template;
+use crate::token::Standing;
 use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
 use std::sync::Arc;
 use token_store::{PartitionKey, RecordContent, RecordId, StoreError, Transaction, Visibility};
@@ -196,13 +198,37 @@ impl Hsm {
 
     /// The object behind a handle, if this session may do that to it.
     pub(super) fn held(&self, session: &Session, handle: ObjectHandle, verb: Verb) -> Result<Held> {
-        let unknown = || Reason::ObjectUnknown(handle.0);
-        let held = self.catalogue.look(&session.token, |token| token.object(handle))?.ok_or_else(unknown)?;
-        match access::check(session.subject(), &held.object, verb) {
-            Ok(()) => Ok(held),
-            Err(Reason::Hidden) => Err(unknown()),
-            Err(reason) => Err(reason),
+        let held = self.look_up(session, handle)?;
+        judge(session, handle, &held.object, verb)?;
+        Ok(held)
+    }
+
+    /// The object behind a handle, whatever this session may do to it.
+    fn look_up(&self, session: &Session, handle: ObjectHandle) -> Result<Held> {
+        let found = self.catalogue.look(&session.token, |token| token.object(handle))?;
+        found.ok_or(Reason::ObjectUnknown(handle.0))
+    }
+
+    /// As `held`, to use it in an operation: asks the index only when that changed since the session's last use of it, and the
+    /// store only for an object that other processes may change. Says who was logged in before the look.
+    pub(super) fn held_for_use(&self, session: &mut Session, handle: ObjectHandle) -> Result<(Arc<Object>, Standing)> {
+        let known = session.recent.as_ref().and_then(|recent| recent.in_session(handle));
+        if !known.unwrap_or_else(|| session.token.is_session_object(handle)) {
+            self.catalogue.refresh()?;
         }
+        // Read before the object: a logout in between voids the operation, it never frees it.
+        let standing = session.standing();
+        let changes = session.token.index_changes();
+        let object = match session.recent.as_ref().and_then(|recent| recent.object(handle, changes)) {
+            Some(object) => object,
+            None => {
+                let held = self.look_up(session, handle)?;
+                session.recent = Some(Recent::new(handle, held.record().is_none(), changes, &held.object));
+                held.object
+            }
+        };
+        judge(session, handle, &object, Verb::Use)?;
+        Ok((object, standing))
     }
 
     /// Keeps a new object where it belongs.
@@ -279,6 +305,14 @@ impl Hsm {
             None => (session.token.epoch(), None),
         }
     }
+}
+
+/// Whether this session may do that to the object; one that it does not see is unknown to it.
+fn judge(session: &Session, handle: ObjectHandle, object: &Object, verb: Verb) -> Result<()> {
+    access::check(session.subject(), object, verb).map_err(|reason| match reason {
+        Reason::Hidden => Reason::ObjectUnknown(handle.0),
+        other => other,
+    })
 }
 
 /// Writes an object's record.

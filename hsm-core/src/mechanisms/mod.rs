@@ -247,11 +247,26 @@ const FAMILIES: [&[Row]; 18] = [
     hmac::ROWS,
 ];
 
-/// Every row by its number, for the binary search.
-static INDEX: LazyLock<Vec<&'static Row>> = LazyLock::new(|| {
-    let mut rows: Vec<_> = all().collect();
-    rows.sort_unstable_by_key(|row| row.kind);
-    rows
+/// Every row by its number.
+struct Numbers {
+    /// Where in `rows` the row of a low number stands, and one more; 0 where there is none.
+    low: [u16; LOW_NUMBERS],
+    /// In the order of their numbers, for the search of others.
+    rows: Vec<&'static Row>,
+}
+
+/// The standard's numbers but for a few are below this.
+const LOW_NUMBERS: usize = 0x1100;
+
+static INDEX: LazyLock<Numbers> = LazyLock::new(|| {
+    let mut numbers = Numbers { low: [0; LOW_NUMBERS], rows: all().collect() };
+    numbers.rows.sort_unstable_by_key(|row| row.kind);
+    for (row, place) in numbers.rows.iter().zip(1..) {
+        if let Some(low) = usize::try_from(row.kind).ok().and_then(|kind| numbers.low.get_mut(kind)) {
+            *low = place;
+        }
+    }
+    numbers
 });
 
 /// Makes what `find` searches, if it is not there yet.
@@ -262,8 +277,11 @@ pub(crate) fn make_index() {
 /// Finds a mechanism's row.
 #[must_use]
 pub fn find(kind: u64) -> Option<&'static Row> {
-    let at = INDEX.binary_search_by_key(&kind, |row| row.kind).ok()?;
-    Some(INDEX[at])
+    let at = match usize::try_from(kind).ok().and_then(|kind| INDEX.low.get(kind)) {
+        Some(place) => usize::from(place.checked_sub(1)?),
+        None => INDEX.rows.binary_search_by_key(&kind, |row| row.kind).ok()?,
+    };
+    INDEX.rows.get(at).copied()
 }
 
 /// Every row, in the order of the families' files.
