@@ -16,7 +16,7 @@ use crate::token::Standing;
 use crate::types::{Destination, ObjectHandle, OperationKind, Reply, Room};
 use hsm_crypto::hash::Digest;
 use hsm_crypto::{Hash, SecretBytes};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 /// What a session has under way.
 #[derive(Default)]
@@ -192,13 +192,16 @@ fn written(out: &mut [u8], work: impl FnOnce(&mut [u8]) -> Result<usize>) -> Res
 }
 
 /// Memory of our own for a result of at most so many bytes.
-fn buffer(bytes: usize) -> Result<Zeroizing<Vec<u8>>> {
+fn buffer(bytes: usize) -> Result<SecretBytes> {
     let mut out = Vec::new();
     // The only way to fail is that there is no such amount of memory.
     out.try_reserve_exact(bytes).map_err(|_| Reason::HostMemory)?;
     out.resize(bytes, 0);
-    Ok(Zeroizing::new(out))
+    Ok(SecretBytes::new(out))
 }
+
+/// Why a result leaves its secret type.
+const ASKED_FOR: &str = "the caller asked for the result of its operation";
 
 impl Operations {
     // --- for all kinds ---
@@ -521,7 +524,7 @@ impl Active<Box<dyn Crypter>> {
             return written(out, |out| self.work.one_shot(env, input, out)).map(After::Ends);
         }
         let mut out = buffer(bytes)?;
-        let made = self.work.one_shot(env, input, &mut out)?;
+        let made = self.work.one_shot(env, input, out.expose_mut())?;
         self.finished(out, made, room, || Some(SecretBytes::copy_of(input)))
     }
 
@@ -536,9 +539,9 @@ impl Active<Box<dyn Crypter>> {
             Some(out) => written(out, |out| self.work.update(input, out))?,
             None => {
                 let mut out = buffer(bytes)?;
-                let made = self.work.update(input, &mut out)?;
+                let made = self.work.update(input, out.expose_mut())?;
                 out.truncate(made);
-                Reply::Data(core::mem::take(&mut *out))
+                Reply::Data(out.into_public(ASKED_FOR))
             }
         };
         self.stage = Stage::Updating;
@@ -560,24 +563,23 @@ impl Active<Box<dyn Crypter>> {
             return written(out, |out| self.work.finish(env, out)).map(After::Ends);
         }
         let mut out = buffer(bytes)?;
-        let made = self.work.finish(env, &mut out)?;
+        let made = self.work.finish(env, out.expose_mut())?;
         self.finished(out, made, room, || None)
     }
 
     /// Hands out a result, or keeps it until there is room.
     fn finished(
         &mut self,
-        mut out: Zeroizing<Vec<u8>>,
+        mut out: SecretBytes,
         made: usize,
         room: Room,
         input: impl FnOnce() -> Option<SecretBytes>,
     ) -> Result<After<Reply>> {
         out.truncate(made);
-        let output = core::mem::take(&mut *out);
-        if matches!(room, Room::Bytes(have) if have >= output.len()) {
-            return Ok(After::Ends(Reply::Data(output)));
+        if matches!(room, Room::Bytes(have) if have >= out.len()) {
+            return Ok(After::Ends(Reply::Data(out.into_public(ASKED_FOR))));
         }
-        self.stage = Stage::Finished { input: input(), output: SecretBytes::new(output) };
+        self.stage = Stage::Finished { input: input(), output: out };
         self.deliver(room)
     }
 
@@ -588,7 +590,7 @@ impl Active<Box<dyn Crypter>> {
         if let Some(answer) = sized(room, output.len())? {
             return Ok(answer);
         }
-        let output = core::mem::take(output).into_public("the caller asked for the result of its operation");
+        let output = core::mem::take(output).into_public(ASKED_FOR);
         Ok(After::Ends(Reply::Data(output)))
     }
 }

@@ -5,17 +5,17 @@
 
 use core::fmt;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 /// Owned bytes that are wiped on drop and never printed.
 #[derive(Clone, Default)]
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
+pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
     /// Takes ownership of `bytes`; no copy is made.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// Copies `bytes` into a secret of its own.
@@ -58,7 +58,7 @@ impl SecretBytes {
     #[must_use]
     pub fn into_public(mut self, why: &'static str) -> Vec<u8> {
         debug_assert!(!why.is_empty(), "a secret leaves its type for a stated reason");
-        core::mem::take(&mut *self.0)
+        core::mem::take(&mut self.0)
     }
 
     /// Compares in time that depends on the lengths only.
@@ -72,6 +72,16 @@ impl SecretBytes {
         if len < self.0.len() {
             self.0[len..].zeroize();
             self.0.truncate(len);
+        }
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        // A vector without memory points nowhere, and C libraries that wipe with masked instructions (glibc with AVX-512) take
+        // longer for no byte there than for a thousand elsewhere.
+        if self.0.capacity() > 0 {
+            self.0.zeroize();
         }
     }
 }

@@ -6,8 +6,7 @@
 //! Rule source: PKCS#11 v2.40, 5.2 (functions returning output in a variable-length buffer).
 
 use ffi_headers::*;
-use hsm_core::{Destination, Reason, Reply, Result, Room};
-use zeroize::Zeroizing;
+use hsm_core::{Destination, Reason, Reply, Result, Room, SecretBytes};
 
 use crate::memory::{Out, Plain, Raw};
 
@@ -51,7 +50,7 @@ pub fn stream<'call>(
     let input = input()?;
     let mut direct = Direct { output, input };
     let reply = work(input, &mut direct);
-    direct.output.finish(reply).map(|data| drop(Zeroizing::new(data)))
+    direct.output.finish(reply).map(|data| drop(SecretBytes::new(data)))
 }
 
 /// Runs the work that makes a result and hands it over.

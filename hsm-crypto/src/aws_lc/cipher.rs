@@ -19,11 +19,12 @@ use aws_lc_sys::{
     EVP_CIPHER_CTX_set_padding, EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_IVLEN, EVP_CTRL_AEAD_SET_TAG,
     EVP_CipherFinal_ex, EVP_CipherInit_ex, EVP_CipherUpdate, EVP_aes_128_cbc, EVP_aes_128_ctr, EVP_aes_128_ecb,
     EVP_aes_128_gcm, EVP_aes_192_cbc, EVP_aes_192_ctr, EVP_aes_192_ecb, EVP_aes_192_gcm, EVP_aes_256_cbc,
-    EVP_aes_256_ctr, EVP_aes_256_ecb, EVP_aes_256_gcm, OPENSSL_cleanse,
+    EVP_aes_256_ctr, EVP_aes_256_ecb, EVP_aes_256_gcm,
 };
 use std::os::raw::c_int;
 use std::ptr;
 use std::sync::OnceLock;
+use zeroize::Zeroize;
 
 /// Starts a cipher.
 ///
@@ -270,9 +271,7 @@ impl Chain for Context {
         let mut dropped = [0; PIECE_BYTES];
         let outcome =
             blocks.chunks(PIECE_BYTES).try_for_each(|piece| self.process_into(piece, &mut dropped[..piece.len()]));
-        let used = &mut dropped[..blocks.len().min(PIECE_BYTES)];
-        // SAFETY: `used` is writable at its length.
-        unsafe { OPENSSL_cleanse(used.as_mut_ptr().cast(), used.len()) };
+        dropped[..blocks.len().min(PIECE_BYTES)].zeroize();
         outcome
     }
 
