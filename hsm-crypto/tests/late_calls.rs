@@ -59,9 +59,9 @@ extern "C" fn last_moments() {
 
 fn keys() -> Keys {
     let engine = preferred();
-    let parts = (engine.rsa_generate)(1024, &[1, 0, 1], &System).unwrap();
+    let parts = (engine.rsa_generate)(1024, &[1, 0, 1], &System).unwrap().parts;
     let pair = |curve| {
-        let scalar = (engine.ec_generate)(curve, &System).unwrap();
+        let scalar = (engine.ec_generate)(curve, &System).unwrap().scalar;
         let key = (engine.ec_private)(curve, scalar.expose()).unwrap();
         let public = (engine.ec_public)(curve, &key.public_point()).unwrap();
         (key, public)

@@ -7,7 +7,7 @@
 
 use super::row::{Fill, Give, Row};
 use super::tables::{self, Table};
-use super::{Actor, Origin, complete, values};
+use super::{Actor, Material, Origin, complete, values};
 use crate::certificate;
 use crate::object::{Attributes, Object, Value};
 use crate::platform::Env;
@@ -34,8 +34,9 @@ pub(super) fn build(
     actor: Actor,
     origin: Origin,
     template: &Template,
-    material: Attributes,
+    material: Material,
 ) -> Result<Object> {
+    let Material { attributes: material, key: made } = material;
     values::refuse_duplicates(template)?;
     let table = choose_table(origin, template, &material)?;
     let mut draft = Draft { table, origin, attributes: Attributes::new(), repeated: Vec::new() };
@@ -55,7 +56,7 @@ pub(super) fn build(
             certificate::complete(env, &mut draft.attributes)?;
             None
         }
-        _ => Some(complete::complete(env, table, matches!(origin, Origin::Unwrap(_)), &mut draft.attributes)?),
+        _ => Some(complete::complete(env, table, matches!(origin, Origin::Unwrap(_)), made, &mut draft.attributes)?),
     };
     draft.compare_repeated()?;
     check_together(&draft.attributes)?;

@@ -4,22 +4,23 @@
 //! with the caller's randomness mixed in (section 3.6): a weak random source alone cannot betray the key.
 //! Called from `portable::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
 
-use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey};
 use crate::error::{CryptoError, Result};
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Generates a scalar and proves it by one signature.
+/// Generates a pair and proves it.
 ///
 /// # Errors
 /// `RandomFailed`, or `SelfTest` when the proof fails.
-pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<EcPair> {
     let scalar = random_scalar(curve, random)?;
-    let key = private(curve, scalar.expose())?;
-    prove(&*key, &*public(curve, &key.public_point())?, random)?;
-    Ok(scalar)
+    let private = private(curve, scalar.expose())?;
+    let public = public(curve, &private.public_point())?;
+    prove(curve, scalar.expose(), &*public)?;
+    Ok(EcPair { scalar, private, public })
 }
 
 /// Draws a scalar from 1 to the order less one, each equally likely (FIPS 186-5, A.2.2).
@@ -35,15 +36,12 @@ pub(crate) fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretB
     }
 }
 
-/// Signs and verifies once with a fresh pair.
+/// Computes the point of a fresh pair from the scalar once more (SP 800-56A revision 3, 5.6.2.1.4, b).
 ///
 /// # Errors
-/// `SelfTest` when the pair does not work.
-pub(crate) fn prove(private: &dyn EcPrivateKey, public: &dyn EcPublicKey, random: &dyn Random) -> Result<()> {
-    const DIGEST: [u8; 32] = [0x5A; 32];
-    let signature = private.sign(&DIGEST, random)?;
-    // Whatever the reason of a refusal is, a fresh pair must not be kept.
-    public.verify(&DIGEST, &signature).map_err(|_| CryptoError::SelfTest("fresh EC key pair"))
+/// `SelfTest` when the public key is another one.
+fn prove(curve: Curve, scalar: &[u8], public: &dyn EcPublicKey) -> Result<()> {
+    if private(curve, scalar)?.public_point() == public.point() { Ok(()) } else { Err(NOT_A_PAIR) }
 }
 
 /// Parses a private scalar.
@@ -74,6 +72,8 @@ pub(crate) fn public(curve: Curve, point: &[u8]) -> Result<Arc<dyn EcPublicKey>>
     }
 }
 
+/// The failure of a fresh pair's proof.
+pub(crate) const NOT_A_PAIR: CryptoError = CryptoError::SelfTest("fresh EC key pair");
 /// The text for a point that cannot be used.
 pub(crate) const BAD_POINT: &str = "the EC point is not a compressed or uncompressed point on the curve";
 /// The text for a scalar that cannot be used.
@@ -234,6 +234,19 @@ curve!(secp256k1, k256, Curve::K256);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_point_that_does_not_belong_to_the_scalar_is_no_proof() {
+        for curve in Curve::ALL {
+            let [point, other] = [3, 4].map(|scalar| private(curve, &[scalar]).unwrap().public_point());
+            assert_eq!(prove(curve, &[3], &*public(curve, &point).unwrap()), Ok(()), "{curve:?}");
+            assert_eq!(prove(curve, &[3], &*public(curve, &other).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+            // The opposite point has the same x.
+            let opposite =
+                [&[2 + (1 - (point[2 * curve.field_bytes()] & 1))], &point[1..=curve.field_bytes()]].concat();
+            assert_eq!(prove(curve, &[3], &*public(curve, &opposite).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+        }
+    }
 
     #[test]
     fn the_leftmost_bits_of_a_long_digest_are_taken() {
