@@ -28,13 +28,29 @@ pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<EcPair> {
 /// # Errors
 /// `RandomFailed`.
 pub(crate) fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
-    match curve {
-        Curve::P256 => nist_p256::random_scalar(random),
-        Curve::P384 => nist_p384::random_scalar(random),
-        Curve::P521 => nist_p521::random_scalar(random),
-        Curve::K256 => secp256k1::random_scalar(random),
+    let is_scalar = match curve {
+        Curve::P256 => nist_p256::is_scalar,
+        Curve::P384 => nist_p384::is_scalar,
+        Curve::P521 => nist_p521::is_scalar,
+        Curve::K256 => secp256k1::is_scalar,
+    };
+    // As many bits as the order has: of 528 bits, one number in 128 would be below the order of P-521.
+    let surplus = 8 * curve.field_bytes() - curve.bits();
+    for _ in 0..DRAWS_MAX {
+        let mut scalar = SecretBytes::zeroed(curve.field_bytes());
+        random.fill(scalar.expose_mut())?;
+        if let [first, ..] = scalar.expose_mut() {
+            *first &= 0xFF >> surplus;
+        }
+        if is_scalar(scalar.expose()) {
+            return Ok(scalar);
+        }
     }
+    Err(CryptoError::RandomFailed)
 }
+
+/// Of random numbers, one in 2^32 is not a scalar at most; a source that gives so many of them in a row is not random.
+const DRAWS_MAX: usize = 8;
 
 /// Computes the point of a fresh pair from the scalar once more (SP 800-56A revision 3, 5.6.2.1.4, b).
 ///
@@ -147,15 +163,14 @@ macro_rules! curve {
         mod $module {
             use super::*;
             use crate::portable::random::Source;
+            use $library::NonZeroScalar;
             use $library::ecdh::diffie_hellman;
             use $library::ecdsa::signature::hazmat::{PrehashVerifier, RandomizedPrehashSigner};
             use $library::ecdsa::{Signature, SigningKey, VerifyingKey};
-            use $library::elliptic_curve::Generate;
-            use $library::{FieldBytes, NonZeroScalar};
 
-            pub(super) fn random_scalar(random: &dyn Random) -> Result<SecretBytes> {
-                let scalar = NonZeroScalar::try_generate_from_rng(&mut Source(random))?;
-                Ok(SecretBytes::copy_of(&Zeroizing::new(FieldBytes::from(scalar))))
+            /// Whether bytes as long as the field are a number from 1 to the order less one.
+            pub(super) fn is_scalar(bytes: &[u8]) -> bool {
+                NonZeroScalar::try_from(bytes).map(Zeroizing::new).is_ok()
             }
 
             pub(super) fn private(scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
@@ -245,6 +260,30 @@ mod tests {
             let opposite =
                 [&[2 + (1 - (point[2 * curve.field_bytes()] & 1))], &point[1..=curve.field_bytes()]].concat();
             assert_eq!(prove(curve, &[3], &*public(curve, &opposite).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+        }
+    }
+
+    /// A source of one byte, for ever.
+    struct Same(u8);
+
+    impl Random for Same {
+        fn fill(&self, out: &mut [u8]) -> Result<()> {
+            out.fill(self.0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_scalar_has_the_bits_of_the_order_and_is_never_zero() {
+        for curve in Curve::ALL {
+            assert_eq!(random_scalar(curve, &Same(0)), Err(CryptoError::RandomFailed), "{curve:?}");
+            // All bits set are above each order.
+            assert_eq!(random_scalar(curve, &Same(0xFF)), Err(CryptoError::RandomFailed), "{curve:?}");
+            let mut expected = vec![0x5A; curve.field_bytes()];
+            if curve == Curve::P521 {
+                expected[0] = 0;
+            }
+            assert!(random_scalar(curve, &Same(0x5A)).unwrap().ct_eq(&expected), "{curve:?}");
         }
     }
 
