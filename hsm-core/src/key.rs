@@ -57,7 +57,7 @@ impl Key {
 /// # Errors
 /// `KeyMaterial` when they make none, `CurveUnknown`, or the engine's own failure.
 pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
-    let number = |kind| match attributes.get(&kind) {
+    let number = |kind| match attributes.get(kind) {
         Some(Value::Number(number)) => Ok(*number),
         _ => Err(Reason::KeyMaterial("the object is not a key")),
     };

@@ -61,7 +61,7 @@ pub(super) fn complete(
 fn normalise(env: &Env<'_>, table: &Table, made: Option<&Key>, attributes: &mut Attributes) -> Result<()> {
     match (table.class, table.key_type) {
         (CKO_PUBLIC_KEY, Some(CKK_RSA)) => {
-            attributes.entry(CKA_PUBLIC_EXPONENT).or_insert_with(|| bytes(USUAL_EXPONENTS[0]));
+            attributes.fill(CKA_PUBLIC_EXPONENT, || bytes(USUAL_EXPONENTS[0]));
             Ok(())
         }
         (CKO_PRIVATE_KEY, Some(CKK_RSA)) => complete_rsa(attributes),
@@ -118,7 +118,7 @@ fn normalise_curve(
         padded.expose_mut()[start..].copy_from_slice(scalar);
         attributes.insert(CKA_VALUE, Value::Bytes(padded));
     }
-    if let Some(Value::Bytes(given)) = attributes.get(&CKA_EC_POINT) {
+    if let Some(Value::Bytes(given)) = attributes.get(CKA_EC_POINT) {
         let point = curve.parse_point(given.expose())?;
         let point = match curve {
             // The engine has made this very point.
@@ -161,7 +161,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
     }
     if let (Some(point), CKO_PRIVATE_KEY) = (key.public_point(), table.class) {
         let wrapped = bytes(&octet_string(&point));
-        match attributes.get(&CKA_EC_POINT) {
+        match attributes.get(CKA_EC_POINT) {
             Some(given) if *given != wrapped => {
                 return Err(Reason::AttributeValue {
                     kind: CKA_EC_POINT,
@@ -172,7 +172,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
         };
     }
     let form = object::public_form(attributes)?;
-    if let Some(Value::Bytes(given)) = attributes.get(&CKA_PUBLIC_KEY_INFO)
+    if let Some(Value::Bytes(given)) = attributes.get(CKA_PUBLIC_KEY_INFO)
         && !given.is_empty()
         && decode_spki(given.expose()).ok().as_ref() != Some(&form)
     {
@@ -188,7 +188,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
 /// # Errors
 /// `AttributeValue` for one that is wrong.
 pub(crate) fn put_check_value(attributes: &mut Attributes, computed: &[u8]) -> Result<()> {
-    match attributes.get(&CKA_CHECK_VALUE) {
+    match attributes.get(CKA_CHECK_VALUE) {
         None => {
             attributes.insert(CKA_CHECK_VALUE, bytes(computed));
             Ok(())
@@ -223,7 +223,7 @@ fn bytes(value: &[u8]) -> Value {
 
 /// The bytes of an attribute that the key cannot be without.
 fn of(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
-    match attributes.get(&kind) {
+    match attributes.get(kind) {
         Some(Value::Bytes(bytes)) => Ok(bytes.expose()),
         _ => Err(Reason::TemplateIncomplete(kind)),
     }
