@@ -419,7 +419,13 @@ fn entries_of(
     object: &Object,
 ) -> impl Iterator<Item = (u64, ObjectHandle)> {
     INDEXED.iter().filter_map(move |kind| {
-        let hash = match object.value(*kind)? {
+        let value = match *kind {
+            // Every object has these two at hand.
+            CKA_CLASS => ValueRef::Number(object.class()),
+            CKA_KEY_TYPE => ValueRef::Number(object.key_type()?),
+            kind => object.value(kind)?,
+        };
+        let hash = match value {
             ValueRef::Number(number) => hash(hasher, *kind, &number.to_ne_bytes()),
             ValueRef::Bytes(bytes) => hash(hasher, *kind, bytes),
             ValueRef::Flag(_) | ValueRef::Mechanisms(_) | ValueRef::Template(_) => return None,
