@@ -46,7 +46,7 @@ pub fn parse(der: &[u8]) -> Result<Fields<'_>> {
 /// `TemplateIncomplete` without CKA_VALUE or CKA_URL; `AttributeValue` for a value that is no certificate,
 /// and for a check value or public key that is not the certificate's.
 pub(crate) fn complete(env: &Env<'_>, attributes: &mut Attributes) -> Result<()> {
-    let value = match attributes.get(&CKA_VALUE) {
+    let value = match attributes.get(CKA_VALUE) {
         Some(Value::Bytes(value)) => value.clone(),
         _ => SecretBytes::default(),
     };
@@ -54,7 +54,7 @@ pub(crate) fn complete(env: &Env<'_>, attributes: &mut Attributes) -> Result<()>
         return complete_without_value(attributes);
     }
     let fields = parse(value.expose())?;
-    if let Some(Value::Bytes(given)) = attributes.get(&CKA_PUBLIC_KEY_INFO)
+    if let Some(Value::Bytes(given)) = attributes.get(CKA_PUBLIC_KEY_INFO)
         && !given.is_empty()
         && given.expose() != fields.public_key_info
     {
@@ -86,7 +86,7 @@ fn complete_without_value(attributes: &mut Attributes) -> Result<()> {
 }
 
 fn is_empty(attributes: &Attributes, kind: u64) -> bool {
-    !matches!(attributes.get(&kind), Some(Value::Bytes(bytes)) if !bytes.is_empty())
+    !matches!(attributes.get(kind), Some(Value::Bytes(bytes)) if !bytes.is_empty())
 }
 
 /// Puts a value where the template has none, or an empty one.

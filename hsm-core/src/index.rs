@@ -15,7 +15,7 @@ use crate::template::{Given, Template};
 use crate::types::{ObjectHandle, SessionHandle};
 use ffi_headers::{CKA_CLASS, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_UNIQUE_ID};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use token_store::RecordId;
@@ -80,17 +80,40 @@ pub enum Wanted {
 /// The attributes that searches are narrowed by, in no particular order.
 const INDEXED: [u64; 5] = [CKA_CLASS, CKA_KEY_TYPE, CKA_ID, CKA_LABEL, CKA_UNIQUE_ID];
 
+/// Hashes handles. They are numbers that this process counts up, so nobody can choose them to collide.
+type Counted = BuildHasherDefault<CountedHasher>;
+
+/// See [`Counted`].
+#[derive(Default)]
+struct CountedHasher(u64);
+
+impl Hasher for CountedHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio as an odd number: neighbours stay apart in the low bits, and the high ones, which hash maps
+        // compare first, differ.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The objects of one token.
 #[derive(Default)]
 pub struct Index {
     /// Objects that are visible now.
-    visible: HashMap<ObjectHandle, Held>,
+    visible: HashMap<ObjectHandle, Held, Counted>,
     /// Every token object that ever was visible and still exists.
     records: HashMap<RecordId, ObjectHandle>,
     /// Records that do not open.
     damaged: HashSet<RecordId>,
     /// Session objects by owner.
-    by_session: HashMap<SessionHandle, BTreeSet<ObjectHandle>>,
+    by_session: HashMap<SessionHandle, BTreeSet<ObjectHandle>, Counted>,
     /// Visible objects, each under the keyed hash of each indexed attribute with its value; a collision only costs time.
     /// One ordered set and not a set for each value: most labels and ids belong to one or two objects.
     entries: BTreeSet<(u64, ObjectHandle)>,
@@ -234,7 +257,7 @@ impl Index {
                     self.records.insert(record, handle);
                 }
                 if self.private_open || !object.is_private() {
-                    entries.extend(self.entries_of(handle, &object));
+                    entries.extend(entries_of(&self.hasher, handle, &object));
                     self.visible.insert(handle, Held { object, home: Home::Record(record) });
                 }
                 Some(handle)
@@ -338,7 +361,7 @@ impl Index {
         let asked = template.entries.iter().filter(|entry| INDEXED.contains(&entry.kind));
         let hashes: Vec<u64> = asked
             .filter_map(|entry| match &entry.value {
-                Given::Bytes(value) => Some(self.hash(entry.kind, value.expose())),
+                Given::Bytes(value) => Some(hash(&self.hasher, entry.kind, value.expose())),
                 Given::Template(_) => None,
             })
             .collect();
@@ -367,15 +390,15 @@ impl Index {
     }
 
     fn show(&mut self, handle: ObjectHandle, held: Held) {
-        let entries: Vec<_> = self.entries_of(handle, &held.object).collect();
-        self.entries.extend(entries);
+        entries_of(&self.hasher, handle, &held.object).for_each(|entry| {
+            self.entries.insert(entry);
+        });
         self.visible.insert(handle, held);
     }
 
     fn hide(&mut self, handle: ObjectHandle) {
         let Some(held) = self.visible.remove(&handle) else { return };
-        let entries: Vec<_> = self.entries_of(handle, &held.object).collect();
-        for entry in entries {
+        for entry in entries_of(&self.hasher, handle, &held.object) {
             self.entries.remove(&entry);
         }
         if let Home::Session(session) = held.home
@@ -387,21 +410,33 @@ impl Index {
             }
         }
     }
+}
 
-    fn entries_of(&self, handle: ObjectHandle, object: &Object) -> impl Iterator<Item = (u64, ObjectHandle)> {
-        INDEXED.iter().filter_map(move |kind| {
-            let hash = match object.value(*kind)? {
-                ValueRef::Number(number) => self.hash(*kind, &number.to_ne_bytes()),
-                ValueRef::Bytes(bytes) => self.hash(*kind, bytes),
-                ValueRef::Flag(_) | ValueRef::Mechanisms(_) | ValueRef::Template(_) => return None,
-            };
-            Some((hash, handle))
-        })
-    }
+/// What the index finds a visible object by.
+fn entries_of(
+    hasher: &RandomState,
+    handle: ObjectHandle,
+    object: &Object,
+) -> impl Iterator<Item = (u64, ObjectHandle)> {
+    INDEXED.iter().filter_map(move |kind| {
+        let value = match *kind {
+            // Every object has these two at hand.
+            CKA_CLASS => ValueRef::Number(object.class()),
+            CKA_KEY_TYPE => ValueRef::Number(object.key_type()?),
+            kind => object.value(kind)?,
+        };
+        let hash = match value {
+            ValueRef::Number(number) => hash(hasher, *kind, &number.to_ne_bytes()),
+            ValueRef::Bytes(bytes) => hash(hasher, *kind, bytes),
+            ValueRef::Flag(_) | ValueRef::Mechanisms(_) | ValueRef::Template(_) => return None,
+        };
+        Some((hash, handle))
+    })
+}
 
-    fn hash(&self, kind: u64, value: &[u8]) -> u64 {
-        self.hasher.hash_one((kind, value))
-    }
+/// Keyed, because labels and ids come from callers.
+fn hash(hasher: &RandomState, kind: u64, value: &[u8]) -> u64 {
+    hasher.hash_one((kind, value))
 }
 
 #[cfg(test)]

@@ -38,19 +38,15 @@ pub enum Key {
 }
 
 impl Key {
-    /// The public point of a private key on a curve, bare; `None` for every other key.
+    /// The public point of a private key on any curve, and of a public one on a Weierstrass curve, bare; else `None`.
     #[must_use]
     pub fn public_point(&self) -> Option<Vec<u8>> {
         match self {
             Key::EcPrivate(key) => Some(key.public_point()),
+            Key::EcPublic(key) => Some(key.point()),
             Key::EdPrivate(key) => Some(key.public_key().to_vec()),
             Key::XPrivate(key) => Some(key.public_key().to_vec()),
-            Key::RsaPrivate(_)
-            | Key::RsaPublic(_)
-            | Key::EcPublic(_)
-            | Key::EdPublic(_)
-            | Key::XPublic(_)
-            | Key::Secret(_) => None,
+            Key::RsaPrivate(_) | Key::RsaPublic(_) | Key::EdPublic(_) | Key::XPublic(_) | Key::Secret(_) => None,
         }
     }
 }
@@ -60,7 +56,7 @@ impl Key {
 /// # Errors
 /// `KeyMaterial` when they make none, `CurveUnknown`, or the engine's own failure.
 pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
-    let number = |kind| match attributes.get(&kind) {
+    let number = |kind| match attributes.get(kind) {
         Some(Value::Number(number)) => Ok(*number),
         _ => Err(Reason::KeyMaterial("the object is not a key")),
     };

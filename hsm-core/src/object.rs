@@ -7,10 +7,12 @@
 //! An object keeps the bytes of its record and reads each attribute from there. [`Attributes`], the map of separate values, is for
 //! making and changing objects; asking for it decodes everything.
 
+mod attributes;
 mod encoding;
 mod forms;
 mod packed;
 
+pub use attributes::Attributes;
 pub(crate) use forms::{has_all_parts, part, rsa_attributes, rsa_parts};
 pub use forms::{private_form, private_material, public_form, public_material, template};
 
@@ -22,7 +24,6 @@ use core::fmt;
 use ffi_headers::names;
 use hsm_crypto::SecretBytes;
 use packed::Packed;
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// The value of an attribute.
@@ -54,18 +55,19 @@ pub enum ValueRef<'a> {
     Template(Template),
 }
 
-/// The attributes of an object by type.
-pub type Attributes = BTreeMap<u64, Value>;
-
 /// An object. It never changes: a change makes a new one that takes its place.
 pub struct Object {
     packed: Packed,
-    // Asked for by every call, so they are taken out of the packed form once.
+    head: Head,
+    parsed: OnceLock<Arc<Key>>,
+}
+
+/// What every call asks for, taken out of the packed form once.
+struct Head {
     class: u64,
     key_type: Option<u64>,
     token: bool,
     private: bool,
-    parsed: OnceLock<Arc<Key>>,
 }
 
 impl Value {
@@ -100,19 +102,19 @@ impl Object {
     /// Makes an object of attributes that have been judged.
     #[must_use]
     pub fn new(attributes: &Attributes) -> Self {
-        Self::of(Packed::of(attributes), OnceLock::new())
+        Self::made(attributes, OnceLock::new())
     }
 
     /// Makes an object whose key has been parsed already.
     #[must_use]
     pub fn with_key(attributes: &Attributes, key: Arc<Key>) -> Self {
-        Self::of(Packed::of(attributes), OnceLock::from(key))
+        Self::made(attributes, OnceLock::from(key))
     }
 
     /// Makes an object with the same key material and other attributes; a parsed key is shared.
     #[must_use]
     pub fn with_attributes(&self, attributes: &Attributes) -> Self {
-        Self::of(Packed::of(attributes), self.parsed.clone())
+        Self::made(attributes, self.parsed.clone())
     }
 
     /// Decodes all attributes, for a change.
@@ -154,25 +156,25 @@ impl Object {
     /// `CKA_CLASS`.
     #[must_use]
     pub fn class(&self) -> u64 {
-        self.class
+        self.head.class
     }
 
     /// `CKA_KEY_TYPE`, for keys.
     #[must_use]
     pub fn key_type(&self) -> Option<u64> {
-        self.key_type
+        self.head.key_type
     }
 
     /// `CKA_TOKEN`.
     #[must_use]
     pub fn is_token(&self) -> bool {
-        self.token
+        self.head.token
     }
 
     /// `CKA_PRIVATE`.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.private
+        self.head.private
     }
 
     /// The parsed key, made at first use and kept with the object; wiped when the last user drops it.
@@ -199,7 +201,9 @@ impl Object {
     /// # Errors
     /// `Reason::Damaged`.
     pub fn decode(content: SecretBytes) -> Result<Self> {
-        Ok(Self::of(Packed::parse(content)?, OnceLock::new()))
+        let packed = Packed::parse(content)?;
+        let head = Head::of(|kind| packed.get(kind));
+        Ok(Self { packed, head, parsed: OnceLock::new() })
     }
 
     /// Says whether the content of a record makes an object, without making it.
@@ -210,16 +214,25 @@ impl Object {
         encoding::places(content).map(drop)
     }
 
-    fn of(packed: Packed, parsed: OnceLock<Arc<Key>>) -> Self {
-        let number = |kind| match packed.get(kind) {
+    fn made(attributes: &Attributes, parsed: OnceLock<Arc<Key>>) -> Self {
+        let head = Head::of(|kind| attributes.get(kind).map(Value::lend));
+        Self { packed: Packed::of(attributes), head, parsed }
+    }
+}
+
+impl Head {
+    fn of<'a>(value: impl Fn(u64) -> Option<ValueRef<'a>>) -> Self {
+        let number = |kind| match value(kind) {
             Some(ValueRef::Number(number)) => Some(number),
             _ => None,
         };
-        let flag = |kind| matches!(packed.get(kind), Some(ValueRef::Flag(true)));
-        let class = number(ffi_headers::CKA_CLASS).unwrap_or(u64::MAX);
-        let (key_type, token) = (number(ffi_headers::CKA_KEY_TYPE), flag(ffi_headers::CKA_TOKEN));
-        let private = flag(ffi_headers::CKA_PRIVATE);
-        Self { class, key_type, token, private, packed, parsed }
+        let flag = |kind| matches!(value(kind), Some(ValueRef::Flag(true)));
+        Self {
+            class: number(ffi_headers::CKA_CLASS).unwrap_or(u64::MAX),
+            key_type: number(ffi_headers::CKA_KEY_TYPE),
+            token: flag(ffi_headers::CKA_TOKEN),
+            private: flag(ffi_headers::CKA_PRIVATE),
+        }
     }
 }
 

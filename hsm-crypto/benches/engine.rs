@@ -26,10 +26,10 @@ const SIZES: [(usize, &str); 3] = [(64, "64 B"), (1024, "1 KiB"), (1 << 20, "1 M
 fn engine(criterion: &mut Criterion) {
     let engine = preferred();
     let mut group = criterion.benchmark_group("engine");
-    let scalar = (engine.ec_generate)(Curve::P256, &OsRandom).unwrap();
+    let scalar = (engine.ec_generate)(Curve::P256, &OsRandom).unwrap().scalar;
     let ec = (engine.ec_private)(Curve::P256, scalar.expose()).unwrap();
     group.bench_function("P-256 sign", |bench| bench.iter(|| ec.sign(black_box(&[7; 32]), &OsRandom).unwrap()));
-    let parts = (engine.rsa_generate)(2048, &[1, 0, 1], &OsRandom).unwrap();
+    let parts = (engine.rsa_generate)(2048, &[1, 0, 1], &OsRandom).unwrap().parts;
     let rsa = (engine.rsa_private)(&parts).unwrap();
     group.bench_function("RSA-2048 sign", |bench| {
         bench.iter(|| rsa.sign_pkcs1(black_box(&[7; 51]), &OsRandom).unwrap());

@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::random::Random;
 use crate::secret::SecretBytes;
+use std::sync::Arc;
 
 /// A Weierstrass curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,6 +44,17 @@ impl Curve {
             Curve::P521 => 521,
         }
     }
+}
+
+/// A fresh key pair on a Weierstrass curve, proved: the point was computed from the scalar twice, with one result
+/// (SP 800-56A revision 3, 5.6.2.1.4).
+pub struct EcPair {
+    /// The scalar at full field length.
+    pub scalar: SecretBytes,
+    /// The private key, parsed from the scalar.
+    pub private: Arc<dyn EcPrivateKey>,
+    /// The public key, parsed from the point that belongs to the scalar.
+    pub public: Arc<dyn EcPublicKey>,
 }
 
 /// A private key on a Weierstrass curve, parsed and checked once; wiped on drop.

@@ -19,6 +19,7 @@ use pkcs8::PrivateKeyInfoRef;
 use rsa::pkcs1;
 use sec1::{EcParameters, EcPrivateKey};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// A private key in any of the forms that PKCS#8 carries here.
@@ -113,7 +114,7 @@ pub fn encode_spki(key: &PublicForm) -> Result<Vec<u8>> {
             public_info(RSA, Some(AnyRef::NULL), &rsa_key.to_der().map_err(not_encodable)?)
         }
         PublicForm::Ec { curve, point } => {
-            let point = (preferred().ec_public)(*curve, point)?.point();
+            let point = uncompressed(*curve, point)?;
             public_info(EC, Some(AnyRef::from(&curve_oid(*curve))), &point)
         }
         PublicForm::Ed25519(key) => public_info(ED25519, None, octets_of_32(key)?),
@@ -193,6 +194,14 @@ fn integer(bytes: &[u8]) -> Result<UintRef<'_>> {
 
 fn octets_of_32(bytes: &[u8]) -> Result<&[u8]> {
     if bytes.len() == 32 { Ok(bytes) } else { Err(CryptoError::InvalidKey("an Ed25519 or X25519 key has 32 bytes")) }
+}
+
+/// A point in the form that is written. An uncompressed one is taken as it is, of the right length.
+fn uncompressed(curve: Curve, point: &[u8]) -> Result<Cow<'_, [u8]>> {
+    match point.first() {
+        Some(4) if point.len() == 1 + 2 * curve.field_bytes() => Ok(Cow::Borrowed(point)),
+        _ => (preferred().ec_public)(curve, point).map(|key| Cow::Owned(key.point())),
+    }
 }
 
 /// RFC 8017 demands NULL; some old encoders left it out, which is not ambiguous.

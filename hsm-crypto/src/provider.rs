@@ -3,11 +3,11 @@
 //! Every field of every provider is a working function; what one engine lacks is filled from the other.
 
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
-use crate::ec::{Curve, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
 use crate::error::Result;
 use crate::hash::{Digest, Hash, Mac};
 use crate::random::Random;
-use crate::rsa::{RsaParts, RsaPrivateKey, RsaPublicKey};
+use crate::rsa::{RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::secret::SecretBytes;
 use crate::symmetric::SymmetricKey;
 use std::sync::Arc;
@@ -25,14 +25,14 @@ pub struct Provider {
     pub hmac: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
     /// Starts an AES-CMAC; the key has 16, 24 or 32 bytes.
     pub cmac: fn(&SymmetricKey) -> Result<Box<dyn Mac>>,
-    /// Generates an RSA key of so many bits with the public exponent given big-endian, and proves it by one operation.
-    pub rsa_generate: fn(usize, &[u8], &dyn Random) -> Result<RsaParts>,
+    /// Generates an RSA pair of so many bits with the public exponent given big-endian, and proves it by one signature.
+    pub rsa_generate: fn(usize, &[u8], &dyn Random) -> Result<RsaPair>,
     /// Parses and checks a private key. `prime_1` to `coefficient` may all be empty: they are then recovered from `d`.
     pub rsa_private: fn(&RsaParts) -> Result<Arc<dyn RsaPrivateKey>>,
     /// Parses and checks a public key from modulus and exponent.
     pub rsa_public: fn(&[u8], &[u8]) -> Result<Arc<dyn RsaPublicKey>>,
-    /// Generates a scalar at full field length, and proves it by one operation.
-    pub ec_generate: fn(Curve, &dyn Random) -> Result<SecretBytes>,
+    /// Generates a pair, and proves it by computing the point from the scalar once more.
+    pub ec_generate: fn(Curve, &dyn Random) -> Result<EcPair>,
     /// Parses a private scalar (shorter ones are padded).
     pub ec_private: fn(Curve, &[u8]) -> Result<Arc<dyn EcPrivateKey>>,
     /// Parses a SEC1 point and checks that it is on the curve and not the identity.

@@ -8,6 +8,7 @@ use crate::hash::Hash;
 use crate::random::Random;
 use crate::rsa_parts;
 use crate::secret::SecretBytes;
+use std::sync::Arc;
 
 /// All numbers of an RSA private key in the order of PKCS#1 (RFC 8017, A.1.2).
 #[derive(Debug, Clone)]
@@ -38,6 +39,16 @@ impl RsaParts {
     pub fn completed(&self) -> Result<RsaParts> {
         Ok(rsa_parts::parse(self)?.1)
     }
+}
+
+/// A fresh key pair, proved by one signature.
+pub struct RsaPair {
+    /// All numbers of the private key.
+    pub parts: RsaParts,
+    /// The private key, parsed from them.
+    pub private: Arc<dyn RsaPrivateKey>,
+    /// The public key, parsed from them.
+    pub public: Arc<dyn RsaPublicKey>,
 }
 
 /// Parameters of RSASSA-PSS (RFC 8017, 8.1).

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 /// One RSA key for all tests of this file, since generation is slow.
 fn rsa_key() -> &'static RsaParts {
     static KEY: OnceLock<RsaParts> = OnceLock::new();
-    KEY.get_or_init(|| (preferred().rsa_generate)(1024, &[1, 0, 1], &System).unwrap())
+    KEY.get_or_init(|| (preferred().rsa_generate)(1024, &[1, 0, 1], &System).unwrap().parts)
 }
 
 /// Every ordered pair of engines.
@@ -134,7 +134,7 @@ fn raw_rsa_is_the_same_in_every_engine_and_refuses_what_is_out_of_range() {
 fn ecdsa_signatures_of_one_engine_verify_in_every_other() {
     for (signer, verifier) in pairs() {
         for curve in Curve::ALL {
-            let scalar = (signer.ec_generate)(curve, &System).unwrap();
+            let scalar = (signer.ec_generate)(curve, &System).unwrap().scalar;
             assert_eq!(scalar.len(), curve.field_bytes());
             let key = (signer.ec_private)(curve, scalar.expose()).unwrap();
             let public = (verifier.ec_public)(curve, &key.public_point()).unwrap();
@@ -157,8 +157,9 @@ fn ecdsa_signatures_of_one_engine_verify_in_every_other() {
 fn agreement_gives_both_sides_the_same_secret() {
     for (one, other) in pairs() {
         for curve in Curve::ALL {
-            let ours = (one.ec_private)(curve, (one.ec_generate)(curve, &System).unwrap().expose()).unwrap();
-            let theirs = (other.ec_private)(curve, (other.ec_generate)(curve, &System).unwrap().expose()).unwrap();
+            let ours = (one.ec_private)(curve, (one.ec_generate)(curve, &System).unwrap().scalar.expose()).unwrap();
+            let theirs =
+                (other.ec_private)(curve, (other.ec_generate)(curve, &System).unwrap().scalar.expose()).unwrap();
             let shared = ours.agree(&theirs.public_point()).unwrap();
             assert_eq!(shared, theirs.agree(&ours.public_point()).unwrap());
             assert_eq!(shared.len(), curve.field_bytes());

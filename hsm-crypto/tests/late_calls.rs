@@ -12,8 +12,9 @@ mod common;
 
 use common::System;
 use hsm_crypto::ec::{Curve, EcPrivateKey, EcPublicKey};
+use hsm_crypto::random::Generator;
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaPrivateKey, RsaPublicKey};
-use hsm_crypto::{Hash, preferred};
+use hsm_crypto::{Hash, Random, preferred};
 use std::process::{Command, abort, exit};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -59,9 +60,9 @@ extern "C" fn last_moments() {
 
 fn keys() -> Keys {
     let engine = preferred();
-    let parts = (engine.rsa_generate)(1024, &[1, 0, 1], &System).unwrap();
+    let parts = (engine.rsa_generate)(1024, &[1, 0, 1], &System).unwrap().parts;
     let pair = |curve| {
-        let scalar = (engine.ec_generate)(curve, &System).unwrap();
+        let scalar = (engine.ec_generate)(curve, &System).unwrap().scalar;
         let key = (engine.ec_private)(curve, scalar.expose()).unwrap();
         let public = (engine.ec_public)(curve, &key.public_point()).unwrap();
         (key, public)
@@ -74,6 +75,9 @@ fn keys() -> Keys {
 }
 
 fn use_every_operation(keys: &Keys) {
+    let mut bytes = [[0; 16]; 2];
+    bytes.iter_mut().for_each(|bytes| Generator::new(System).fill(bytes).unwrap());
+    assert_ne!(bytes[0], bytes[1]);
     // AWS-LC draws new blinding values after 32 operations.
     for _ in 0..40 {
         let signature = keys.rsa.sign_pkcs1(b"payload", &System).unwrap();
@@ -106,6 +110,7 @@ fn await_draws(count: usize) {
 
 /// What a thread does that is drawing random numbers most of the time; now and then it proves that the work is right.
 fn draw(keys: &Keys, turn: usize) {
+    Generator::new(System).fill(&mut [0; 64]).unwrap();
     let ciphertext = keys.rsa_public.encrypt_pkcs1(b"plain", &System).unwrap();
     if turn.is_multiple_of(1000) {
         assert_eq!(keys.rsa.decrypt_pkcs1(&ciphertext, &System).unwrap().expose(), b"plain");

@@ -6,6 +6,7 @@
 use crate::settings::DeviceKeyPlace;
 use crate::{OsRandom, Settings, StartError, SystemClock};
 use hsm_core::{Hsm, Platform, Reason};
+use hsm_crypto::random::Generator;
 use rustix::process::geteuid;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -23,8 +24,9 @@ pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
     let medium = medium(settings).map_err(Reason::from)?;
     let in_use = medium.generation().map_err(Reason::from)? > 0;
     let device_key = device_key(&settings.device_key, in_use)?;
-    let random = Arc::new(OsRandom);
-    let store = Store::open(medium, &device_key, random.clone(), settings.kdf).map_err(Reason::from)?;
+    // The store's keys, nonces and ids are few beside the writes they go with: those come from the kernel itself.
+    let store = Store::open(medium, &device_key, Arc::new(OsRandom), settings.kdf).map_err(Reason::from)?;
+    let random = Arc::new(Generator::new(OsRandom));
     let platform =
         Platform { engine: hsm_crypto::preferred(), random, clock: Arc::new(SystemClock), store: Arc::new(store) };
     Ok(Hsm::new(platform, settings.hsm.clone())?)

@@ -28,7 +28,7 @@ impl Hsm {
     ) -> Result<ObjectHandle> {
         self.with_session(session, |session| {
             known(mechanism)?;
-            self.catalogue.refresh()?;
+            self.look_for_new(&[template])?;
             access::check_key_template(session.subject(), template)?;
             let key = keys::generate_key(&self.platform.env(), session.actor(), mechanism, template)?;
             self.keep_one(session, key)
@@ -49,7 +49,7 @@ impl Hsm {
     ) -> Result<(ObjectHandle, ObjectHandle)> {
         self.with_session(session, |session| {
             known(mechanism)?;
-            self.catalogue.refresh()?;
+            self.look_for_new(&[public, private])?;
             access::check_template(session.subject(), public)?;
             access::check_key_template(session.subject(), private)?;
             let env = self.platform.env();

@@ -17,6 +17,7 @@ use crate::slot::Epoch;
 use crate::template::Template;
 use crate::token::Standing;
 use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
+use ffi_headers::CKA_TOKEN;
 use std::sync::Arc;
 use token_store::{PartitionKey, RecordContent, RecordId, StoreError, Transaction, Visibility};
 
@@ -27,7 +28,7 @@ impl Hsm {
     /// `SessionUnknown`, `SessionReadOnly`, `NotLoggedIn`, `Template*`, `Attribute*`, the store's.
     pub fn create_object(&self, session: SessionHandle, template: &Template) -> Result<ObjectHandle> {
         self.with_session(session, |session| {
-            self.catalogue.refresh()?;
+            self.look_for_new(&[template])?;
             access::check_template(session.subject(), template)?;
             let env = self.platform.env();
             let object = attributes::build(&env, session.actor(), Origin::Create, template, Attributes::new())?;
@@ -60,7 +61,9 @@ impl Hsm {
     /// `SessionUnknown`, `ObjectUnknown`, `SessionReadOnly`, `ActionProhibited`, the store's.
     pub fn destroy_object(&self, session: SessionHandle, object: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
-            self.catalogue.refresh()?;
+            if !session.token.is_session_object(object) {
+                self.catalogue.refresh()?;
+            }
             let held = self.held(session, object, Verb::Change)?;
             attributes::check_destroyable(&held.object)?;
             let Some(record) = held.record() else { return session.token.remove_session_object(object) };
@@ -229,6 +232,18 @@ impl Hsm {
         };
         judge(session, handle, &object, Verb::Use)?;
         Ok((object, standing))
+    }
+
+    /// Looks at the store before new objects are made of these templates, if one of them asks for the token.
+    ///
+    /// An object of the session concerns no other process. Should the token be a new one by now, the next look destroys
+    /// such objects with all others, and ends the login.
+    pub(super) fn look_for_new(&self, templates: &[&Template]) -> Result<()> {
+        // A template that says it twice is refused later.
+        if templates.iter().any(|template| template.flag(CKA_TOKEN) == Some(true)) {
+            self.catalogue.refresh()?;
+        }
+        Ok(())
     }
 
     /// Keeps a new object where it belongs.

@@ -8,10 +8,11 @@ use crate::hsm::Hsm;
 use crate::limits::{PIN_BYTES_MAX, PIN_BYTES_MIN, RANDOM_BYTES_MAX};
 use crate::reason::{Reason, Result};
 use crate::role::Role;
-use crate::token::Login;
+use crate::token::{Login, Token};
 use crate::types::{OperationKind, SessionHandle, SessionInfo, SlotId};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use std::sync::Arc;
 use token_store::StoreError;
 
 impl Hsm {
@@ -20,8 +21,13 @@ impl Hsm {
     /// # Errors
     /// `SlotUnknown`, `TokenNotInitialized`, `SessionReadWriteSoExists`, `SessionCount`, the store's.
     pub fn open_session(&self, slot: SlotId, read_write: bool) -> Result<SessionHandle> {
-        let token = self.token(slot)?;
-        token.enter(read_write, || self.sessions.open(token.clone(), read_write))
+        let open = |token: Arc<Token>| token.enter(read_write, || self.sessions.open(token.clone(), read_write));
+        // What another process does to a token ends no session, so one may be opened on what is known. Only a token that
+        // is not there yet is worth a look at the store.
+        match self.catalogue.token(slot).and_then(open) {
+            Err(Reason::SlotUnknown(_) | Reason::TokenNotInitialized) => open(self.token(slot)?),
+            answer => answer,
+        }
     }
 
     /// C_CloseSession: its operations end, its objects die, and with the last session of a token the login ends.
@@ -29,8 +35,7 @@ impl Hsm {
     /// # Errors
     /// `SessionUnknown`.
     pub fn close_session(&self, session: SessionHandle) -> Result<()> {
-        let closed = self.sessions.close(session)?;
-        closed.token.leave(session);
+        self.sessions.close(session)?.leave(session);
         Ok(())
     }
 

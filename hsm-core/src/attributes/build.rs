@@ -7,7 +7,7 @@
 
 use super::row::{Fill, Give, Row};
 use super::tables::{self, Table};
-use super::{Actor, Origin, complete, values};
+use super::{Actor, Material, Origin, complete, values};
 use crate::certificate;
 use crate::object::{Attributes, Object, Value};
 use crate::platform::Env;
@@ -34,11 +34,12 @@ pub(super) fn build(
     actor: Actor,
     origin: Origin,
     template: &Template,
-    material: Attributes,
+    material: Material,
 ) -> Result<Object> {
+    let Material { attributes: material, key: made } = material;
     values::refuse_duplicates(template)?;
     let table = choose_table(origin, template, &material)?;
-    let mut draft = Draft { table, origin, attributes: Attributes::new(), repeated: Vec::new() };
+    let mut draft = Draft { table, origin, attributes: Attributes::with_room(), repeated: Vec::new() };
     for entry in &template.entries {
         draft.take(actor, entry)?;
     }
@@ -55,7 +56,7 @@ pub(super) fn build(
             certificate::complete(env, &mut draft.attributes)?;
             None
         }
-        _ => Some(complete::complete(env, table, matches!(origin, Origin::Unwrap(_)), &mut draft.attributes)?),
+        _ => Some(complete::complete(env, table, matches!(origin, Origin::Unwrap(_)), made, &mut draft.attributes)?),
     };
     draft.compare_repeated()?;
     check_together(&draft.attributes)?;
@@ -73,9 +74,11 @@ pub(super) fn build(
 pub(super) fn unique_id(env: &Env<'_>) -> Result<Value> {
     let mut bytes = [0; UNIQUE_ID_BYTES];
     env.random.fill(&mut bytes)?;
-    let digits =
-        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-    Ok(Value::Bytes(SecretBytes::new(digits.collect())))
+    let mut digits = Vec::with_capacity(2 * UNIQUE_ID_BYTES);
+    for byte in bytes {
+        digits.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+    }
+    Ok(Value::Bytes(SecretBytes::new(digits)))
 }
 
 /// Refuses combinations of attributes that each are allowed.
@@ -83,7 +86,7 @@ pub(super) fn unique_id(env: &Env<'_>) -> Result<Value> {
 /// # Errors
 /// `TemplateInconsistent`.
 pub(super) fn check_together(attributes: &Attributes) -> Result<()> {
-    let is_true = |kind| attributes.get(&kind) == Some(&Value::Flag(true));
+    let is_true = |kind| attributes.get(kind) == Some(&Value::Flag(true));
     if is_true(CKA_ALWAYS_AUTHENTICATE) && !is_true(CKA_PRIVATE) {
         let problem = "a key that asks for a login at each use must be private";
         return Err(Reason::TemplateInconsistent { kind: CKA_ALWAYS_AUTHENTICATE, problem });
@@ -118,7 +121,7 @@ pub(super) fn store(attributes: &mut Attributes, kind: u64, value: Value) {
 /// Finds the table by the class and key type that the operation made, or the template asks for.
 fn choose_table(origin: Origin, template: &Template, material: &Attributes) -> Result<&'static Table> {
     let number = |kind| -> Result<Option<u64>> {
-        match (material.get(&kind), template.entries.iter().find(|entry| entry.kind == kind)) {
+        match (material.get(kind), template.entries.iter().find(|entry| entry.kind == kind)) {
             (Some(Value::Number(number)), _) => Ok(Some(*number)),
             (_, Some(entry)) => match template.number(kind) {
                 Some(number) => Ok(Some(number)),
@@ -190,7 +193,7 @@ impl Draft {
             if self.table.row(kind).is_none() {
                 return Err(Reason::Internal("an operation made an attribute that the object has not"));
             }
-            match self.attributes.get(&kind) {
+            match self.attributes.get(kind) {
                 Some(given) if !values::same(kind, given, &value) => {
                     return Err(Reason::TemplateInconsistent { kind, problem: "not what the operation makes" });
                 }
@@ -202,7 +205,7 @@ impl Draft {
         }
         // A client that named an Edwards curve in words gets the words back.
         if let Some((_, given)) = self.repeated.iter().find(|(kind, _)| *kind == CKA_EC_PARAMS)
-            && let Some(made) = self.attributes.get_mut(&CKA_EC_PARAMS)
+            && let Some(made) = self.attributes.get_mut(CKA_EC_PARAMS)
             && values::same(CKA_EC_PARAMS, given, made)
         {
             *made = given.clone();
@@ -211,8 +214,7 @@ impl Draft {
     }
 
     fn refuse_missing(&self) -> Result<()> {
-        let missing =
-            self.table.rows().find(|row| self.give(row) == Give::Must && !self.attributes.contains_key(&row.kind));
+        let missing = self.table.rows().find(|row| self.give(row) == Give::Must && !self.attributes.contains(row.kind));
         missing.map_or(Ok(()), |row| Err(Reason::TemplateIncomplete(row.kind)))
     }
 
@@ -227,7 +229,7 @@ impl Draft {
                 // What another token has not allowed is not allowed.
                 Fill::Usage => Value::Flag(self.origin != Origin::Migrate && self.table.usages.contains(&row.kind)),
             };
-            self.attributes.entry(row.kind).or_insert(value);
+            self.attributes.fill(row.kind, || value);
         }
     }
 
@@ -246,8 +248,8 @@ impl Draft {
         if !self.table.is_secret() {
             return;
         }
-        let sensitive = self.attributes.get(&CKA_SENSITIVE) == Some(&Value::Flag(true));
-        let locked = self.attributes.get(&CKA_EXTRACTABLE) == Some(&Value::Flag(false));
+        let sensitive = self.attributes.get(CKA_SENSITIVE) == Some(&Value::Flag(true));
+        let locked = self.attributes.get(CKA_EXTRACTABLE) == Some(&Value::Flag(false));
         let (always, never) = match self.origin {
             Origin::Create | Origin::Unwrap(_) | Origin::Migrate => (false, false),
             Origin::Generate(_) => (sensitive, locked),
@@ -267,16 +269,16 @@ impl Draft {
         if self.table.key_type.is_none() {
             return Ok(());
         }
-        self.attributes.entry(CKA_LOCAL).or_insert(Value::Flag(false));
-        self.attributes.entry(CKA_KEY_GEN_MECHANISM).or_insert(Value::Number(CK_UNAVAILABLE_INFORMATION));
+        self.attributes.fill(CKA_LOCAL, || Value::Flag(false));
+        self.attributes.fill(CKA_KEY_GEN_MECHANISM, || Value::Number(CK_UNAVAILABLE_INFORMATION));
         if !self.table.is_secret() {
             return Ok(());
         }
         for (mark, of, stays) in
             [(CKA_ALWAYS_SENSITIVE, CKA_SENSITIVE, true), (CKA_NEVER_EXTRACTABLE, CKA_EXTRACTABLE, false)]
         {
-            let marked = *self.attributes.entry(mark).or_insert(Value::Flag(false)) == Value::Flag(true);
-            if marked && self.attributes.get(&of) != Some(&Value::Flag(stays)) {
+            let marked = *self.attributes.fill(mark, || Value::Flag(false)) == Value::Flag(true);
+            if marked && self.attributes.get(of) != Some(&Value::Flag(stays)) {
                 return Err(Reason::TemplateInconsistent { kind: mark, problem: "the key is no longer so" });
             }
         }
@@ -285,7 +287,7 @@ impl Draft {
 
     fn compare_repeated(&self) -> Result<()> {
         let differs = |(kind, given): &&(u64, Value)| {
-            self.attributes.get(kind).is_none_or(|made| !values::same(*kind, given, made))
+            self.attributes.get(*kind).is_none_or(|made| !values::same(*kind, given, made))
         };
         match self.repeated.iter().find(differs) {
             None => Ok(()),

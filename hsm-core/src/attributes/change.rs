@@ -65,7 +65,7 @@ fn change(
         return refused("it does not change after the object is made");
     }
     let value = values::judge(row, &entry.value)?;
-    let old = attributes.get(&row.kind);
+    let old = attributes.get(row.kind);
     build::check_officer(row, actor, old, &value)?;
     match (rule, old, &value) {
         (Change::Same, _, _) => {

@@ -26,19 +26,29 @@ const USUAL_EXPONENTS: [&[u8]; 5] = [&[1, 0, 1], &[3], &[17], &[5], &[1, 1]];
 /// So many of them are tried where the primes are missing, too: then each wrong guess costs a factorisation.
 const EXPONENTS_WITHOUT_PRIMES: usize = 2;
 
-/// Completes the attributes of a key and returns the parsed key.
+/// Completes the attributes of a key and returns the parsed key: the one that the operation `made` together with the
+/// attributes, or what the engine makes of them.
 ///
 /// # Errors
 /// `AttributeValue` on the attribute that is wrong; for a key that was `unwrapped`, `WrappedKeyInvalid`
 /// where its material makes no key. `CurveUnknown`, `TemplateIncomplete`.
-pub(super) fn complete(env: &Env<'_>, table: &Table, unwrapped: bool, attributes: &mut Attributes) -> Result<Arc<Key>> {
+pub(super) fn complete(
+    env: &Env<'_>,
+    table: &Table,
+    unwrapped: bool,
+    made: Option<Key>,
+    attributes: &mut Attributes,
+) -> Result<Arc<Key>> {
     let fault = |reason| match reason {
         Reason::KeyMaterial(_) if unwrapped => Reason::WrappedKeyInvalid,
         Reason::KeyMaterial(problem) => Reason::AttributeValue { kind: table.material, problem },
         other => other,
     };
-    normalise(env, table, attributes).map_err(fault)?;
-    let key = Arc::new(key::parse(env, attributes).map_err(fault)?);
+    normalise(env, table, made.as_ref(), attributes).map_err(fault)?;
+    let key = Arc::new(match made {
+        Some(key) => key,
+        None => key::parse(env, attributes).map_err(fault)?,
+    });
     if table.class == CKO_SECRET_KEY {
         complete_secret(env, table, attributes)?;
     } else {
@@ -48,14 +58,14 @@ pub(super) fn complete(env: &Env<'_>, table: &Table, unwrapped: bool, attributes
 }
 
 /// Brings the material into the form that objects keep.
-fn normalise(env: &Env<'_>, table: &Table, attributes: &mut Attributes) -> Result<()> {
+fn normalise(env: &Env<'_>, table: &Table, made: Option<&Key>, attributes: &mut Attributes) -> Result<()> {
     match (table.class, table.key_type) {
         (CKO_PUBLIC_KEY, Some(CKK_RSA)) => {
-            attributes.entry(CKA_PUBLIC_EXPONENT).or_insert_with(|| bytes(USUAL_EXPONENTS[0]));
+            attributes.fill(CKA_PUBLIC_EXPONENT, || bytes(USUAL_EXPONENTS[0]));
             Ok(())
         }
         (CKO_PRIVATE_KEY, Some(CKK_RSA)) => complete_rsa(attributes),
-        (CKO_PUBLIC_KEY | CKO_PRIVATE_KEY, Some(key_type)) => normalise_curve(env, table, key_type, attributes),
+        (CKO_PUBLIC_KEY | CKO_PRIVATE_KEY, Some(key_type)) => normalise_curve(env, table, key_type, made, attributes),
         (_, Some(CKK_AES)) => match of(attributes, CKA_VALUE)?.len() {
             16 | 24 | 32 => Ok(()),
             _ => Err(Reason::KeyMaterial("an AES key has 16, 24 or 32 bytes")),
@@ -89,7 +99,13 @@ fn complete_rsa(attributes: &mut Attributes) -> Result<()> {
 }
 
 /// Checks the curve, and brings parameters, point and scalar into the form that objects keep.
-fn normalise_curve(env: &Env<'_>, table: &Table, key_type: u64, attributes: &mut Attributes) -> Result<()> {
+fn normalise_curve(
+    env: &Env<'_>,
+    table: &Table,
+    key_type: u64,
+    made: Option<&Key>,
+    attributes: &mut Attributes,
+) -> Result<()> {
     let params = of(attributes, CKA_EC_PARAMS)?;
     let curve = CurveName::parse_for(key_type, params)?;
     let params = curve.stored_params(params);
@@ -102,9 +118,11 @@ fn normalise_curve(env: &Env<'_>, table: &Table, key_type: u64, attributes: &mut
         padded.expose_mut()[start..].copy_from_slice(scalar);
         attributes.insert(CKA_VALUE, Value::Bytes(padded));
     }
-    if let Some(Value::Bytes(given)) = attributes.get(&CKA_EC_POINT) {
+    if let Some(Value::Bytes(given)) = attributes.get(CKA_EC_POINT) {
         let point = curve.parse_point(given.expose())?;
         let point = match curve {
+            // The engine has made this very point.
+            _ if made.and_then(Key::public_point).is_some_and(|made| made == point) => point.to_vec(),
             CurveName::Weierstrass(curve) => {
                 // The engine decompresses, and refuses points that are not on the curve.
                 (env.engine.ec_public)(curve, point).map_err(not_on_curve)?.point()
@@ -143,7 +161,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
     }
     if let (Some(point), CKO_PRIVATE_KEY) = (key.public_point(), table.class) {
         let wrapped = bytes(&octet_string(&point));
-        match attributes.get(&CKA_EC_POINT) {
+        match attributes.get(CKA_EC_POINT) {
             Some(given) if *given != wrapped => {
                 return Err(Reason::AttributeValue {
                     kind: CKA_EC_POINT,
@@ -154,7 +172,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
         };
     }
     let form = object::public_form(attributes)?;
-    if let Some(Value::Bytes(given)) = attributes.get(&CKA_PUBLIC_KEY_INFO)
+    if let Some(Value::Bytes(given)) = attributes.get(CKA_PUBLIC_KEY_INFO)
         && !given.is_empty()
         && decode_spki(given.expose()).ok().as_ref() != Some(&form)
     {
@@ -170,7 +188,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
 /// # Errors
 /// `AttributeValue` for one that is wrong.
 pub(crate) fn put_check_value(attributes: &mut Attributes, computed: &[u8]) -> Result<()> {
-    match attributes.get(&CKA_CHECK_VALUE) {
+    match attributes.get(CKA_CHECK_VALUE) {
         None => {
             attributes.insert(CKA_CHECK_VALUE, bytes(computed));
             Ok(())
@@ -205,7 +223,7 @@ fn bytes(value: &[u8]) -> Value {
 
 /// The bytes of an attribute that the key cannot be without.
 fn of(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
-    match attributes.get(&kind) {
+    match attributes.get(kind) {
         Some(Value::Bytes(bytes)) => Ok(bytes.expose()),
         _ => Err(Reason::TemplateIncomplete(kind)),
     }

@@ -56,7 +56,7 @@ pub fn migrate(env: &Env<'_>, kept: &Template) -> Result<Migrated, Refusal> {
     let mut template = without_blanks(table, kept);
     let mut without = Vec::new();
     loop {
-        let reason = match build::build(env, actor, Origin::Migrate, &template, Attributes::new()) {
+        let reason = match build::build(env, actor, Origin::Migrate, &template, Attributes::new().into()) {
             Ok(object) => return Ok(Migrated { object, without }),
             Err(reason) => reason,
         };

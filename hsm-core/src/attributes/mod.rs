@@ -19,6 +19,7 @@ pub(crate) mod values;
 pub use document::document;
 pub(crate) use values::bit_length;
 
+use crate::key::Key;
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
 use crate::reason::Result;
@@ -56,17 +57,36 @@ pub enum Origin {
     },
 }
 
+/// What an operation made for a new object.
+pub struct Material {
+    /// The attributes that it computed: class, key type, modulus, value, ...
+    pub attributes: Attributes,
+    /// The key in them, where the operation has parsed and proved it already: it is not parsed again.
+    pub key: Option<Key>,
+}
+
+impl From<Attributes> for Material {
+    fn from(attributes: Attributes) -> Self {
+        Self { attributes, key: None }
+    }
+}
+
 /// Makes a new object from the caller's template and what the operation itself made.
 ///
-/// `material` holds what the mechanism computed (class, key type, modulus, value, ...). A template that
-/// contradicts it is refused. Defaults are filled in, and all that can be computed is (EC point of a
+/// A template that contradicts the `material` is refused. Defaults are filled in, and all that can be computed is (EC point of a
 /// public key, public exponent, CHECK_VALUE, PUBLIC_KEY_INFO, certificate fields, UNIQUE_ID).
 ///
 /// # Errors
 /// `TemplateIncomplete`, `TemplateInconsistent`, `AttributeUnknown`, `AttributeReadOnly`, `AttributeValue`,
 /// each with the attribute and the rule.
-pub fn build(env: &Env<'_>, actor: Actor, origin: Origin, template: &Template, material: Attributes) -> Result<Object> {
-    build::build(env, actor, origin, template, material)
+pub fn build(
+    env: &Env<'_>,
+    actor: Actor,
+    origin: Origin,
+    template: &Template,
+    material: impl Into<Material>,
+) -> Result<Object> {
+    build::build(env, actor, origin, template, material.into())
 }
 
 /// Makes a copy with the template's changes (C_CopyObject); CKA_COPYABLE is asked here.

@@ -13,7 +13,6 @@ use crate::reason::{Reason, Result};
 use crate::template::{Given, Template};
 use ffi_headers::{CKA_EC_PARAMS, CKA_EC_POINT};
 use hsm_crypto::SecretBytes;
-use std::collections::BTreeSet;
 
 /// Bytes of a `CK_ULONG`.
 const NUMBER_BYTES: usize = size_of::<u64>();
@@ -33,10 +32,11 @@ pub(super) fn judge(row: &Row, given: &Given) -> Result<Value> {
 /// # Errors
 /// `TemplateInconsistent`.
 pub(super) fn refuse_duplicates(template: &Template) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    match template.entries.iter().find(|entry| !seen.insert(entry.kind)) {
+    let mut kinds: Vec<u64> = template.entries.iter().map(|entry| entry.kind).collect();
+    kinds.sort_unstable();
+    match kinds.array_windows().find(|[one, next]| one == next) {
         None => Ok(()),
-        Some(entry) => Err(Reason::TemplateInconsistent { kind: entry.kind, problem: "given twice" }),
+        Some([kind, _]) => Err(Reason::TemplateInconsistent { kind: *kind, problem: "given twice" }),
     }
 }
 

@@ -5,7 +5,8 @@
 //! Called from [`crate::keys`] and from the families that generate.
 //! Rule source: PKCS#11 v2.40, 2.5 (wrapping and unwrapping private keys); RFC 5958.
 
-use crate::attributes;
+use crate::attributes::{self, Material};
+use crate::key::Key;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::mechanisms::PairMaterial;
 use crate::object::{self, Attributes, Object, Value};
@@ -14,7 +15,7 @@ use crate::template::Template;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use hsm_crypto::encoding::{PrivateForm, PublicForm, decode_pkcs8, encode_pkcs8};
-use hsm_crypto::rsa::RsaParts;
+use hsm_crypto::rsa::RsaPair;
 
 /// Length of an AES block in bytes; zero padding is shorter.
 const BLOCK_BYTES: usize = 16;
@@ -77,23 +78,30 @@ pub(crate) fn secret(key_type: u64, value: SecretBytes) -> Attributes {
 }
 
 /// The material of a fresh RSA key pair.
-pub(crate) fn rsa_pair(parts: RsaParts) -> PairMaterial {
+pub(crate) fn rsa_pair(pair: RsaPair) -> PairMaterial {
+    let RsaPair { parts, private, public } = pair;
+    let (public_key, private_key) = (Some(Key::RsaPublic(public)), Some(Key::RsaPrivate(private)));
     let bits = attributes::bit_length(&parts.modulus) as u64;
     let mut public = object::public_material(PublicForm::Rsa {
         modulus: parts.modulus.clone(),
         public_exponent: parts.public_exponent.clone(),
     });
     public.insert(CKA_MODULUS_BITS, Value::Number(bits));
-    (public, object::private_material(PrivateForm::Rsa(parts)))
+    let private = object::private_material(PrivateForm::Rsa(parts));
+    (Material { attributes: public, key: public_key }, Material { attributes: private, key: private_key })
 }
 
 /// The material of a fresh key pair on a curve; `params` is what CKA_EC_PARAMS of both will hold.
-pub(crate) fn ec_pair(params: &[u8], public: PublicForm, private: PrivateForm) -> PairMaterial {
-    let with_params = |mut material: Attributes| {
-        material.insert(CKA_EC_PARAMS, Value::Bytes(SecretBytes::copy_of(params)));
-        material
+pub(crate) fn ec_pair(params: &[u8], public: (PublicForm, Key), private: (PrivateForm, Key)) -> PairMaterial {
+    let with_params = |mut attributes: Attributes, key: Key| {
+        attributes.insert(CKA_EC_PARAMS, Value::Bytes(SecretBytes::copy_of(params)));
+        Material { attributes, key: Some(key) }
     };
-    (with_params(object::public_material(public)), with_params(object::private_material(private)))
+    let ((public, public_key), (private, private_key)) = (public, private);
+    (
+        with_params(object::public_material(public), public_key),
+        with_params(object::private_material(private), private_key),
+    )
 }
 
 /// The `CKK_*` of a private key.

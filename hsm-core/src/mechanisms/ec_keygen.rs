@@ -6,6 +6,7 @@
 
 use super::{PairMaterial, Row, SizeUnit, named};
 use crate::attributes::curves::{CurveName, RAW_25519_BYTES};
+use crate::key::Key;
 use crate::keys::material;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -13,6 +14,7 @@ use crate::template::Template;
 use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use hsm_crypto::ec::EcPair;
 use hsm_crypto::encoding::{PrivateForm, PublicForm};
 
 /// What the token's Weierstrass curves and points are.
@@ -51,10 +53,11 @@ pub(super) const ROWS: &[Row] = &[
 fn generate_weierstrass(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
     let (params, name) = curve(CKK_EC, public, private)?;
     let CurveName::Weierstrass(curve) = name else { return Err(Reason::CurveUnknown) };
-    let scalar = (env.engine.ec_generate)(curve, env.random)?;
-    let point = (env.engine.ec_private)(curve, scalar.expose())?.public_point();
-    let public = PublicForm::Ec { curve, point: point.clone() };
-    Ok(material::ec_pair(&params, public, PrivateForm::Ec { curve, scalar, point: Some(point) }))
+    let EcPair { scalar, private, public } = (env.engine.ec_generate)(curve, env.random)?;
+    let point = public.point();
+    let public = (PublicForm::Ec { curve, point: point.clone() }, Key::EcPublic(public));
+    let private = (PrivateForm::Ec { curve, scalar, point: Some(point) }, Key::EcPrivate(private));
+    Ok(material::ec_pair(&params, public, private))
 }
 
 /// Also C_GenerateKeyPair by CKM_EDDSA's number, which GnuTLS uses.
@@ -68,10 +71,12 @@ pub(super) fn generate_edwards(
     let seed = random_secret(env)?;
     let key = (env.engine.ed25519_private)(seed.expose())?;
     let point = key.public_key();
-    // The proof of a fresh pair that the engine gives for the other curves (FIPS 140-3, pairwise consistency).
+    let public = (env.engine.ed25519_public)(&point)?;
+    // The proof of a fresh pair, one signature (FIPS 140-3, pairwise consistency).
     let proof = key.sign(&point)?;
-    (env.engine.ed25519_public)(&point)?.verify(&point, &proof)?;
-    Ok(material::ec_pair(&params, PublicForm::Ed25519(point.to_vec()), PrivateForm::Ed25519(seed)))
+    public.verify(&point, &proof)?;
+    let public = (PublicForm::Ed25519(point.to_vec()), Key::EdPublic(public));
+    Ok(material::ec_pair(&params, public, (PrivateForm::Ed25519(seed), Key::EdPrivate(key))))
 }
 
 fn generate_montgomery(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
@@ -84,7 +89,8 @@ fn generate_montgomery(env: &Env<'_>, _: &Params, public: &Template, private: &T
     if key.agree(&other.public_key())? != other.agree(&point)? {
         return Err(hsm_crypto::CryptoError::SelfTest("a fresh X25519 pair does not agree").into());
     }
-    Ok(material::ec_pair(&params, PublicForm::X25519(point.to_vec()), PrivateForm::X25519(scalar)))
+    let public = (PublicForm::X25519(point.to_vec()), Key::XPublic(point));
+    Ok(material::ec_pair(&params, public, (PrivateForm::X25519(scalar), Key::XPrivate(key))))
 }
 
 fn random_secret(env: &Env<'_>) -> Result<SecretBytes> {

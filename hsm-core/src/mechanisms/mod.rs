@@ -33,6 +33,7 @@ mod rsa_pss;
 mod rsa_x509;
 pub(crate) mod rules;
 
+use crate::attributes::Material;
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -167,7 +168,7 @@ pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;
 pub type GeneratePair = fn(&Env<'_>, &Params, &Template, &Template) -> Result<PairMaterial>;
 
 /// Material of a public key and of its private key, as key pair generation makes them.
-pub type PairMaterial = (Attributes, Attributes);
+pub type PairMaterial = (Material, Material);
 
 /// One mechanism.
 pub struct Row {

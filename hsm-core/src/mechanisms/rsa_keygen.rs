@@ -1,7 +1,7 @@
 //! CKM_RSA_PKCS_KEY_PAIR_GEN.
 //!
 //! 2048 to 8192 bits in steps of 128 (what both engines make exactly), and 1024 for legacy use. The
-//! engine proves a fresh pair by one operation before it is given out.
+//! engine proves a fresh pair by one signature before it is given out.
 //! Rule source: PKCS#11 v2.40, 2.1.4; FIPS 186-5, A.1.
 
 use super::rsa_pkcs::RSA_BITS_MIN;
@@ -30,8 +30,7 @@ pub(super) const ROWS: &[Row] = &[Row {
 fn generate(env: &Env<'_>, _params: &Params, public: &Template, _private: &Template) -> Result<PairMaterial> {
     let bits = modulus_bits(public)?;
     let exponent = public_exponent(public)?;
-    let parts = (env.engine.rsa_generate)(bits, exponent, env.random)?;
-    Ok(material::rsa_pair(parts))
+    Ok(material::rsa_pair((env.engine.rsa_generate)(bits, exponent, env.random)?))
 }
 
 fn modulus_bits(template: &Template) -> Result<usize> {

@@ -73,7 +73,7 @@ pub fn private_material(form: PrivateForm) -> Attributes {
 /// # Errors
 /// `KeyMaterial` when parts of it are missing; `CurveUnknown`.
 pub fn public_form(attributes: &Attributes) -> Result<PublicForm> {
-    if attributes.get(&CKA_KEY_TYPE) == Some(&Value::Number(CKK_RSA)) {
+    if attributes.get(CKA_KEY_TYPE) == Some(&Value::Number(CKK_RSA)) {
         let modulus = part(attributes, CKA_MODULUS)?.to_vec();
         return Ok(PublicForm::Rsa { modulus, public_exponent: part(attributes, CKA_PUBLIC_EXPONENT)?.to_vec() });
     }
@@ -126,7 +126,7 @@ pub fn template(attributes: &Attributes) -> Template {
 /// # Errors
 /// `KeyMaterial` when modulus or private exponent is missing.
 pub(crate) fn rsa_parts(attributes: &Attributes) -> Result<RsaParts> {
-    let optional = |kind| match attributes.get(&kind) {
+    let optional = |kind| match attributes.get(kind) {
         Some(Value::Bytes(bytes)) => bytes.clone(),
         _ => SecretBytes::default(),
     };
@@ -172,7 +172,7 @@ fn bytes(bytes: Vec<u8>) -> Value {
 
 /// The bytes of a part that a key cannot be without.
 pub(crate) fn part(attributes: &Attributes, kind: u64) -> Result<&[u8]> {
-    match attributes.get(&kind) {
+    match attributes.get(kind) {
         Some(Value::Bytes(bytes)) => Ok(bytes.expose()),
         _ => Err(Reason::KeyMaterial("a part of the key is missing")),
     }

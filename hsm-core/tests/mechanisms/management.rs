@@ -90,7 +90,7 @@ fn public_keys_are_not_wrapped_and_private_ones_only_where_the_row_says_so() {
 fn a_private_key_without_all_its_parts_cannot_be_wrapped() {
     let (_, rsa) = sample_pair(CKK_RSA);
     let mut attributes = rsa.attributes();
-    attributes.remove(&CKA_COEFFICIENT);
+    attributes.remove(CKA_COEFFICIENT);
     assert_eq!(wrap(&kwp(), &aes(&DATA), &Object::new(&attributes)), CKR_KEY_NOT_WRAPPABLE);
 }
 

@@ -56,7 +56,7 @@ pub fn sample_pair(key_type: u64) -> (Object, Object) {
     let mut material = private.attributes();
     material.insert(CKA_CLASS, object::Value::Number(CKO_PUBLIC_KEY));
     material.insert(CKA_EC_POINT, object::Value::Bytes(hsm_core::attributes::curves::octet_string(&point).into()));
-    material.remove(&CKA_VALUE);
+    material.remove(CKA_VALUE);
     (key(material), private)
 }
 

@@ -1,6 +1,6 @@
 //! Fresh key pairs are looked at from outside: both halves fit, and the marks are there.
 
-use crate::support::{mechanism, sign, verify};
+use crate::support::{self, engines, mechanism, sign, verify};
 use ffi_headers::*;
 use hsm_core::attributes::Actor;
 use hsm_core::object::Object;
@@ -19,14 +19,25 @@ pub fn generated_pair_works(env: &Env<'_>, kind: u64, template: &Template) -> (O
         assert!(key.flag(CKA_LOCAL), "the key was made here");
         assert_eq!(key.number(CKA_KEY_GEN_MECHANISM), Some(kind));
     }
-    match public.key_type().unwrap() {
-        CKK_RSA => signs(env, CKM_SHA256_RSA_PKCS, &public, &private),
-        CKK_EC => signs(env, CKM_ECDSA_SHA256, &public, &private),
-        CKK_EC_EDWARDS => signs(env, CKM_EDDSA, &public, &private),
-        CKK_EC_MONTGOMERY => agrees(env, &public, &private),
-        other => panic!("no pairs of type {other:#x}"),
+    works(env, &public, &private);
+    // The records make the same keys as those that came from the generation, whichever engine reads them.
+    let read = |key: &Object| Object::decode(key.content().clone()).unwrap();
+    for engine in engines() {
+        let env = &support::env(engine);
+        works(env, &read(&public), &private);
+        works(env, &public, &read(&private));
     }
     (public, private)
+}
+
+fn works(env: &Env<'_>, public: &Object, private: &Object) {
+    match public.key_type().unwrap() {
+        CKK_RSA => signs(env, CKM_SHA256_RSA_PKCS, public, private),
+        CKK_EC => signs(env, CKM_ECDSA_SHA256, public, private),
+        CKK_EC_EDWARDS => signs(env, CKM_EDDSA, public, private),
+        CKK_EC_MONTGOMERY => agrees(env, public, private),
+        other => panic!("no pairs of type {other:#x}"),
+    }
 }
 
 fn signs(env: &Env<'_>, kind: u64, public: &Object, private: &Object) {

@@ -100,7 +100,7 @@ pub fn rsa_public(modulus: &[u8], public_exponent: &[u8]) -> Object {
 }
 
 /// One RSA key of 2048 bits for all tests that need any.
-pub static RSA: LazyLock<RsaParts> = LazyLock::new(|| (preferred().rsa_generate)(2048, &[1, 0, 1], &Os).unwrap());
+pub static RSA: LazyLock<RsaParts> = LazyLock::new(|| (preferred().rsa_generate)(2048, &[1, 0, 1], &Os).unwrap().parts);
 
 // --- operations, each in one part and in several ---
 

@@ -8,32 +8,49 @@
 
 use super::exit::Drawing;
 use super::object::{NO_MEMORY, Owned, forget_errors, number, number_bytes, succeeded};
-use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey};
 use crate::error::{CryptoError, Result};
 use crate::portable::ec::{
-    BAD_POINT, BAD_SCALAR, check_point_form, padded_scalar, prove, random_scalar, signature_halves,
+    BAD_POINT, BAD_SCALAR, NOT_A_PAIR, check_point_form, padded_scalar, random_scalar, signature_halves,
 };
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
-    BIGNUM, BN_bn2bin_padded, EC_GROUP, EC_KEY, EC_KEY_get0_private_key, EC_KEY_new, EC_KEY_set_group,
-    EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new, EC_POINT_oct2point,
-    EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1, ECDH_compute_key, ECDSA_SIG,
-    ECDSA_SIG_get0_r, ECDSA_SIG_get0_s, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify,
-    point_conversion_form_t,
+    BIGNUM, BN_bn2bin_padded, EC_GROUP, EC_KEY, EC_KEY_check_key, EC_KEY_get0_private_key, EC_KEY_get0_public_key,
+    EC_KEY_new, EC_KEY_set_group, EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new,
+    EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1,
+    ECDH_compute_key, ECDSA_SIG, ECDSA_SIG_get0_r, ECDSA_SIG_get0_s, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign,
+    ECDSA_do_verify, point_conversion_form_t,
 };
 use std::ptr;
 use std::sync::Arc;
 
-/// Generates a scalar and proves it by one signature.
+/// Generates a pair and proves it.
 ///
 /// # Errors
 /// `RandomFailed`, or `SelfTest` when the proof fails.
-pub(super) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+pub(super) fn generate(curve: Curve, random: &dyn Random) -> Result<EcPair> {
     let scalar = random_scalar(curve, random)?;
-    let key = private(curve, scalar.expose())?;
-    prove(&*key, &*public(curve, &key.public_point())?, random)?;
-    Ok(scalar)
+    let private = Private::parse(curve, scalar.expose())?;
+    let public = Public::parse(curve, &private.point)?;
+    prove(scalar.expose(), &public)?;
+    Ok(EcPair { scalar, private: Arc::new(private), public: Arc::new(public) })
+}
+
+/// Has AWS-LC compute the point of a fresh pair from the scalar once more, and compare (SP 800-56A revision 3,
+/// 5.6.2.1.4, b).
+///
+/// # Errors
+/// `SelfTest` when the public key is another one.
+fn prove(scalar: &[u8], public: &Public) -> Result<()> {
+    let pair = key_of_scalar(public.curve, &number(scalar)?)?;
+    // SAFETY: the key is alive, and the point belongs to it.
+    let point = unsafe { EC_KEY_get0_public_key(public.key.as_ptr()) };
+    // SAFETY: both are alive and of one group; the pair copies the point.
+    let answer = unsafe { EC_KEY_set_public_key(pair.as_ptr(), point) };
+    succeeded(answer, FAILED)?;
+    // SAFETY: the pair is alive.
+    succeeded(unsafe { EC_KEY_check_key(pair.as_ptr()) }, NOT_A_PAIR)
 }
 
 /// Parses a private scalar.
@@ -41,21 +58,7 @@ pub(super) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes>
 /// # Errors
 /// `InvalidKey` unless it is 1 to the order less one.
 pub(super) fn private(curve: Curve, scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
-    let scalar = number(padded_scalar(curve, scalar)?.expose())?;
-    let key = empty_key(curve)?;
-    // SAFETY: key and number are alive; the key copies the number.
-    let answer = unsafe { EC_KEY_set_private_key(key.as_ptr(), scalar.as_ptr()) };
-    succeeded(answer, CryptoError::InvalidKey(BAD_SCALAR))?;
-
-    let point = empty_point(curve)?;
-    // SAFETY: group, point and number are alive; the null ones ask for the generator alone and for a temporary context.
-    let answer = unsafe {
-        EC_POINT_mul(group(curve), point.as_ptr(), scalar.as_ptr(), ptr::null(), ptr::null(), ptr::null_mut())
-    };
-    succeeded(answer, FAILED)?;
-    set_point(&key, &point)?;
-    let point = point_bytes(curve, &point)?;
-    Ok(Arc::new(Private { curve, key, point }))
+    Ok(Arc::new(Private::parse(curve, scalar)?))
 }
 
 /// Parses a point.
@@ -63,11 +66,7 @@ pub(super) fn private(curve: Curve, scalar: &[u8]) -> Result<Arc<dyn EcPrivateKe
 /// # Errors
 /// `InvalidKey` unless it is a compressed or uncompressed point on the curve other than the identity.
 pub(super) fn public(curve: Curve, bytes: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
-    let point = parse_point(curve, bytes)?;
-    let key = empty_key(curve)?;
-    set_point(&key, &point)?;
-    let point = point_bytes(curve, &point)?;
-    Ok(Arc::new(Public { curve, key, point }))
+    Ok(Arc::new(Public::parse(curve, bytes)?))
 }
 
 /// Refuses the empty digest; AWS-LC itself takes the leftmost bits of a longer one.
@@ -97,6 +96,15 @@ fn empty_key(curve: Curve) -> Result<Owned<EC_KEY>> {
     // SAFETY: the key is alive and the group is a constant.
     let answer = unsafe { EC_KEY_set_group(key.as_ptr(), group(curve)) };
     succeeded(answer, FAILED)?;
+    Ok(key)
+}
+
+/// A key with its private part alone.
+fn key_of_scalar(curve: Curve, scalar: &Owned<BIGNUM>) -> Result<Owned<EC_KEY>> {
+    let key = empty_key(curve)?;
+    // SAFETY: key and number are alive; the key copies the number.
+    let answer = unsafe { EC_KEY_set_private_key(key.as_ptr(), scalar.as_ptr()) };
+    succeeded(answer, CryptoError::InvalidKey(BAD_SCALAR))?;
     Ok(key)
 }
 
@@ -140,6 +148,20 @@ struct Private {
 }
 
 impl Private {
+    fn parse(curve: Curve, scalar: &[u8]) -> Result<Self> {
+        let scalar = number(padded_scalar(curve, scalar)?.expose())?;
+        let key = key_of_scalar(curve, &scalar)?;
+        let point = empty_point(curve)?;
+        // SAFETY: group, point and number are alive; the null ones ask for the generator alone and for a temporary context.
+        let answer = unsafe {
+            EC_POINT_mul(group(curve), point.as_ptr(), scalar.as_ptr(), ptr::null(), ptr::null(), ptr::null_mut())
+        };
+        succeeded(answer, FAILED)?;
+        set_point(&key, &point)?;
+        let point = point_bytes(curve, &point)?;
+        Ok(Self { curve, key, point })
+    }
+
     fn scalar(&self) -> Result<SecretBytes> {
         // SAFETY: the key is alive.
         let scalar = unsafe { EC_KEY_get0_private_key(self.key.as_ptr()) };
@@ -210,6 +232,17 @@ struct Public {
     point: Vec<u8>,
 }
 
+impl Public {
+    fn parse(curve: Curve, bytes: &[u8]) -> Result<Self> {
+        let point = parse_point(curve, bytes)?;
+        let key = empty_key(curve)?;
+        set_point(&key, &point)?;
+        // There is one uncompressed form of a point, and writing it anew costs an inversion.
+        let point = if bytes.first() == Some(&4) { bytes.to_vec() } else { point_bytes(curve, &point)? };
+        Ok(Self { curve, key, point })
+    }
+}
+
 impl EcPublicKey for Public {
     fn curve(&self) -> Curve {
         self.curve
@@ -252,12 +285,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_point_that_does_not_belong_to_the_scalar_is_no_proof() {
+        for curve in Curve::ALL {
+            let [point, other] = [3, 4].map(|scalar| Private::parse(curve, &[scalar]).unwrap().point);
+            assert_eq!(prove(&[3], &Public::parse(curve, &point).unwrap()), Ok(()), "{curve:?}");
+            assert_eq!(prove(&[3], &Public::parse(curve, &other).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+            // The opposite point has the same x.
+            let opposite =
+                [&[2 + (1 - (point[2 * curve.field_bytes()] & 1))], &point[1..=curve.field_bytes()]].concat();
+            assert_eq!(prove(&[3], &Public::parse(curve, &opposite).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+        }
+    }
+
     /// The provider takes secp256k1 from the portable engine; here AWS-LC checks that one's work, and the other way round.
     #[test]
     fn both_engines_agree_on_secp256k1() {
         let curve = Curve::K256;
         for _ in 0..10 {
-            let scalar = generate(curve, &System).unwrap();
+            let scalar = generate(curve, &System).unwrap().scalar;
             let ours = private(curve, scalar.expose()).unwrap();
             let theirs = (portable().ec_private)(curve, scalar.expose()).unwrap();
             let point = ours.public_point();

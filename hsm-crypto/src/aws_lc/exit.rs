@@ -14,7 +14,7 @@
 //! destructors; an entry of our own beside AWS-LC's could only come after those of AWS-LC, which the linker sees later.
 //!
 //! Owns: the door. Called from every function of this engine that needs randomness: RSA's private operations (blinding),
-//! paddings, key generation, ECDSA's nonces.
+//! paddings, key generation, ECDSA's nonces, and what the process draws from the generator itself (`random`).
 
 use std::cell::Cell;
 use std::marker::PhantomData;

@@ -18,6 +18,7 @@ mod hash;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod locks;
 mod object;
+pub(crate) mod random;
 mod rsa;
 
 use crate::ec::Curve;

@@ -13,7 +13,7 @@ use crate::error::{CryptoError, Result};
 use crate::portable::rsa::{self as portable, PKCS1_OVERHEAD_BYTES, check_block, check_generation, prove};
 use crate::portable::rsa_padding::check_pss;
 use crate::random::Random;
-use crate::rsa::{OaepParams, PssParams, RsaParts, RsaPrivateKey, RsaPublicKey};
+use crate::rsa::{OaepParams, PssParams, RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::rsa_parts;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
@@ -28,11 +28,11 @@ use std::os::raw::c_int;
 use std::ptr;
 use std::sync::Arc;
 
-/// Generates a key pair and proves it by one signature.
+/// Generates a pair and proves it by one signature.
 ///
 /// # Errors
 /// `InvalidParameter` for the size, `InvalidKey` for the exponent, `SelfTest` when the proof fails.
-pub(super) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random) -> Result<RsaParts> {
+pub(super) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random) -> Result<RsaPair> {
     check_generation(bits, public_exponent)?;
     // AWS-LC rounds other sizes down and refuses longer exponents.
     if !bits.is_multiple_of(128) || rsa_parts::bit_length(public_exponent) > 32 {
@@ -43,8 +43,9 @@ pub(super) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random)
         return portable::generate(bits, public_exponent, random);
     };
     let parts = exported(&rsa)?;
-    prove(&*private(&parts)?, &*public(&parts.modulus, &parts.public_exponent)?, random)?;
-    Ok(parts)
+    let (private, public) = (private(&parts)?, public(&parts.modulus, &parts.public_exponent)?);
+    prove(&*private, &*public, random)?;
+    Ok(RsaPair { parts, private, public })
 }
 
 /// Makes a key; `None` when the process is ending.

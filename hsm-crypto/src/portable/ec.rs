@@ -4,22 +4,23 @@
 //! with the caller's randomness mixed in (section 3.6): a weak random source alone cannot betray the key.
 //! Called from `portable::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
 
-use crate::ec::{Curve, EcPrivateKey, EcPublicKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey};
 use crate::error::{CryptoError, Result};
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Generates a scalar and proves it by one signature.
+/// Generates a pair and proves it.
 ///
 /// # Errors
 /// `RandomFailed`, or `SelfTest` when the proof fails.
-pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<EcPair> {
     let scalar = random_scalar(curve, random)?;
-    let key = private(curve, scalar.expose())?;
-    prove(&*key, &*public(curve, &key.public_point())?, random)?;
-    Ok(scalar)
+    let private = private(curve, scalar.expose())?;
+    let public = public(curve, &private.public_point())?;
+    prove(curve, scalar.expose(), &*public)?;
+    Ok(EcPair { scalar, private, public })
 }
 
 /// Draws a scalar from 1 to the order less one, each equally likely (FIPS 186-5, A.2.2).
@@ -27,23 +28,36 @@ pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<SecretBytes>
 /// # Errors
 /// `RandomFailed`.
 pub(crate) fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
-    match curve {
-        Curve::P256 => nist_p256::random_scalar(random),
-        Curve::P384 => nist_p384::random_scalar(random),
-        Curve::P521 => nist_p521::random_scalar(random),
-        Curve::K256 => secp256k1::random_scalar(random),
+    let is_scalar = match curve {
+        Curve::P256 => nist_p256::is_scalar,
+        Curve::P384 => nist_p384::is_scalar,
+        Curve::P521 => nist_p521::is_scalar,
+        Curve::K256 => secp256k1::is_scalar,
+    };
+    // As many bits as the order has: of 528 bits, one number in 128 would be below the order of P-521.
+    let surplus = 8 * curve.field_bytes() - curve.bits();
+    for _ in 0..DRAWS_MAX {
+        let mut scalar = SecretBytes::zeroed(curve.field_bytes());
+        random.fill(scalar.expose_mut())?;
+        if let [first, ..] = scalar.expose_mut() {
+            *first &= 0xFF >> surplus;
+        }
+        if is_scalar(scalar.expose()) {
+            return Ok(scalar);
+        }
     }
+    Err(CryptoError::RandomFailed)
 }
 
-/// Signs and verifies once with a fresh pair.
+/// Of random numbers, one in 2^32 is not a scalar at most; a source that gives so many of them in a row is not random.
+const DRAWS_MAX: usize = 8;
+
+/// Computes the point of a fresh pair from the scalar once more (SP 800-56A revision 3, 5.6.2.1.4, b).
 ///
 /// # Errors
-/// `SelfTest` when the pair does not work.
-pub(crate) fn prove(private: &dyn EcPrivateKey, public: &dyn EcPublicKey, random: &dyn Random) -> Result<()> {
-    const DIGEST: [u8; 32] = [0x5A; 32];
-    let signature = private.sign(&DIGEST, random)?;
-    // Whatever the reason of a refusal is, a fresh pair must not be kept.
-    public.verify(&DIGEST, &signature).map_err(|_| CryptoError::SelfTest("fresh EC key pair"))
+/// `SelfTest` when the public key is another one.
+fn prove(curve: Curve, scalar: &[u8], public: &dyn EcPublicKey) -> Result<()> {
+    if private(curve, scalar)?.public_point() == public.point() { Ok(()) } else { Err(NOT_A_PAIR) }
 }
 
 /// Parses a private scalar.
@@ -74,6 +88,8 @@ pub(crate) fn public(curve: Curve, point: &[u8]) -> Result<Arc<dyn EcPublicKey>>
     }
 }
 
+/// The failure of a fresh pair's proof.
+pub(crate) const NOT_A_PAIR: CryptoError = CryptoError::SelfTest("fresh EC key pair");
 /// The text for a point that cannot be used.
 pub(crate) const BAD_POINT: &str = "the EC point is not a compressed or uncompressed point on the curve";
 /// The text for a scalar that cannot be used.
@@ -147,15 +163,14 @@ macro_rules! curve {
         mod $module {
             use super::*;
             use crate::portable::random::Source;
+            use $library::NonZeroScalar;
             use $library::ecdh::diffie_hellman;
             use $library::ecdsa::signature::hazmat::{PrehashVerifier, RandomizedPrehashSigner};
             use $library::ecdsa::{Signature, SigningKey, VerifyingKey};
-            use $library::elliptic_curve::Generate;
-            use $library::{FieldBytes, NonZeroScalar};
 
-            pub(super) fn random_scalar(random: &dyn Random) -> Result<SecretBytes> {
-                let scalar = NonZeroScalar::try_generate_from_rng(&mut Source(random))?;
-                Ok(SecretBytes::copy_of(&Zeroizing::new(FieldBytes::from(scalar))))
+            /// Whether bytes as long as the field are a number from 1 to the order less one.
+            pub(super) fn is_scalar(bytes: &[u8]) -> bool {
+                NonZeroScalar::try_from(bytes).map(Zeroizing::new).is_ok()
             }
 
             pub(super) fn private(scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
@@ -234,6 +249,43 @@ curve!(secp256k1, k256, Curve::K256);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_point_that_does_not_belong_to_the_scalar_is_no_proof() {
+        for curve in Curve::ALL {
+            let [point, other] = [3, 4].map(|scalar| private(curve, &[scalar]).unwrap().public_point());
+            assert_eq!(prove(curve, &[3], &*public(curve, &point).unwrap()), Ok(()), "{curve:?}");
+            assert_eq!(prove(curve, &[3], &*public(curve, &other).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+            // The opposite point has the same x.
+            let opposite =
+                [&[2 + (1 - (point[2 * curve.field_bytes()] & 1))], &point[1..=curve.field_bytes()]].concat();
+            assert_eq!(prove(curve, &[3], &*public(curve, &opposite).unwrap()), Err(NOT_A_PAIR), "{curve:?}");
+        }
+    }
+
+    /// A source of one byte, for ever.
+    struct Same(u8);
+
+    impl Random for Same {
+        fn fill(&self, out: &mut [u8]) -> Result<()> {
+            out.fill(self.0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_scalar_has_the_bits_of_the_order_and_is_never_zero() {
+        for curve in Curve::ALL {
+            assert_eq!(random_scalar(curve, &Same(0)), Err(CryptoError::RandomFailed), "{curve:?}");
+            // All bits set are above each order.
+            assert_eq!(random_scalar(curve, &Same(0xFF)), Err(CryptoError::RandomFailed), "{curve:?}");
+            let mut expected = vec![0x5A; curve.field_bytes()];
+            if curve == Curve::P521 {
+                expected[0] = 0;
+            }
+            assert!(random_scalar(curve, &Same(0x5A)).unwrap().ct_eq(&expected), "{curve:?}");
+        }
+    }
 
     #[test]
     fn the_leftmost_bits_of_a_long_digest_are_taken() {

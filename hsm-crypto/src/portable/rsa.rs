@@ -10,7 +10,7 @@ use crate::portable::hash::with_hash;
 use crate::portable::random::Source;
 use crate::portable::rsa_padding::{check_pss, oaep_decode, pss_encode, pss_verify};
 use crate::random::Random;
-use crate::rsa::{OaepParams, PssParams, RsaParts, RsaPrivateKey, RsaPublicKey};
+use crate::rsa::{OaepParams, PssParams, RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::rsa_parts;
 use crate::secret::SecretBytes;
 use rsa::traits::{PublicKeyParts, SignatureScheme};
@@ -21,17 +21,18 @@ use zeroize::Zeroizing;
 /// The bytes that PKCS#1 v1.5 padding takes at least.
 pub(crate) const PKCS1_OVERHEAD_BYTES: usize = 11;
 
-/// Generates a key pair and proves it by one signature.
+/// Generates a pair and proves it by one signature.
 ///
 /// # Errors
 /// `InvalidParameter` for the size, `InvalidKey` for the exponent, `RandomFailed`, `SelfTest` when the proof fails.
-pub(crate) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random) -> Result<RsaParts> {
+pub(crate) fn generate(bits: usize, public_exponent: &[u8], random: &dyn Random) -> Result<RsaPair> {
     check_generation(bits, public_exponent)?;
     let exponent = rsa_parts::number(public_exponent)?;
     let key = rsa::PrivateKey::new_with_exp(&mut Source(random), bits, exponent).map_err(translate)?;
     let parts = rsa_parts::complete(&key)?;
-    prove(&*private(&parts)?, &*public(&parts.modulus, &parts.public_exponent)?, random)?;
-    Ok(parts)
+    let (private, public) = (private(&parts)?, public(&parts.modulus, &parts.public_exponent)?);
+    prove(&*private, &*public, random)?;
+    Ok(RsaPair { parts, private, public })
 }
 
 /// Refuses sizes and exponents that are not generated.

@@ -174,3 +174,29 @@ fn an_operation_begun_before_the_token_was_initialised_anew_does_not_outlive_the
         assert_eq!(signature, [0; 64], "nothing was signed");
     });
 }
+
+/// Making a session object asks nobody, so it may come between the end of the token and the look that notices it.
+#[test]
+fn a_session_object_made_before_a_token_initialised_anew_was_noticed_does_not_outlive_the_next_look() {
+    isolated!(|place, role| {
+        let raw = Raw::start();
+        if role == "wiper" {
+            let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
+            assert_eq!(raw.init_token(slot, SO_PIN, "renewed"), Ok(()));
+            return;
+        }
+        let slot = raw.new_token();
+        let session = raw.session(slot);
+        assert_eq!(raw.login(session, CKU_USER, USER_PIN), Ok(()));
+        child::role(place, "wiper", "").succeed();
+        let second = raw.session(slot);
+        let own = raw.generate(second, plain(CKM_AES_KEY_GEN), Template::new().number(CKA_VALUE_LEN, 32));
+        let stored = Template::new().number(CKA_VALUE_LEN, 32).flag(CKA_TOKEN, true);
+        assert_eq!(raw.generate(second, plain(CKM_AES_KEY_GEN), stored), Err(CKR_USER_NOT_LOGGED_IN));
+        if let Ok(own) = own {
+            assert_eq!(raw.attribute(second, own, CKA_LABEL), Err(CKR_OBJECT_HANDLE_INVALID));
+        }
+        assert_eq!(raw.find(second, Template::new(), 10), []);
+        assert_eq!(state(&raw, second), CKS_RW_PUBLIC_SESSION);
+    });
+}

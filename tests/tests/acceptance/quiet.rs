@@ -7,7 +7,9 @@ use perilune_tests::ck::*;
 use perilune_tests::hand::{P256, open};
 use perilune_tests::raw::{input, plain};
 use perilune_tests::syscalls::{self, Call, mark};
-use perilune_tests::{Place, Raw, SO_PIN, Template, USER_PIN, child, ck, isolated, module, outside, report};
+use perilune_tests::{
+    Place, Raw, SO_PIN, TOKEN_LABEL, Template, USER_PIN, child, ck, isolated, module, outside, report,
+};
 use std::time::{Duration, Instant};
 
 /// How many searches and how many signatures are counted.
@@ -55,7 +57,8 @@ fn ten_thousand_searches_and_signatures_on_a_quiet_store_read_one_number_each_an
             ("find", "sign", "searches", ROUNDS),
             ("sign", "session", "signatures", ROUNDS),
             // No other process can change a session's key: a signature with it asks nobody.
-            ("session", "end", "signatures with a session's key", 0),
+            ("session", "make", "signatures with a session's key", 0),
+            ("make", "end", "sessions with a key of their own", 0),
         ];
         for (from, to, what, reads_max) in stretches {
             let calls = syscalls::between(&place.file("trace"), from, to);
@@ -97,18 +100,27 @@ fn search_and_sign() {
     };
     sign(key);
     sign(own);
+    let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
     mark("find");
     for round in 0..ROUNDS {
         let found = raw.find(session, labelled(&format!("object-{}", round % 20)), 10);
         assert_eq!(found.len(), 1);
     }
     mark("sign");
-    for (key, end) in [(key, "session"), (own, "end")] {
+    for (key, end) in [(key, "session"), (own, "make")] {
         for _ in 0..ROUNDS {
             sign(key);
         }
         mark(end);
     }
+    for _ in 0..ROUNDS {
+        let session = raw.session(slot);
+        let key =
+            raw.generate(session, plain(CKM_AES_KEY_GEN), Template::new().number(CKA_VALUE_LEN, 32)).expect("a key");
+        assert_eq!(ck!(raw, C_DestroyObject, session, key), CKR_OK);
+        assert_eq!(ck!(raw, C_CloseSession, session), CKR_OK);
+    }
+    mark("end");
 }
 
 /// Objects in the store when one more comes: the cost of seeing it must not depend on them.

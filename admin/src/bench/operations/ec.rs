@@ -69,8 +69,7 @@ fn verify(desk: &mut Desk, curve: Curve) -> Result<Prepared, Trouble> {
 fn agree(desk: &mut Desk, curve: Curve) -> Result<Prepared, Trouble> {
     let kind = desk.either(&[CKM_ECDH1_DERIVE])?;
     let (public, private) = pair(desk, curve)?;
-    let scalar = (portable().ec_generate)(curve, &OsRandom).map_err(unchecked)?;
-    let peer = (portable().ec_private)(curve, scalar.expose()).map_err(unchecked)?;
+    let peer = (portable().ec_generate)(curve, &OsRandom).map_err(unchecked)?.private;
     let shared = peer.agree(&point(desk, public, curve)?).map_err(unchecked)?;
     let how = Mechanism::new(kind, Parameter::Ecdh(peer.public_point()));
     let secret = secret(desk, curve.field_bytes());

@@ -14,7 +14,7 @@ fn rsa_private(others: &[u64]) -> Template {
     let all = object::private_material(PrivateForm::Rsa(RSA.clone()));
     let mut template = of(CKO_PRIVATE_KEY, CKK_RSA);
     for kind in [CKA_MODULUS, CKA_PRIVATE_EXPONENT].iter().chain(others) {
-        let Some(Value::Bytes(value)) = all.get(kind) else { panic!("{kind:#x}") };
+        let Some(Value::Bytes(value)) = all.get(*kind) else { panic!("{kind:#x}") };
         template.push(*kind, value.expose());
     }
     template

@@ -34,11 +34,11 @@ pub(super) fn env() -> Env<'static> {
 
 /// One RSA key for all tests; smaller than a token would generate, to be quick.
 pub(super) static RSA: LazyLock<RsaParts> =
-    LazyLock::new(|| (env().engine.rsa_generate)(1024, &[1, 0, 1], &OsRandom).unwrap());
+    LazyLock::new(|| (env().engine.rsa_generate)(1024, &[1, 0, 1], &OsRandom).unwrap().parts);
 
 /// A private key of each type, as material.
 pub(super) fn private_materials() -> Vec<Attributes> {
-    let scalar = |curve| (env().engine.ec_generate)(curve, &OsRandom).unwrap();
+    let scalar = |curve| (env().engine.ec_generate)(curve, &OsRandom).unwrap().scalar;
     let mut forms = vec![
         PrivateForm::Rsa(RSA.clone()),
         PrivateForm::Ed25519(SecretBytes::new(vec![7; 32])),

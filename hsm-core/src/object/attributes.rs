@@ -1,0 +1,160 @@
+//! Attributes as separate values, for making and changing objects.
+//!
+//! Owns: the order by type, one value a type. Does not know: what attributes mean, their encoding.
+//! A vector and not a tree: an object has some thirty attributes, which are found in two cache lines' worth of types and
+//! moved in one piece, and making one is a single allocation beside its values.
+
+use super::Value;
+
+/// The attributes of an object, in the order of their types.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes(Vec<(u64, Value)>);
+
+/// Room for the attributes of any key, so that making one grows nothing.
+const USUAL: usize = 40;
+
+impl Attributes {
+    /// No attributes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// No attributes, with room for those of any key.
+    pub(crate) fn with_room() -> Self {
+        Self(Vec::with_capacity(USUAL))
+    }
+
+    /// The value of an attribute.
+    #[must_use]
+    pub fn get(&self, kind: u64) -> Option<&Value> {
+        self.place(kind).ok().map(|place| &self.0[place].1)
+    }
+
+    /// The value of an attribute, for a change.
+    pub fn get_mut(&mut self, kind: u64) -> Option<&mut Value> {
+        self.place(kind).ok().map(|place| &mut self.0[place].1)
+    }
+
+    /// Whether an attribute is there.
+    #[must_use]
+    pub fn contains(&self, kind: u64) -> bool {
+        self.place(kind).is_ok()
+    }
+
+    /// Sets an attribute.
+    pub fn insert(&mut self, kind: u64, value: Value) {
+        match self.place(kind) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (kind, value)),
+        }
+    }
+
+    /// Sets an attribute that is not there; returns its value.
+    pub fn fill(&mut self, kind: u64, value: impl FnOnce() -> Value) -> &Value {
+        let place = match self.place(kind) {
+            Ok(place) => place,
+            Err(place) => {
+                self.0.insert(place, (kind, value()));
+                place
+            }
+        };
+        &self.0[place].1
+    }
+
+    /// Takes an attribute away.
+    pub fn remove(&mut self, kind: u64) {
+        if let Ok(place) = self.place(kind) {
+            self.0.remove(place);
+        }
+    }
+
+    /// All attributes in the order of their types.
+    pub fn iter(&self) -> core::slice::Iter<'_, (u64, Value)> {
+        self.0.iter()
+    }
+
+    /// The number of attributes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where an attribute is, or where it belongs.
+    fn place(&self, kind: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&kind, |(kind, _)| *kind)
+    }
+}
+
+impl<const N: usize> From<[(u64, Value); N]> for Attributes {
+    fn from(list: [(u64, Value); N]) -> Self {
+        list.into_iter().collect()
+    }
+}
+
+impl FromIterator<(u64, Value)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (u64, Value)>>(list: I) -> Self {
+        let mut attributes = Self::new();
+        attributes.extend(list);
+        attributes
+    }
+}
+
+impl Extend<(u64, Value)> for Attributes {
+    fn extend<I: IntoIterator<Item = (u64, Value)>>(&mut self, list: I) {
+        let list = list.into_iter();
+        self.0.reserve(list.size_hint().0);
+        list.for_each(|(kind, value)| self.insert(kind, value));
+    }
+}
+
+impl IntoIterator for Attributes {
+    type Item = (u64, Value);
+    type IntoIter = std::vec::IntoIter<(u64, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Attributes {
+    type Item = &'a (u64, Value);
+    type IntoIter = core::slice::Iter<'a, (u64, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_order_of_setting_the_order_is_that_of_the_types() {
+        let mut attributes = Attributes::from([9, 3, 7, 3].map(|kind| (kind, Value::Number(kind))));
+        attributes.insert(5, Value::Flag(false));
+        attributes.insert(9, Value::Flag(true));
+        assert_eq!(*attributes.fill(5, || unreachable!("it is there")), Value::Flag(false));
+        assert_eq!(*attributes.fill(1, || Value::Number(1)), Value::Number(1));
+        attributes.remove(7);
+        attributes.remove(8);
+        let kinds: Vec<u64> = attributes.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [1, 3, 5, 9]);
+        assert_eq!((attributes.get(9), attributes.get(7)), (Some(&Value::Flag(true)), None));
+        assert_eq!((attributes.len(), attributes.contains(3), attributes.contains(4)), (4, true, false));
+    }
+
+    #[test]
+    fn the_attributes_of_every_key_have_room() {
+        for table in &crate::attributes::tables::TABLES {
+            assert!(table.rows().count() <= USUAL, "{:#x} {:?}", table.class, table.key_type);
+        }
+    }
+}
