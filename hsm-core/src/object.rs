@@ -10,6 +10,7 @@
 mod attributes;
 mod encoding;
 mod forms;
+mod head;
 mod packed;
 
 pub use attributes::Attributes;
@@ -22,6 +23,7 @@ use crate::reason::Result;
 use crate::template::Template;
 use core::fmt;
 use ffi_headers::names;
+use head::Head;
 use hsm_crypto::SecretBytes;
 use packed::Packed;
 use std::sync::{Arc, OnceLock};
@@ -59,15 +61,8 @@ pub enum ValueRef<'a> {
 pub struct Object {
     packed: Packed,
     head: Head,
+    bits: OnceLock<usize>,
     parsed: OnceLock<Arc<Key>>,
-}
-
-/// What every call asks for, taken out of the packed form once.
-struct Head {
-    class: u64,
-    key_type: Option<u64>,
-    token: bool,
-    private: bool,
 }
 
 impl Value {
@@ -132,7 +127,7 @@ impl Object {
     /// A `CK_BBOOL`; `false` when absent.
     #[must_use]
     pub fn flag(&self, kind: u64) -> bool {
-        matches!(self.value(kind), Some(ValueRef::Flag(true)))
+        self.head.flag(kind).unwrap_or_else(|| matches!(self.value(kind), Some(ValueRef::Flag(true))))
     }
 
     /// A `CK_ULONG`.
@@ -168,13 +163,31 @@ impl Object {
     /// `CKA_TOKEN`.
     #[must_use]
     pub fn is_token(&self) -> bool {
-        self.head.token
+        self.flag(ffi_headers::CKA_TOKEN)
     }
 
     /// `CKA_PRIVATE`.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.head.private
+        self.flag(ffi_headers::CKA_PRIVATE)
+    }
+
+    /// Whether `CKA_ALLOWED_MECHANISMS` may name mechanisms; without it, the list need not be looked for.
+    #[must_use]
+    pub fn restricts_mechanisms(&self) -> bool {
+        self.head.restricts_mechanisms
+    }
+
+    /// The size of a key in bits, counted at its first use.
+    ///
+    /// # Errors
+    /// Those of `count`.
+    pub(crate) fn bits(&self, count: impl FnOnce(&Self) -> Result<usize>) -> Result<usize> {
+        if let Some(bits) = self.bits.get() {
+            return Ok(*bits);
+        }
+        let bits = count(self)?;
+        Ok(*self.bits.get_or_init(|| bits))
     }
 
     /// The parsed key, made at first use and kept with the object; wiped when the last user drops it.
@@ -202,8 +215,8 @@ impl Object {
     /// `Reason::Damaged`.
     pub fn decode(content: SecretBytes) -> Result<Self> {
         let packed = Packed::parse(content)?;
-        let head = Head::of(|kind| packed.get(kind));
-        Ok(Self { packed, head, parsed: OnceLock::new() })
+        let head = Head::of(packed.iter());
+        Ok(Self { packed, head, bits: OnceLock::new(), parsed: OnceLock::new() })
     }
 
     /// Says whether the content of a record makes an object, without making it.
@@ -215,24 +228,8 @@ impl Object {
     }
 
     fn made(attributes: &Attributes, parsed: OnceLock<Arc<Key>>) -> Self {
-        let head = Head::of(|kind| attributes.get(kind).map(Value::lend));
-        Self { packed: Packed::of(attributes), head, parsed }
-    }
-}
-
-impl Head {
-    fn of<'a>(value: impl Fn(u64) -> Option<ValueRef<'a>>) -> Self {
-        let number = |kind| match value(kind) {
-            Some(ValueRef::Number(number)) => Some(number),
-            _ => None,
-        };
-        let flag = |kind| matches!(value(kind), Some(ValueRef::Flag(true)));
-        Self {
-            class: number(ffi_headers::CKA_CLASS).unwrap_or(u64::MAX),
-            key_type: number(ffi_headers::CKA_KEY_TYPE),
-            token: flag(ffi_headers::CKA_TOKEN),
-            private: flag(ffi_headers::CKA_PRIVATE),
-        }
+        let head = Head::of(attributes.iter().map(|(kind, value)| (*kind, value.lend())));
+        Self { packed: Packed::of(attributes), head, bits: OnceLock::new(), parsed }
     }
 }
 

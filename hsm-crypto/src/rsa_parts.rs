@@ -1,5 +1,5 @@
-//! The numbers of an RSA key: checked, completed, compared. Both engines parse their keys through this file,
-//! so that they accept and refuse the same ones.
+//! The numbers of an RSA key: checked, completed, compared. Both engines take their limits and their words for what is wrong
+//! from this file, so that they accept and refuse the same ones.
 //!
 //! Owns: size limits, consistency of `n, e, d, p, q` and the CRT numbers, and their recovery from `d` (SP 800-56B
 //! revision 2, appendix C). Does not know: padding and operations. The arithmetic is that of the `rsa` crate.
@@ -63,6 +63,20 @@ pub(crate) fn check_exponent(public_exponent: &[u8]) -> Result<()> {
     }
     if bit_length(exponent) > EXPONENT_BITS_MAX {
         return Err(CryptoError::InvalidKey("the RSA public exponent is 2^33 or more"));
+    }
+    Ok(())
+}
+
+/// Checks what an engine that holds all numbers of a private key against each other does not look at: the sizes.
+///
+/// # Errors
+/// `InvalidKey` as [`check_public`], and for a prime of more than half the modulus' length.
+#[cfg(feature = "aws-lc")]
+pub(crate) fn check_whole(parts: &RsaParts) -> Result<()> {
+    check_public(&parts.modulus, &parts.public_exponent, PRIVATE_BITS_MAX)?;
+    let prime_bits_max = bit_length(&parts.modulus).div_ceil(2);
+    if [&parts.prime_1, &parts.prime_2].iter().any(|prime| bit_length(prime.expose()) > prime_bits_max) {
+        return Err(refusal(rsa::Error::InvalidPrime));
     }
     Ok(())
 }

@@ -95,7 +95,8 @@ pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
         return Err(Reason::KeyLacksUsage { need: usage.attribute() });
     }
     // An empty list says nothing, as an absent one: some clients write it for "any".
-    if let Some(ValueRef::Mechanisms(allowed)) = key.value(CKA_ALLOWED_MECHANISMS)
+    if key.restricts_mechanisms()
+        && let Some(ValueRef::Mechanisms(allowed)) = key.value(CKA_ALLOWED_MECHANISMS)
         && !allowed.is_empty()
         && !allowed.contains(&row.kind)
     {
@@ -105,7 +106,7 @@ pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
 }
 
 fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<()> {
-    let bits = key_bits(key, key_type)?;
+    let bits = key.bits(|key| key_bits(key, key_type))?;
     let size = match row.unit {
         SizeUnit::None => return Ok(()),
         SizeUnit::Bits => bits,

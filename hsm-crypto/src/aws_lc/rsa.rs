@@ -26,7 +26,7 @@ use aws_lc_sys::{
 };
 use std::os::raw::c_int;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Generates a pair and proves it by one signature.
 ///
@@ -78,7 +78,11 @@ unsafe extern "C" fn goes_on(_event: c_int, _number: c_int, _progress: *mut BN_G
 /// # Errors
 /// `InvalidKey` with what is wrong.
 pub(super) fn private(parts: &RsaParts) -> Result<Arc<dyn RsaPrivateKey>> {
-    let (parsed, parts) = rsa_parts::parse(parts)?;
+    if rsa_parts::lacks_crt(parts) {
+        return private(&rsa_parts::parse(parts)?.1);
+    }
+    // AWS-LC holds all the numbers against each other.
+    rsa_parts::check_whole(parts)?;
     let (n, e) = (number(&parts.modulus)?, number(&parts.public_exponent)?);
     let secret = |part: &SecretBytes| number(part.expose());
     let d = secret(&parts.private_exponent)?;
@@ -98,9 +102,11 @@ pub(super) fn private(parts: &RsaParts) -> Result<Arc<dyn RsaPrivateKey>> {
             qinv.as_ptr(),
         )
     };
-    let rsa = Owned::take(rsa, CryptoError::InvalidKey("the RSA key is not consistent"))?;
+    let refused = |error| rsa_parts::parse(parts).err().unwrap_or(error);
+    let rsa = Owned::take(rsa, CryptoError::InvalidKey("the RSA key is not consistent")).map_err(refused)?;
     let envelope = envelope(&rsa)?;
-    Ok(Arc::new(PrivateKey { rsa, envelope, modulus: parts.modulus, portable: portable::PrivateKey::new(parsed) }))
+    let modulus = rsa_parts::trimmed(&parts.modulus).to_vec();
+    Ok(Arc::new(PrivateKey { rsa, envelope, modulus, portable: OnceLock::new() }))
 }
 
 /// Parses and checks a public key.
@@ -198,11 +204,19 @@ struct PrivateKey {
     envelope: Owned<EVP_PKEY>,
     /// The modulus without leading zeros.
     modulus: Vec<u8>,
-    /// For the operations that AWS-LC does not offer.
-    portable: portable::PrivateKey,
+    /// For the operations that AWS-LC does not offer; made when the first one comes.
+    portable: OnceLock<portable::PrivateKey>,
 }
 
 impl PrivateKey {
+    fn portable(&self) -> Result<&portable::PrivateKey> {
+        if let Some(key) = self.portable.get() {
+            return Ok(key);
+        }
+        let key = portable::PrivateKey::new(rsa_parts::parse(&exported(&self.rsa)?)?.0);
+        Ok(self.portable.get_or_init(|| key))
+    }
+
     /// Pads as `padding` says and raises to the private exponent.
     fn raise(&self, input: &[u8], padding: c_int) -> Result<Vec<u8>> {
         let mut out = vec![0; self.modulus.len()];
@@ -231,7 +245,7 @@ impl RsaPrivateKey for PrivateKey {
 
     fn sign_pkcs1(&self, payload: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
         let Some(_drawing) = Drawing::begin() else {
-            return self.portable.sign_pkcs1(payload, random);
+            return self.portable()?.sign_pkcs1(payload, random);
         };
         if payload.len() + PKCS1_OVERHEAD_BYTES > self.modulus.len() {
             return Err(CryptoError::InputLength);
@@ -241,7 +255,7 @@ impl RsaPrivateKey for PrivateKey {
 
     fn sign_pss(&self, params: &PssParams, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
         let Some(_drawing) = Drawing::begin() else {
-            return self.portable.sign_pss(params, digest, random);
+            return self.portable()?.sign_pss(params, digest, random);
         };
         check_pss(params, digest, rsa_parts::bit_length(&self.modulus) - 1)?;
         let mut out = vec![0; self.modulus.len()];
@@ -266,12 +280,12 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn decrypt_pkcs1(&self, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
-        self.portable.decrypt_pkcs1(ciphertext, random)
+        self.portable()?.decrypt_pkcs1(ciphertext, random)
     }
 
     fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
         let Some(_drawing) = Drawing::begin() else {
-            return self.portable.decrypt_oaep(params, ciphertext, random);
+            return self.portable()?.decrypt_oaep(params, ciphertext, random);
         };
         check_block(ciphertext, &self.modulus)?;
         let context = oaep_context(&self.envelope, params, EVP_PKEY_decrypt_init)?;
@@ -297,10 +311,10 @@ impl RsaPrivateKey for PrivateKey {
     fn raw(&self, block: &[u8], random: &dyn Random) -> Result<SecretBytes> {
         check_block(block, &self.modulus)?;
         if is_fixed_point(block, &self.modulus) {
-            return self.portable.raw(block, random);
+            return self.portable()?.raw(block, random);
         }
         let Some(_drawing) = Drawing::begin() else {
-            return self.portable.raw(block, random);
+            return self.portable()?.raw(block, random);
         };
         self.raise(block, RSA_NO_PADDING).map(SecretBytes::new)
     }
