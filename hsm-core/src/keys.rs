@@ -270,7 +270,7 @@ mod tests {
     use crate::object::Value;
 
     fn key_with(which: u64, template: Template) -> Object {
-        Object::new(&Attributes::from([(which, Value::Template(template))]))
+        Object::new(&Attributes::from([(which, Value::Template(template.into()))]))
     }
 
     #[test]

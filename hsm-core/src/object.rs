@@ -28,7 +28,7 @@ use hsm_crypto::SecretBytes;
 use packed::Packed;
 use std::sync::{Arc, OnceLock};
 
-/// The value of an attribute.
+/// The value of an attribute. The rare kinds are boxed, so that it is as small as its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// `CK_BBOOL`.
@@ -38,9 +38,9 @@ pub enum Value {
     /// Bytes, strings, big integers, DER; `CK_DATE` as its 8 characters or empty.
     Bytes(SecretBytes),
     /// `CKA_ALLOWED_MECHANISMS`.
-    Mechanisms(Vec<u64>),
+    Mechanisms(Box<[u64]>),
     /// `CKA_WRAP_TEMPLATE` and its sisters.
-    Template(Template),
+    Template(Box<Template>),
 }
 
 /// The value of an attribute as an object lends it. It has no `Debug`: the bytes may be a secret.
@@ -73,8 +73,8 @@ impl Value {
             Value::Flag(flag) => ValueRef::Flag(*flag),
             Value::Number(number) => ValueRef::Number(*number),
             Value::Bytes(bytes) => ValueRef::Bytes(bytes.expose()),
-            Value::Mechanisms(list) => ValueRef::Mechanisms(list.clone()),
-            Value::Template(template) => ValueRef::Template(template.clone()),
+            Value::Mechanisms(list) => ValueRef::Mechanisms(list.to_vec()),
+            Value::Template(template) => ValueRef::Template(Template::clone(template)),
         }
     }
 }
@@ -87,8 +87,8 @@ impl ValueRef<'_> {
             ValueRef::Flag(flag) => Value::Flag(flag),
             ValueRef::Number(number) => Value::Number(number),
             ValueRef::Bytes(bytes) => Value::Bytes(SecretBytes::copy_of(bytes)),
-            ValueRef::Mechanisms(list) => Value::Mechanisms(list),
-            ValueRef::Template(template) => Value::Template(template),
+            ValueRef::Mechanisms(list) => Value::Mechanisms(list.into()),
+            ValueRef::Template(template) => Value::Template(template.into()),
         }
     }
 }

@@ -42,8 +42,8 @@ pub(super) fn matches(object: &Object, template: &Template) -> bool {
 /// The value that an absent attribute stands for: its default, or the list or template that restricts nothing.
 pub(super) fn fallback(table: &Table, row: &Row) -> Option<Value> {
     match (row.fill, row.form) {
-        (Fill::Absent, Form::Mechanisms) => Some(Value::Mechanisms(Vec::new())),
-        (Fill::Absent, Form::Template) => Some(Value::Template(Template::default())),
+        (Fill::Absent, Form::Mechanisms) => Some(Value::Mechanisms(Box::default())),
+        (Fill::Absent, Form::Template) => Some(Value::Template(Box::default())),
         (Fill::Absent | Fill::Computed, _) => None,
         (Fill::Empty, _) => Some(Value::Bytes(SecretBytes::default())),
         (Fill::Flag(flag), _) => Some(Value::Flag(flag)),

@@ -60,7 +60,7 @@ fn judge_nested(row: &Row, given: &Given, depth: usize, budget: &mut usize) -> R
     let wrong = |problem| Err(Reason::AttributeValue { kind: row.kind, problem });
     let bytes = match (given, row.form) {
         (Given::Template(template), Form::Template) => {
-            return judge_template(row.kind, template, depth, budget).map(Value::Template);
+            return judge_template(row.kind, template, depth, budget).map(|template| Value::Template(template.into()));
         }
         (Given::Template(_), _) => return wrong("a template where a plain value belongs"),
         (Given::Bytes(bytes), _) => bytes,
@@ -88,8 +88,8 @@ fn judge_nested(row: &Row, given: &Given, depth: usize, budget: &mut usize) -> R
         (Form::Date, []) => Ok(Value::Bytes(SecretBytes::default())),
         (Form::Date, date) if is_date(date) => Ok(Value::Bytes(bytes.clone())),
         (Form::Date, _) => wrong("not a date of the calendar as YYYYMMDD"),
-        (Form::Mechanisms, list) => judge_mechanisms(row.kind, list).map(Value::Mechanisms),
-        (Form::Template, []) => Ok(Value::Template(Template::default())),
+        (Form::Mechanisms, list) => judge_mechanisms(row.kind, list).map(|list| Value::Mechanisms(list.into())),
+        (Form::Template, []) => Ok(Value::Template(Box::default())),
         (Form::Template, _) => wrong("not a template"),
     }
 }
@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn a_mechanism_list_is_whole_numbers() {
         let two = [CKM_RSA_PKCS.to_ne_bytes(), CKM_ECDSA.to_ne_bytes()].concat();
-        assert_eq!(of(Form::Mechanisms, &two).unwrap(), Value::Mechanisms(vec![CKM_RSA_PKCS, CKM_ECDSA]));
-        assert_eq!(of(Form::Mechanisms, &[]).unwrap(), Value::Mechanisms(vec![]));
+        assert_eq!(of(Form::Mechanisms, &two).unwrap(), Value::Mechanisms(Box::new([CKM_RSA_PKCS, CKM_ECDSA])));
+        assert_eq!(of(Form::Mechanisms, &[]).unwrap(), Value::Mechanisms(Box::default()));
         for length in [1, 7, 9, 15, 8 * (TEMPLATE_ENTRIES_MAX + 1)] {
             assert!(refused(of(Form::Mechanisms, &vec![0; length])), "{length}");
         }
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_nested_template_has_known_attributes_with_fitting_values_once() {
         let good = Template::default().with_flag(CKA_EXTRACTABLE, false).with_number(CKA_KEY_TYPE, CKK_AES);
-        assert_eq!(nested(good.clone()).unwrap(), Value::Template(good.clone()));
+        assert_eq!(nested(good.clone()).unwrap(), Value::Template(good.clone().into()));
         assert!(matches!(nested(good.clone().with(0x8000_1234, b"")), Err(Reason::AttributeUnknown(0x8000_1234))));
         assert!(matches!(nested(good.clone().with(CKA_APPLICATION, b"")), Err(Reason::AttributeUnknown(_))));
         assert!(refused(nested(good.clone().with(CKA_TOKEN, &[7]))));
@@ -288,7 +288,7 @@ mod tests {
         let given = Given::Template(Template::default());
         assert!(refused(judge(&row(CKA_LABEL, Form::Text), &given)));
         assert!(refused(of(Form::Template, &[1, 2, 3])));
-        assert_eq!(of(Form::Template, &[]).unwrap(), Value::Template(Template::default()));
+        assert_eq!(of(Form::Template, &[]).unwrap(), Value::Template(Box::default()));
     }
 
     #[test]

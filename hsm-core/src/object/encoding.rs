@@ -321,8 +321,8 @@ mod tests {
             (CKA_LABEL, bytes(b"key")),
             (CKA_VALUE_LEN, Value::Number(300)),
             (CKA_KEY_GEN_MECHANISM, Value::Number(u64::MAX)),
-            (CKA_UNWRAP_TEMPLATE, Value::Template(outer)),
-            (CKA_ALLOWED_MECHANISMS, Value::Mechanisms(vec![CKM_RSA_PKCS, CKM_AES_GCM])),
+            (CKA_UNWRAP_TEMPLATE, Value::Template(outer.into())),
+            (CKA_ALLOWED_MECHANISMS, Value::Mechanisms(Box::new([CKM_RSA_PKCS, CKM_AES_GCM]))),
         ])
     }
 

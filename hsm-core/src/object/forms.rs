@@ -116,7 +116,7 @@ pub fn template(attributes: &Attributes) -> Template {
         Value::Mechanisms(list) => {
             Given::Bytes(list.iter().flat_map(|mechanism| mechanism.to_ne_bytes()).collect::<Vec<u8>>().into())
         }
-        Value::Template(template) => Given::Template(template.clone()),
+        Value::Template(template) => Given::Template(Template::clone(template)),
     };
     Template { entries: attributes.iter().map(|(kind, value)| Entry { kind: *kind, value: given(value) }).collect() }
 }

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn what_is_longer_than_a_record_may_be_is_found_in_memory_and_refused_as_a_record() {
         let bytes = Value::Bytes(SecretBytes::zeroed(crate::limits::ATTRIBUTE_BYTES_MAX + 1));
-        let list = Value::Mechanisms(vec![1; crate::limits::TEMPLATE_ENTRIES_MAX + 1]);
+        let list = Value::Mechanisms(vec![1; crate::limits::TEMPLATE_ENTRIES_MAX + 1].into());
         for value in [bytes, list] {
             let packed = Packed::of(&Attributes::from([(7, value.clone())]));
             assert_eq!(packed.get(7).unwrap().into_owned(), value);

@@ -57,7 +57,7 @@ fn a_key_leaves_only_if_it_is_extractable_and_its_wishes_are_met() {
     let no = |kind| with(&key, kind, Value::Flag(false));
     let yes = |kind| with(&key, kind, Value::Flag(true));
     let trusted = with(&kek, CKA_TRUSTED, Value::Flag(true));
-    let only = |template: Template| with(&kek, CKA_WRAP_TEMPLATE, Value::Template(template));
+    let only = |template: Template| with(&kek, CKA_WRAP_TEMPLATE, Value::Template(template.into()));
     let aes_only = only(of(CKO_SECRET_KEY, CKK_AES));
     assert_eq!(wrap(&kwp(), &kek, &key), CKR_OK);
     assert_eq!(wrap(&kwp(), &kek, &no(CKA_EXTRACTABLE)), CKR_KEY_UNEXTRACTABLE);
@@ -262,7 +262,7 @@ fn bad_pkcs1_padding_is_no_oracle() {
 #[test]
 fn the_unwrap_template_is_added_and_cannot_be_contradicted() {
     let prescribed = Template::default().with_flag(CKA_EXTRACTABLE, false).with_number(CKA_KEY_TYPE, CKK_AES);
-    let kek = with(&aes(&DATA), CKA_UNWRAP_TEMPLATE, Value::Template(prescribed));
+    let kek = with(&aes(&DATA), CKA_UNWRAP_TEMPLATE, Value::Template(prescribed.into()));
     let wrapped = sealed(&kwp(), &[3; 16]);
     let class = Template::default().with_number(CKA_CLASS, CKO_SECRET_KEY);
     let key = unwrap(&kwp(), &kek, &wrapped, &class).unwrap();
@@ -325,7 +325,7 @@ fn a_derived_key_has_the_type_and_length_of_its_template() {
 fn the_derive_template_is_added_and_cannot_be_contradicted() {
     let (_, base) = sample_pair(CKK_EC);
     let prescribed = Template::default().with_flag(CKA_SENSITIVE, true);
-    let base = with(&base, CKA_DERIVE_TEMPLATE, Value::Template(prescribed));
+    let base = with(&base, CKA_DERIVE_TEMPLATE, Value::Template(prescribed.into()));
     assert!(derive(&base, CKD_NULL, &Template::default()).unwrap().flag(CKA_SENSITIVE));
     let against = Template::default().with_flag(CKA_SENSITIVE, false);
     assert_eq!(rv(&derive(&base, CKD_NULL, &against)), CKR_TEMPLATE_INCONSISTENT);

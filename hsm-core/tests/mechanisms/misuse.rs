@@ -253,7 +253,7 @@ fn allowed_mechanisms_exclude_all_others() {
         let mechanism = mechanism(row.kind, &params_for(row, key_type));
         let allowing = |list: &[u64]| {
             let (key, _) = use_.halves(key_type);
-            use_.begin(env, &mechanism, &with(&key, CKA_ALLOWED_MECHANISMS, Value::Mechanisms(list.to_vec())))
+            use_.begin(env, &mechanism, &with(&key, CKA_ALLOWED_MECHANISMS, Value::Mechanisms((*list).into())))
         };
         assert_eq!(allowing(&[CKM_MD5]), CKR_KEY_FUNCTION_NOT_PERMITTED, "{} {use_:?}", row.name);
         assert_eq!(allowing(&[CKM_MD5, row.kind]), CKR_OK, "{} {use_:?}", row.name);

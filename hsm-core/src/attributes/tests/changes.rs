@@ -172,7 +172,7 @@ fn a_copy_keeps_its_restrictions() {
     let mut template = none().with(CKA_ALLOWED_MECHANISMS, &CKM_AES_GCM.to_ne_bytes());
     template = template.with_flag(CKA_WRAP_WITH_TRUSTED, true);
     let copy = copied(&aes(&template), &none()).unwrap();
-    assert_eq!(copy.attributes().get(CKA_ALLOWED_MECHANISMS), Some(&Value::Mechanisms(vec![CKM_AES_GCM])));
+    assert_eq!(copy.attributes().get(CKA_ALLOWED_MECHANISMS), Some(&Value::Mechanisms(Box::new([CKM_AES_GCM]))));
     assert!(copy.flag(CKA_WRAP_WITH_TRUSTED));
     let restriction = none().with(CKA_ALLOWED_MECHANISMS, b"");
     assert_eq!(rv(copied(&copy, &restriction)), CKR_ATTRIBUTE_READ_ONLY);

@@ -164,7 +164,7 @@ fn an_empty_list_of_mechanisms_restricts_nothing_and_is_not_kept() {
     assert_eq!(told(&object, CKA_ALLOWED_MECHANISMS), b"");
     let one = CKM_AES_GCM.to_ne_bytes();
     let object = create(&aes_template().with(CKA_ALLOWED_MECHANISMS, &one)).unwrap();
-    assert_eq!(object.attributes().get(CKA_ALLOWED_MECHANISMS), Some(&Value::Mechanisms(vec![CKM_AES_GCM])));
+    assert_eq!(object.attributes().get(CKA_ALLOWED_MECHANISMS), Some(&Value::Mechanisms(Box::new([CKM_AES_GCM]))));
     assert_eq!(told(&object, CKA_ALLOWED_MECHANISMS), one);
 }
 
