@@ -15,22 +15,22 @@ pub(super) struct Head {
     flags: u16,
 }
 
-/// The flags that are kept as bits, the first one lowest.
-const FLAGS: [u64; 10] = [
-    CKA_TOKEN,
-    CKA_PRIVATE,
-    CKA_SIGN,
-    CKA_VERIFY,
-    CKA_ENCRYPT,
-    CKA_DECRYPT,
-    CKA_WRAP,
-    CKA_UNWRAP,
-    CKA_DERIVE,
-    CKA_ALWAYS_AUTHENTICATE,
-];
-
+/// The bit of a flag that is kept as one.
 fn bit(kind: u64) -> Option<u16> {
-    FLAGS.iter().position(|flag| *flag == kind).map(|place| 1 << place)
+    let place = match kind {
+        CKA_TOKEN => 0,
+        CKA_PRIVATE => 1,
+        CKA_SIGN => 2,
+        CKA_VERIFY => 3,
+        CKA_ENCRYPT => 4,
+        CKA_DECRYPT => 5,
+        CKA_WRAP => 6,
+        CKA_UNWRAP => 7,
+        CKA_DERIVE => 8,
+        CKA_ALWAYS_AUTHENTICATE => 9,
+        _ => return None,
+    };
+    Some(1 << place)
 }
 
 impl Head {

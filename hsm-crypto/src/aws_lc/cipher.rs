@@ -24,6 +24,7 @@ use aws_lc_sys::{
 use std::os::raw::c_int;
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use zeroize::Zeroize;
 
 /// Starts a cipher.
@@ -82,6 +83,8 @@ enum Kind {
 #[derive(Default)]
 pub(super) struct PreparedCiphers {
     contexts: [OnceLock<Template>; 8],
+    /// Which of them were wanted before, a bit each: the second operation is the first one that makes a template.
+    wanted: AtomicU8,
     subkeys: OnceLock<Subkeys>,
 }
 
@@ -127,12 +130,16 @@ impl Context {
         Ok(Self(Owned::take(context, NO_MEMORY)?))
     }
 
-    /// A context with the key in it, copied from that of an earlier operation where there was one.
+    /// A context with the key in it, copied from the key's template where this is not the first operation of its kind.
     fn keyed(kind: Kind, direction: Direction, key: &SymmetricKey) -> Result<Self> {
         let place = 2 * kind as usize + usize::from(direction == Direction::Decrypt);
-        let prepared = &key.aws_lc.ciphers.contexts[place];
+        let ciphers = &key.aws_lc.ciphers;
+        let prepared = &ciphers.contexts[place];
         let template = match prepared.get() {
             Some(template) => template,
+            None if ciphers.wanted.fetch_or(1 << place, Ordering::Relaxed) & (1 << place) == 0 => {
+                return Self::prepare(kind, direction, key.expose());
+            }
             None => {
                 let made = Self::prepare(kind, direction, key.expose())?;
                 prepared.get_or_init(|| Template(made.0))
