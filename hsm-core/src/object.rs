@@ -194,13 +194,13 @@ impl Object {
     ///
     /// # Errors
     /// `Reason::KeyMaterial` when the attributes do not make a key.
-    pub fn key(&self, env: &Env<'_>) -> Result<Arc<Key>> {
+    pub fn key(&self, env: &Env<'_>) -> Result<&Key> {
         if let Some(key) = self.parsed.get() {
-            return Ok(Arc::clone(key));
+            return Ok(key);
         }
         let key = Arc::new(key::parse(env, &self.attributes())?);
         // When two threads parse at once, the first result stays and both use it.
-        Ok(Arc::clone(self.parsed.get_or_init(|| key)))
+        Ok(self.parsed.get_or_init(|| key))
     }
 
     /// All attributes as the content of a record (docs/format.md).

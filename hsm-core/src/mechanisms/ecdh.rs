@@ -63,7 +63,7 @@ fn derive(env: &Env<'_>, params: &Params, base: &Object, bytes: Option<usize>) -
 
 /// The x coordinate, or the X25519 value, that both sides come to.
 fn agree(env: &Env<'_>, base: &Object, peer: &[u8]) -> Result<SecretBytes> {
-    let result = match &*base.key(env)? {
+    let result = match base.key(env)? {
         Key::EcPrivate(key) => key.agree(point(CurveName::Weierstrass(key.curve()), peer)?),
         Key::XPrivate(key) => key.agree(point(CurveName::X25519, peer)?),
         _ => return Err(Reason::KeyTypeInconsistent),

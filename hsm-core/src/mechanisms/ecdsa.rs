@@ -85,14 +85,14 @@ fn verify_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Veri
 }
 
 fn private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPrivateKey>> {
-    match &*key.key(env)? {
+    match key.key(env)? {
         Key::EcPrivate(key) => Ok(Arc::clone(key)),
         _ => Err(Reason::KeyTypeInconsistent),
     }
 }
 
 fn public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPublicKey>> {
-    match &*key.key(env)? {
+    match key.key(env)? {
         Key::EcPublic(key) => Ok(Arc::clone(key)),
         _ => Err(Reason::KeyTypeInconsistent),
     }

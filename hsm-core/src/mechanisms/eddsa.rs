@@ -44,7 +44,7 @@ fn judge(params: &Params) -> Result<()> {
 }
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
-    let Key::EdPrivate(key) = &*key.key(env)? else { return Err(Reason::KeyTypeInconsistent) };
+    let Key::EdPrivate(key) = key.key(env)? else { return Err(Reason::KeyTypeInconsistent) };
     let key = Arc::clone(key);
     Ok(Box::new(OnePartSigner {
         bytes: SIGNATURE_BYTES,
@@ -53,7 +53,7 @@ fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>
 }
 
 fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
-    let Key::EdPublic(key) = &*key.key(env)? else { return Err(Reason::KeyTypeInconsistent) };
+    let Key::EdPublic(key) = key.key(env)? else { return Err(Reason::KeyTypeInconsistent) };
     let key = Arc::clone(key);
     Ok(Box::new(OnePartVerifier(move |message: &[u8], signature: &[u8]| {
         faults::signature(key.verify(message, signature))

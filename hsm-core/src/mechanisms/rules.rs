@@ -134,7 +134,7 @@ fn key_bits(key: &Object, key_type: u64) -> Result<usize> {
 
 /// The parsed RSA private key of an object that passed the rules.
 pub(super) fn rsa_private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPrivateKey>> {
-    match &*key.key(env)? {
+    match key.key(env)? {
         Key::RsaPrivate(key) => Ok(Arc::clone(key)),
         _ => Err(Reason::KeyTypeInconsistent),
     }
@@ -142,7 +142,7 @@ pub(super) fn rsa_private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPriv
 
 /// The parsed RSA public key of an object that passed the rules.
 pub(super) fn rsa_public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn RsaPublicKey>> {
-    match &*key.key(env)? {
+    match key.key(env)? {
         Key::RsaPublic(key) => Ok(Arc::clone(key)),
         _ => Err(Reason::KeyTypeInconsistent),
     }
@@ -154,7 +154,7 @@ pub(super) fn with_secret<T>(
     key: &Object,
     use_it: impl FnOnce(&SymmetricKey) -> Result<T>,
 ) -> Result<T> {
-    match &*key.key(env)? {
+    match key.key(env)? {
         Key::Secret(value) => use_it(value),
         _ => Err(Reason::KeyTypeInconsistent),
     }
