@@ -5,6 +5,7 @@
 
 use crate::golden::Figure;
 use perilune_tests::{Place, host, module, outside};
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,9 +43,13 @@ impl Counter {
                 let calls: u64 = calls.parse().expect("a number of calls");
                 // The dumps are numbered from 1 on, `batches` of them for each row.
                 let numbers = row * batches + 1..=(row + 1) * batches;
-                let mut counts: Vec<u64> = numbers.map(|number| summary(&format!("{dumps}.{number}"))).collect();
+                let dumps = numbers.map(|number| read(&format!("{dumps}.{number}")));
+                let (mut counts, mut allocations): (Vec<u64>, Vec<u64>) =
+                    dumps.map(|dump| (summary(&dump), calls_of(&dump, &ALLOCATORS))).unzip();
                 counts.sort_unstable();
-                Figure { name: name.to_owned(), instructions: counts[batches / 2] / calls }
+                allocations.sort_unstable();
+                let of_one = |all: Vec<u64>| all[batches / 2] / calls;
+                Figure { name: name.to_owned(), instructions: of_one(counts), allocations: of_one(allocations) }
             })
             .collect();
         assert!(!figures.is_empty(), "no row: {said}");
@@ -52,9 +57,42 @@ impl Counter {
     }
 }
 
+/// The functions of the C library by which memory is taken.
+const ALLOCATORS: [&str; 6] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"];
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// How often one of callgrind's files has these functions called, by others than each other.
+fn calls_of(text: &str, names: &[&str]) -> u64 {
+    // A name is written out once, as "fn=(7) name", and is "(7)" from then on.
+    let mut known = HashMap::new();
+    let mut is_one_of = |cell: &str| {
+        let (number, name) = cell.split_once(' ').unwrap_or((cell, ""));
+        if !name.is_empty() {
+            known.insert(number.to_owned(), names.contains(&name));
+        }
+        known.get(number).copied().unwrap_or(false)
+    };
+    let (mut from_one, mut to_one, mut calls) = (false, false, 0);
+    for line in text.lines() {
+        if let Some(cell) = line.strip_prefix("fn=") {
+            from_one = is_one_of(cell);
+        } else if let Some(cell) = line.strip_prefix("cfn=") {
+            to_one = is_one_of(cell);
+        } else if let Some(numbers) = line.strip_prefix("calls=")
+            && to_one
+            && !from_one
+        {
+            calls += numbers.split(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a number of calls");
+        }
+    }
+    calls
+}
+
 /// What was counted in one of callgrind's files.
-fn summary(path: &str) -> u64 {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+fn summary(text: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("summary: "));
     line.expect("a summary").trim().parse().expect("a number of instructions")
 }
@@ -84,4 +122,16 @@ pub fn tools(module: &Path) -> String {
         library.to_string_lossy(),
         outside::output(valgrind).trim().replace('-', " "),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_the_allocator_are_counted_by_whatever_name_they_are_written_and_not_those_among_themselves() {
+        let text = "fn=(1) work\ncfn=(2) malloc\ncalls=3 10\n1 30\ncfn=(3) other\ncalls=7 1\n1 9\n\n\
+                    fn=(2)\ncfn=(4) calloc\ncalls=2 1\n\nfn=(3)\ncfn=(2)\ncalls=1 4\ncfn=(4)\ncalls=5 4\n";
+        assert_eq!(calls_of(text, &ALLOCATORS), 9);
+    }
 }

@@ -14,13 +14,15 @@ const TOLERANCE: u64 = 3;
 /// How much more a figure may be, in percent, where the module was made by other compilers or runs on another C library.
 const TOLERANCE_OF_OTHERS: u64 = 25;
 
-/// The instructions of one call.
+/// What one call takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
     /// What is called.
     pub name: String,
     /// How many instructions it takes.
     pub instructions: u64,
+    /// How often it takes memory from the C library.
+    pub allocations: u64,
 }
 
 /// A figure that is written down, with how much others may differ from it.
@@ -44,10 +46,11 @@ impl Golden {
         let tools = text.lines().find_map(|line| line.strip_prefix(TOOLS)).unwrap_or_default();
         let rows = text.lines().filter_map(|line| {
             let cells: Vec<&str> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
-            let &[name, instructions, percent] = cells.as_slice() else { return None };
+            let &[name, instructions, percent, allocations] = cells.as_slice() else { return None };
             let instructions = instructions.replace(',', "").parse().ok()?;
             let percent = percent.trim_end_matches(" %").parse().ok()?;
-            Some(Row { figure: Figure { name: name.to_owned(), instructions }, percent })
+            let allocations = allocations.parse().ok()?;
+            Some(Row { figure: Figure { name: name.to_owned(), instructions, allocations }, percent })
         });
         Self { tools: tools.trim_end_matches('.').to_owned(), rows: rows.collect() }
     }
@@ -79,6 +82,11 @@ impl Golden {
                 let word = if is > was { "more" } else { "less" };
                 found.push(format!("{}: {is} instructions, {change:.1} % {word} than {was}", figure.name));
             }
+            let (is, was) = (figure.allocations, row.figure.allocations);
+            // Of few, none may differ; of many, some do from run to run, because trees grow and numbers are random.
+            if same_tools && is.abs_diff(was) * 100 > was * row.percent {
+                found.push(format!("{}: takes memory {is} times, and not {was}", figure.name));
+            }
         }
         let gone = self.rows.iter().filter(|row| figures.iter().all(|figure| figure.name != row.figure.name));
         found.extend(gone.map(|row| format!("{}: in the document only", row.figure.name)));
@@ -95,16 +103,22 @@ const HEAD: &str = "\
 
 How many instructions a call takes in the host's thread, the beginning of its operation included, in the module as the tests build it (`opt-level`
 1 for our own code, with debug assertions). A test compares; `UPDATE_GOLDEN=1 cargo test -p perilune-tests --test instructions` rewrites.
-Keys are session objects where nothing else is said. See [testing.md](testing.md), \"Instructions\".
+The last column is how often it takes memory (`malloc` and its sisters), under the same tolerance: few must stay exactly so many. Keys are session objects where nothing
+else is said. See [testing.md](testing.md), \"Instructions\".
 
 ";
 const TOOLS: &str = "Counted with ";
 
 impl fmt::Display for Golden {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{HEAD}{TOOLS}{}.\n\n| call | instructions | may differ by |\n|---|---:|---:|\n", self.tools)?;
+        write!(
+            out,
+            "{HEAD}{TOOLS}{}.\n\n| call | instructions | may differ by | takes memory |\n|---|---:|---:|---:|\n",
+            self.tools
+        )?;
         for Row { figure, percent } in &self.rows {
-            writeln!(out, "| {} | {} | {percent} % |", figure.name, grouped(figure.instructions))?;
+            let (name, allocations) = (&figure.name, figure.allocations);
+            writeln!(out, "| {name} | {} | {percent} % | {allocations} |", grouped(figure.instructions))?;
         }
         Ok(())
     }
@@ -134,7 +148,7 @@ mod tests {
     use super::*;
 
     fn figure(name: &str, instructions: u64) -> Figure {
-        Figure { name: name.to_owned(), instructions }
+        Figure { name: name.to_owned(), instructions, allocations: 2 }
     }
 
     fn golden() -> Golden {
@@ -174,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn one_allocation_more_or_less_fails() {
+        for (allocations, failures) in [(2, 0), (1, 1), (3, 1)] {
+            let one = Figure { allocations, ..figure("a call", 1_000) };
+            let found = golden().differences(&[one, figure("other", 52_300)], "rustc 1, valgrind 2");
+            assert_eq!(found.len(), failures, "{allocations}: {found:?}");
+        }
+    }
+
+    #[test]
     fn a_row_that_is_new_or_gone_fails() {
         let found = golden().differences(&[figure("a call", 1_000), figure("new", 1)], "rustc 1, valgrind 2");
         assert_eq!(found, ["new: not in the document", "other: in the document only"]);
@@ -183,7 +206,7 @@ mod tests {
     fn a_document_that_is_written_anew_keeps_its_tolerances() {
         let written = golden().renewed(&[figure("new", 6_328_387), figure("other", 1_564)], "tools");
         let text = written.to_string();
-        assert!(text.contains("| new | 6,330,000 | 3 % |\n| other | 1,560 | 5 % |\n"), "{text}");
+        assert!(text.contains("| new | 6,330,000 | 3 % | 2 |\n| other | 1,560 | 5 % | 2 |\n"), "{text}");
         assert!(text.contains("\nCounted with tools.\n"), "{text}");
     }
 }

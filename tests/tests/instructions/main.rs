@@ -48,7 +48,7 @@ fn recorded() -> Golden {
 
 fn shown(figures: &[Figure]) {
     for figure in figures {
-        println!("{:>9}  {}", figure.instructions, figure.name);
+        println!("{:>9} {:>4}  {}", figure.instructions, figure.allocations, figure.name);
     }
 }
 
