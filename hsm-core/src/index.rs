@@ -330,6 +330,12 @@ impl Index {
         live
     }
 
+    /// Whether a session owns objects.
+    #[must_use]
+    pub fn has_objects_of(&self, session: SessionHandle) -> bool {
+        self.by_session.contains_key(&session)
+    }
+
     /// Destroys the objects of a session that is closed.
     pub fn remove_session(&mut self, session: SessionHandle) {
         for handle in self.by_session.remove(&session).unwrap_or_default() {

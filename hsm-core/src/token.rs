@@ -196,7 +196,10 @@ impl Token {
         if state.sessions.remove(&session) == Some(true) {
             state.sessions_read_write -= 1;
         }
-        self.index_mut().remove_session(session);
+        // Most sessions own nothing, and their end is then no change of the index.
+        if self.index.read().has_objects_of(session) {
+            self.index_mut().remove_session(session);
+        }
         if state.sessions.is_empty() && state.login.is_some() {
             self.end_login(&mut state);
         }
@@ -340,8 +343,8 @@ impl Token {
         self.index.read().object(handle).map(|held| held.cloned())
     }
 
-    /// How often the objects of the token, or who sees them, have changed in this process. As long as this stays the same, every
-    /// handle has the object that it had.
+    /// How often objects of the token, or who sees them, have changed in this process. As long as this stays the same, every
+    /// handle has the object that it had; others may have come.
     #[must_use]
     pub fn index_changes(&self) -> u64 {
         self.index_changes.0.load(Ordering::Acquire)
@@ -362,7 +365,8 @@ impl Token {
     /// # Errors
     /// `NotLoggedIn` for a private object when the user has logged out meanwhile.
     pub fn add_session_object(&self, session: SessionHandle, object: Arc<Object>) -> Result<ObjectHandle> {
-        self.index_mut().add_session_object(session, object, &self.handles).ok_or(Reason::NotLoggedIn)
+        // No change that is counted: every other handle means what it meant.
+        self.index.write().add_session_object(session, object, &self.handles).ok_or(Reason::NotLoggedIn)
     }
 
     /// Puts a changed session object in place of the old.

@@ -219,18 +219,18 @@ impl Draft {
     }
 
     fn fill_defaults(&mut self) {
-        for row in self.table.rows() {
-            let value = match row.fill {
-                Fill::Absent | Fill::Computed => continue,
+        let default = |row: &Row| {
+            Some(match row.fill {
+                Fill::Absent | Fill::Computed => return None,
                 Fill::Empty => Value::Bytes(SecretBytes::default()),
                 Fill::Flag(flag) => Value::Flag(flag),
                 Fill::Number(number) => Value::Number(number),
                 Fill::KeysPrivate => Value::Flag(self.table.is_secret()),
                 // What another token has not allowed is not allowed.
                 Fill::Usage => Value::Flag(self.origin != Origin::Migrate && self.table.usages.contains(&row.kind)),
-            };
-            self.attributes.fill(row.kind, || value);
-        }
+            })
+        };
+        self.attributes.fill_all(self.table.rows().filter_map(|row| Some((row.kind, default(row)?))));
     }
 
     /// Writes down where a key comes from.
