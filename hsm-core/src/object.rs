@@ -215,7 +215,7 @@ impl Object {
     /// `Reason::Damaged`.
     pub fn decode(content: SecretBytes) -> Result<Self> {
         let packed = Packed::parse(content)?;
-        let head = Head::of(packed.iter());
+        let head = Head::of_record(packed.iter());
         Ok(Self { packed, head, bits: OnceLock::new(), parsed: OnceLock::new() })
     }
 
@@ -228,7 +228,7 @@ impl Object {
     }
 
     fn made(attributes: &Attributes, parsed: OnceLock<Arc<Key>>) -> Self {
-        let head = Head::of(attributes.iter().map(|(kind, value)| (*kind, value.lend())));
+        let head = Head::of_values(attributes);
         Self { packed: Packed::of(attributes), head, bits: OnceLock::new(), parsed }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn complete(
         None => key::parse(env, attributes).map_err(fault)?,
     });
     if table.class == CKO_SECRET_KEY {
-        complete_secret(env, table, attributes)?;
+        complete_secret(env, table, &key, attributes)?;
     } else {
         complete_asymmetric(table, &key, attributes).map_err(fault)?;
     }
@@ -144,13 +144,15 @@ fn not_on_curve(error: CryptoError) -> Reason {
 }
 
 /// Fills in the length and the check value of a secret key.
-fn complete_secret(env: &Env<'_>, table: &Table, attributes: &mut Attributes) -> Result<()> {
-    let value = of(attributes, CKA_VALUE)?;
-    let length = value.len() as u64;
-    let check =
-        if table.key_type == Some(CKK_AES) { aes_check_value(env, value)? } else { sha1_check_value(env, value) };
-    attributes.insert(CKA_VALUE_LEN, Value::Number(length));
-    put_check_value(attributes, &check)
+fn complete_secret(env: &Env<'_>, table: &Table, key: &Key, attributes: &mut Attributes) -> Result<()> {
+    let Key::Secret(key) = key else { return Err(Reason::Internal("a secret key was parsed as another")) };
+    let value = key.expose();
+    attributes.insert(CKA_VALUE_LEN, Value::Number(value.len() as u64));
+    if table.key_type == Some(CKK_AES) {
+        put_check_value(attributes, &aes_check_value(env, key)?)
+    } else {
+        put_check_value(attributes, &sha1_check_value(env, value))
+    }
 }
 
 /// Fills in what follows from a parsed public or private key.
@@ -208,13 +210,12 @@ pub(crate) fn sha1_check_value(env: &Env<'_>, value: &[u8]) -> Vec<u8> {
 }
 
 /// The check value of a block cipher's key: the first bytes of a block of zeros, encrypted.
-fn aes_check_value(env: &Env<'_>, value: &[u8]) -> Result<Vec<u8>> {
-    let mut cipher = (env.engine.cipher)(&Mode::Ecb, Direction::Encrypt, &SymmetricKey::copy_of(value))?;
-    let mut block = Vec::with_capacity(16);
-    cipher.update(&[0; 16], &mut block)?;
-    cipher.finish(&mut block)?;
-    block.truncate(CHECK_VALUE_BYTES);
-    Ok(block)
+fn aes_check_value(env: &Env<'_>, key: &SymmetricKey) -> Result<[u8; CHECK_VALUE_BYTES]> {
+    let mut cipher = (env.engine.cipher)(&Mode::Ecb, Direction::Encrypt, key)?;
+    let mut block = [0; 16];
+    cipher.update_into(&[0; 16], &mut block)?;
+    let [first, second, third, ..] = block;
+    Ok([first, second, third])
 }
 
 fn bytes(value: &[u8]) -> Value {

@@ -3,11 +3,10 @@
 //! Owns: class, type, and the flags that access and mechanisms look at, as bits. Does not know: which may be set when.
 //! Called from `object` alone.
 
-use super::ValueRef;
+use super::{Attributes, Value, ValueRef};
 use ffi_headers::*;
 
 /// See the file.
-#[derive(Default)]
 pub(super) struct Head {
     pub(super) class: u64,
     pub(super) key_type: Option<u64>,
@@ -34,19 +33,52 @@ fn bit(kind: u64) -> Option<u16> {
 }
 
 impl Head {
-    /// Reads all attributes.
-    pub(super) fn of<'a>(attributes: impl Iterator<Item = (u64, ValueRef<'a>)>) -> Self {
-        let mut head = Self { class: u64::MAX, ..Self::default() };
+    const EMPTY: Self = Self { class: u64::MAX, key_type: None, restricts_mechanisms: false, flags: 0 };
+
+    /// Reads the attributes of a record.
+    pub(super) fn of_record<'a>(attributes: impl Iterator<Item = (u64, ValueRef<'a>)>) -> Self {
+        let mut head = Self::EMPTY;
         for (kind, value) in attributes {
-            match (kind, value) {
-                (CKA_CLASS, ValueRef::Number(class)) => head.class = class,
-                (CKA_KEY_TYPE, ValueRef::Number(key_type)) => head.key_type = Some(key_type),
-                (CKA_ALLOWED_MECHANISMS, _) => head.restricts_mechanisms = true,
-                (kind, ValueRef::Flag(true)) => head.flags |= bit(kind).unwrap_or(0),
-                _ => {}
+            match value {
+                ValueRef::Flag(flag) => head.note_flag(kind, flag),
+                ValueRef::Number(number) => head.note_number(kind, number),
+                ValueRef::Mechanisms(_) => head.note_list(kind),
+                ValueRef::Bytes(_) | ValueRef::Template(_) => {}
             }
         }
         head
+    }
+
+    /// Reads attributes that are separate values.
+    pub(super) fn of_values(attributes: &Attributes) -> Self {
+        let mut head = Self::EMPTY;
+        for (kind, value) in attributes {
+            match value {
+                Value::Flag(flag) => head.note_flag(*kind, *flag),
+                Value::Number(number) => head.note_number(*kind, *number),
+                Value::Mechanisms(_) => head.note_list(*kind),
+                Value::Bytes(_) | Value::Template(_) => {}
+            }
+        }
+        head
+    }
+
+    fn note_flag(&mut self, kind: u64, flag: bool) {
+        if flag {
+            self.flags |= bit(kind).unwrap_or(0);
+        }
+    }
+
+    fn note_number(&mut self, kind: u64, number: u64) {
+        match kind {
+            CKA_CLASS => self.class = number,
+            CKA_KEY_TYPE => self.key_type = Some(number),
+            _ => {}
+        }
+    }
+
+    fn note_list(&mut self, kind: u64) {
+        self.restricts_mechanisms |= kind == CKA_ALLOWED_MECHANISMS;
     }
 
     /// A flag that is kept as a bit, `false` when absent; `None` for every other attribute.
