@@ -28,6 +28,8 @@ pub mod provider;
 pub mod random;
 pub mod rsa;
 mod rsa_parts;
+#[cfg(feature = "aws-lc")]
+mod rsa_rejection;
 pub mod secret;
 pub mod selftest;
 pub mod symmetric;

@@ -3,8 +3,8 @@
 //! Owns: `RSA` objects, made once and never changed. Does not know: which keys are acceptable (`rsa_parts` decides for
 //! both engines). AWS-LC blinds every private operation and checks its result with the public exponent before it comes
 //! out. Salts, seeds, blinding values and primes come from AWS-LC's own generator, which reseeds after a fork.
-//! Two things stay with the portable engine: decryption of PKCS#1 v1.5, since AWS-LC reports bad padding instead of
-//! rejecting implicitly, and the raw operation on 0, 1 and n - 1, which AWS-LC refuses though RFC 8017 defines it.
+//! Padding of PKCS#1 v1.5 is taken off by `rsa_rejection`, since AWS-LC reports bad padding instead of rejecting implicitly. The raw
+//! operation on 0, 1 and n - 1, which AWS-LC refuses though RFC 8017 defines it, stays with the portable engine.
 //! Called from `aws_lc::PROVIDER`.
 
 use super::exit::{Drawing, generator_is_closed};
@@ -15,6 +15,7 @@ use crate::portable::rsa_padding::check_pss;
 use crate::random::Random;
 use crate::rsa::{OaepParams, PssParams, RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::rsa_parts;
+use crate::rsa_rejection;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
     BN_GENCB, BN_GENCB_new, BN_GENCB_set, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new, EVP_PKEY_CTX_set_rsa_mgf1_md,
@@ -280,7 +281,20 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn decrypt_pkcs1(&self, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
-        self.portable()?.decrypt_pkcs1(ciphertext, random)
+        let Some(_drawing) = Drawing::begin() else {
+            return self.portable()?.decrypt_pkcs1(ciphertext, random);
+        };
+        check_block(ciphertext, &self.modulus)?;
+        let mut encoded = if is_fixed_point(ciphertext, &self.modulus) {
+            SecretBytes::copy_of(ciphertext)
+        } else {
+            SecretBytes::new(self.raise(ciphertext, RSA_NO_PADDING)?)
+        };
+        // SAFETY: the key is alive.
+        let exponent = unsafe { RSA_get0_d(self.rsa.as_ptr()) };
+        // SAFETY: the number is null or belongs to the key, which is alive.
+        let exponent = unsafe { number_bytes(exponent) }.map(SecretBytes::new)?;
+        Ok(rsa_rejection::decode(&mut encoded, exponent.expose(), ciphertext))
     }
 
     fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {

@@ -1,4 +1,4 @@
-//! RSA: signatures in four forms, verification, OAEP.
+//! RSA: signatures in four forms, verification, decryption.
 //!
 //! Owns: the rows. The module generates the pair; its public key is read from the token, and signatures are verified outside.
 
@@ -65,7 +65,8 @@ pub fn operations() -> Vec<Operation> {
         list.push(
             Operation::new(FAMILY, format!("RSA-{bits} verify"), move |desk| verify(desk, bits)).quick_if(bits == 2048),
         );
-        list.push(Operation::new(FAMILY, format!("RSA-{bits} decrypt OAEP"), move |desk| decrypt(desk, bits)));
+        list.push(Operation::new(FAMILY, format!("RSA-{bits} decrypt OAEP"), move |desk| decrypt_oaep(desk, bits)));
+        list.push(Operation::new(FAMILY, format!("RSA-{bits} decrypt PKCS"), move |desk| decrypt_pkcs(desk, bits)));
     }
     list
 }
@@ -100,13 +101,28 @@ fn verify(desk: &mut Desk, bits: usize) -> Result<Prepared, Trouble> {
     )
 }
 
-fn decrypt(desk: &mut Desk, bits: usize) -> Result<Prepared, Trouble> {
+fn decrypt_oaep(desk: &mut Desk, bits: usize) -> Result<Prepared, Trouble> {
     // SHA-1, because it is the one that every module has.
     let how = Mechanism::new(desk.either(&[CKM_RSA_PKCS_OAEP])?, Parameter::Oaep(CKM_SHA_1, CKG_MGF1_SHA1));
+    let oaep = OaepParams { hash: Hash::Sha1, mgf_hash: Hash::Sha1, label: Vec::new() };
+    decrypt(desk, bits, how, |key, text| key.encrypt_oaep(&oaep, text, &OsRandom))
+}
+
+fn decrypt_pkcs(desk: &mut Desk, bits: usize) -> Result<Prepared, Trouble> {
+    let how = Mechanism::plain(desk.either(&[CKM_RSA_PKCS])?);
+    decrypt(desk, bits, how, |key, text| key.encrypt_pkcs1(text, &OsRandom))
+}
+
+/// Decrypts what `seal` encrypted outside.
+fn decrypt(
+    desk: &mut Desk,
+    bits: usize,
+    how: Mechanism,
+    seal: impl Fn(&dyn RsaPublicKey, &[u8]) -> hsm_crypto::Result<Vec<u8>>,
+) -> Result<Prepared, Trouble> {
     let (public, private) = pair(desk, bits)?;
     let text = message(32);
-    let oaep = OaepParams { hash: Hash::Sha1, mgf_hash: Hash::Sha1, label: Vec::new() };
-    let sealed = public_key(desk, public)?.encrypt_oaep(&oaep, &text, &OsRandom).map_err(unchecked)?;
+    let sealed = seal(&*public_key(desk, public)?, &text).map_err(unchecked)?;
     Prepared::new(bits / 8, move |module, session, hand| {
         hand.length = module.decrypt(session, &how, private, &sealed, &mut hand.out)?;
         Ok(())
