@@ -36,3 +36,27 @@ impl Recent {
         if self.handle == handle && self.changes == changes { self.object.upgrade() } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::Attributes;
+
+    #[test]
+    fn an_object_is_found_by_its_handle_until_the_index_changes() {
+        let object = Arc::new(Object::new(&Attributes::new()));
+        let recent = Recent::new(ObjectHandle(7), true, 3, &object);
+        assert!(recent.object(ObjectHandle(7), 3).is_some_and(|found| Arc::ptr_eq(&found, &object)));
+        assert!(recent.object(ObjectHandle(7), 4).is_none() && recent.object(ObjectHandle(8), 3).is_none());
+        assert_eq!((recent.in_session(ObjectHandle(7)), recent.in_session(ObjectHandle(8))), (Some(true), None));
+    }
+
+    #[test]
+    fn an_object_that_is_gone_is_not_kept_for_the_next_use() {
+        let object = Arc::new(Object::new(&Attributes::new()));
+        let recent = Recent::new(ObjectHandle(7), true, 3, &object);
+        assert_eq!(Arc::strong_count(&object), 1);
+        drop(object);
+        assert!(recent.object(ObjectHandle(7), 3).is_none());
+    }
+}
