@@ -182,15 +182,6 @@ fn lent(place: &mut impl Destination, bytes: usize) -> Option<&mut [u8]> {
     if matches!(place.room(), Room::Bytes(have) if have >= bytes) { place.lend(bytes) } else { None }
 }
 
-/// Has a result written into the caller's memory; what failed half-way is wiped.
-fn written(out: &mut [u8], work: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<Reply> {
-    let outcome = work(out);
-    if outcome.is_err() {
-        out.zeroize();
-    }
-    outcome.map(Reply::Written)
-}
-
 /// Memory of our own for a result of at most so many bytes.
 fn buffer(bytes: usize) -> Result<SecretBytes> {
     let mut out = Vec::new();
@@ -198,6 +189,30 @@ fn buffer(bytes: usize) -> Result<SecretBytes> {
     out.try_reserve_exact(bytes).map_err(|_| Reason::HostMemory)?;
     out.resize(bytes, 0);
     Ok(SecretBytes::new(out))
+}
+
+/// A result, where it was made.
+enum Made {
+    /// In the caller's memory: so many bytes.
+    There(usize),
+    /// In memory of our own.
+    Here(SecretBytes),
+}
+
+/// Has a result of at most so many bytes made in the caller's memory, or in our own where that cannot be. What failed half-way is
+/// wiped.
+fn made(place: &mut impl Destination, bytes: usize, work: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<Made> {
+    if let Some(out) = lent(place, bytes) {
+        let outcome = work(out);
+        if outcome.is_err() {
+            out.zeroize();
+        }
+        return outcome.map(Made::There);
+    }
+    let mut own = buffer(bytes)?;
+    let kept = work(own.expose_mut())?;
+    own.truncate(kept);
+    Ok(Made::Here(own))
 }
 
 /// Why a result leaves its secret type.
@@ -520,12 +535,8 @@ impl Active<Box<dyn Crypter>> {
             return Ok(answer);
         }
         self.tie.ready()?;
-        if let Some(out) = lent(place, bytes) {
-            return written(out, |out| self.work.one_shot(env, input, out)).map(After::Ends);
-        }
-        let mut out = buffer(bytes)?;
-        let made = self.work.one_shot(env, input, out.expose_mut())?;
-        self.finished(out, made, room, || Some(SecretBytes::copy_of(input)))
+        let made = made(place, bytes, |out| self.work.one_shot(env, input, out))?;
+        self.finished(made, room, || Some(SecretBytes::copy_of(input)))
     }
 
     fn update(&mut self, input: &[u8], place: &mut impl Destination) -> Result<After<Reply>> {
@@ -535,14 +546,9 @@ impl Active<Box<dyn Crypter>> {
             return Ok(answer);
         }
         self.tie.ready()?;
-        let reply = match lent(place, bytes) {
-            Some(out) => written(out, |out| self.work.update(input, out))?,
-            None => {
-                let mut out = buffer(bytes)?;
-                let made = self.work.update(input, out.expose_mut())?;
-                out.truncate(made);
-                Reply::Data(out.into_public(ASKED_FOR))
-            }
+        let reply = match made(place, bytes, |out| self.work.update(input, out))? {
+            Made::There(written) => Reply::Written(written),
+            Made::Here(output) => Reply::Data(output.into_public(ASKED_FOR)),
         };
         self.stage = Stage::Updating;
         Ok(After::Goes(reply))
@@ -559,28 +565,27 @@ impl Active<Box<dyn Crypter>> {
             return Ok(answer);
         }
         self.tie.ready()?;
-        if let Some(out) = lent(place, bytes) {
-            return written(out, |out| self.work.finish(env, out)).map(After::Ends);
-        }
-        let mut out = buffer(bytes)?;
-        let made = self.work.finish(env, out.expose_mut())?;
-        self.finished(out, made, room, || None)
+        let made = made(place, bytes, |out| self.work.finish(env, out))?;
+        self.finished(made, room, || None)
     }
 
-    /// Hands out a result, or keeps it until there is room.
+    /// Hands out the last result, or keeps it until there is room.
     fn finished(
         &mut self,
-        mut out: SecretBytes,
-        made: usize,
+        made: Made,
         room: Room,
         input: impl FnOnce() -> Option<SecretBytes>,
     ) -> Result<After<Reply>> {
-        out.truncate(made);
-        if matches!(room, Room::Bytes(have) if have >= out.len()) {
-            return Ok(After::Ends(Reply::Data(out.into_public(ASKED_FOR))));
+        match made {
+            Made::There(written) => Ok(After::Ends(Reply::Written(written))),
+            Made::Here(output) if matches!(room, Room::Bytes(have) if have >= output.len()) => {
+                Ok(After::Ends(Reply::Data(output.into_public(ASKED_FOR))))
+            }
+            Made::Here(output) => {
+                self.stage = Stage::Finished { input: input(), output };
+                self.deliver(room)
+            }
         }
-        self.stage = Stage::Finished { input: input(), output: out };
-        self.deliver(room)
     }
 
     fn deliver(&mut self, room: Room) -> Result<After<Reply>> {
