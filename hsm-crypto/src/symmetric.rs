@@ -1,7 +1,7 @@
 //! A symmetric key, and what the engines have prepared from it.
 //!
 //! Owns: the key's bytes, and one place for each engine's preparations (key schedules, keyed hash states), which are
-//! made at the first use of their kind and wiped with the key. Does not know: modes and MACs. Each operation starts
+//! made when an operation first has a use for them and wiped with the key. Does not know: modes and MACs. Each operation starts
 //! from a copy, so operations with one key share nothing that is written.
 
 use crate::portable;

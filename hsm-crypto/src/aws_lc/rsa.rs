@@ -18,12 +18,13 @@ use crate::rsa_parts;
 use crate::rsa_rejection;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
-    BN_GENCB, BN_GENCB_new, BN_GENCB_set, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new, EVP_PKEY_CTX_set_rsa_mgf1_md,
-    EVP_PKEY_CTX_set_rsa_oaep_md, EVP_PKEY_CTX_set_rsa_padding, EVP_PKEY_CTX_set0_rsa_oaep_label, EVP_PKEY_decrypt,
-    EVP_PKEY_decrypt_init, EVP_PKEY_encrypt, EVP_PKEY_encrypt_init, EVP_PKEY_new, EVP_PKEY_set1_RSA, OPENSSL_free,
-    OPENSSL_memdup, RSA, RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_encrypt, RSA_generate_key_ex,
-    RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e, RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new,
-    RSA_new_private_key, RSA_new_public_key, RSA_sign_pss_mgf1, RSA_sign_raw, RSA_verify_pss_mgf1, RSA_verify_raw,
+    BIGNUM, BN_GENCB, BN_GENCB_new, BN_GENCB_set, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new,
+    EVP_PKEY_CTX_set_rsa_mgf1_md, EVP_PKEY_CTX_set_rsa_oaep_md, EVP_PKEY_CTX_set_rsa_padding,
+    EVP_PKEY_CTX_set0_rsa_oaep_label, EVP_PKEY_decrypt, EVP_PKEY_decrypt_init, EVP_PKEY_encrypt, EVP_PKEY_encrypt_init,
+    EVP_PKEY_new, EVP_PKEY_set1_RSA, OPENSSL_free, OPENSSL_memdup, RSA, RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING,
+    RSA_PKCS1_PADDING, RSA_encrypt, RSA_generate_key_ex, RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e,
+    RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new, RSA_new_private_key, RSA_new_public_key,
+    RSA_sign_pss_mgf1, RSA_sign_raw, RSA_verify_pss_mgf1, RSA_verify_raw,
 };
 use std::os::raw::c_int;
 use std::ptr;
@@ -129,12 +130,7 @@ const FAILED: CryptoError = CryptoError::EngineFailed("RSA");
 
 /// Reads every number of a key that AWS-LC generated.
 fn exported(rsa: &Owned<RSA>) -> Result<RsaParts> {
-    let part = |read: unsafe extern "C" fn(*const RSA) -> *const aws_lc_sys::BIGNUM| {
-        // SAFETY: the key is alive.
-        let number = unsafe { read(rsa.as_ptr()) };
-        // SAFETY: the number is null or belongs to the key, which is alive.
-        unsafe { number_bytes(number) }
-    };
+    let part = |read| exported_part(rsa, read);
     let secret = |read| part(read).map(SecretBytes::new);
     Ok(RsaParts {
         modulus: part(RSA_get0_n)?,
@@ -146,6 +142,14 @@ fn exported(rsa: &Owned<RSA>) -> Result<RsaParts> {
         exponent_2: secret(RSA_get0_dmq1)?,
         coefficient: secret(RSA_get0_iqmp)?,
     })
+}
+
+/// Reads one number of a key.
+fn exported_part(rsa: &Owned<RSA>, read: unsafe extern "C" fn(*const RSA) -> *const BIGNUM) -> Result<Vec<u8>> {
+    // SAFETY: the key is alive.
+    let number = unsafe { read(rsa.as_ptr()) };
+    // SAFETY: the number is null or belongs to the key, which is alive.
+    unsafe { number_bytes(number) }
 }
 
 /// Puts a key into the envelope that AWS-LC's OAEP functions want.
@@ -281,19 +285,8 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn decrypt_pkcs1(&self, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
-        let Some(_drawing) = Drawing::begin() else {
-            return self.portable()?.decrypt_pkcs1(ciphertext, random);
-        };
-        check_block(ciphertext, &self.modulus)?;
-        let mut encoded = if is_fixed_point(ciphertext, &self.modulus) {
-            SecretBytes::copy_of(ciphertext)
-        } else {
-            SecretBytes::new(self.raise(ciphertext, RSA_NO_PADDING)?)
-        };
-        // SAFETY: the key is alive.
-        let exponent = unsafe { RSA_get0_d(self.rsa.as_ptr()) };
-        // SAFETY: the number is null or belongs to the key, which is alive.
-        let exponent = unsafe { number_bytes(exponent) }.map(SecretBytes::new)?;
+        let mut encoded = self.raw(ciphertext, random)?;
+        let exponent = SecretBytes::new(exported_part(&self.rsa, RSA_get0_d)?);
         Ok(rsa_rejection::decode(&mut encoded, exponent.expose(), ciphertext))
     }
 

@@ -122,14 +122,18 @@ fn login_and_logout_of_one_process_change_nothing_in_another() {
     });
 }
 
+/// What the process "wiper" does to the token that another one uses.
+fn initialise_anew(raw: &Raw) {
+    let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
+    assert_eq!(raw.init_token(slot, SO_PIN, "renewed"), Ok(()));
+}
+
 #[test]
 fn a_token_initialised_anew_by_one_process_is_a_new_one_for_another_that_was_using_it() {
     isolated!(|place, role| {
         let raw = Raw::start();
         if role == "wiper" {
-            let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
-            assert_eq!(raw.init_token(slot, SO_PIN, "renewed"), Ok(()));
-            return;
+            return initialise_anew(&raw);
         }
         let slot = raw.new_token();
         let session = raw.session(slot);
@@ -157,9 +161,7 @@ fn an_operation_begun_before_the_token_was_initialised_anew_does_not_outlive_the
     isolated!(|place, role| {
         let raw = Raw::start();
         if role == "wiper" {
-            let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
-            assert_eq!(raw.init_token(slot, SO_PIN, "renewed"), Ok(()));
-            return;
+            return initialise_anew(&raw);
         }
         let session = raw.user_session();
         let key = key(&raw, session);
@@ -181,9 +183,7 @@ fn a_session_object_made_before_a_token_initialised_anew_was_noticed_does_not_ou
     isolated!(|place, role| {
         let raw = Raw::start();
         if role == "wiper" {
-            let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
-            assert_eq!(raw.init_token(slot, SO_PIN, "renewed"), Ok(()));
-            return;
+            return initialise_anew(&raw);
         }
         let slot = raw.new_token();
         let session = raw.session(slot);
