@@ -138,6 +138,9 @@ pub enum SizeUnit {
     Bytes,
 }
 
+/// Every function of a row, for its column `approved`.
+pub const EVERYTHING: u64 = u64::MAX;
+
 /// Which keys a mechanism can wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wraps {
@@ -190,6 +193,12 @@ pub struct Row {
     pub size_max: u64,
     /// Flags that no function column implies (`CKF_EC_*`).
     pub extra_flags: u64,
+    /// What a token that keeps to approved algorithms does with it, as `CKF_*` of functions: [`EVERYTHING`], some, or 0.
+    pub approved: u64,
+    /// Smallest key on such a token, where it is larger than `size_min`.
+    pub approved_size_min: u64,
+    /// Whether a token has it only with the legacy switch: broken or outlived, and still met in the field.
+    pub legacy: bool,
     /// Where its test vectors come from; a row without any fails the tests.
     pub vectors: &'static str,
     /// C_DigestInit.
@@ -302,6 +311,9 @@ impl Row {
         size_min: 0,
         size_max: 0,
         extra_flags: 0,
+        approved: 0,
+        approved_size_min: 0,
+        legacy: false,
         vectors: "",
         digest: None,
         sign: None,
