@@ -57,26 +57,12 @@ pub fn begin(
     }
 }
 
-/// C_SessionCancel: ends the operations that the flags name, as far as they are active (since v3.0).
+/// C_SessionCancel: ends the operations that the flags name, as far as they are active, and leaves all others (since v3.0).
 ///
 /// # Errors
 /// The work's.
 pub fn cancel(hsm: &Hsm, session: SessionHandle, flags: CK_FLAGS) -> Result<()> {
-    // Message operations and recovery have flags too; as none can be started here, none is active.
-    let kinds = [
-        (CKF_FIND_OBJECTS, OperationKind::Find),
-        (CKF_ENCRYPT, OperationKind::Encrypt),
-        (CKF_DECRYPT, OperationKind::Decrypt),
-        (CKF_DIGEST, OperationKind::Digest),
-        (CKF_SIGN, OperationKind::Sign),
-        (CKF_VERIFY, OperationKind::Verify),
-    ];
-    // The session is judged also when no flag is set.
-    hsm.session_info(session)?;
-    for (_, kind) in kinds.into_iter().filter(|(flag, _)| flags & flag != 0) {
-        hsm.cancel_active(session, kind)?;
-    }
-    Ok(())
+    hsm.cancel_all(session, CANCELLED.into_iter().filter(|(flag, _)| flags & flag != 0).map(|(_, kind)| kind))
 }
 
 /// A function that makes an object.
@@ -110,6 +96,36 @@ pub fn new_pair(
 /// `ArgumentsBad`, and the work's.
 pub fn object_size(place: Raw<'_, CK_ULONG>, work: impl FnOnce() -> Result<usize>) -> Result<()> {
     place_result(place, "pulSize is null", || work().map(|bytes| bytes as CK_ULONG))
+}
+
+/// C_LoginUser (since v3.0). The token's users are its roles, and none has a name: without one it is C_Login, and a
+/// name belongs to nobody, which is said before the PIN is looked at, so that it costs no try.
+///
+/// # Errors
+/// `ArgumentsBad` for a name, and the work's.
+pub fn login_user(name: Input<'_>, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    if !name.is_empty() {
+        return Err(Reason::ArgumentsBad("the token's users are its roles and have no names"));
+    }
+    work()
+}
+
+/// C_GetSessionValidationFlags (since v3.2): no authority has validated the module, so no operation was a validated one.
+///
+/// # Errors
+/// `ArgumentsBad` for a null pointer or a type that the standard does not have, and the session's.
+pub fn validation_flags(
+    hsm: &Hsm,
+    session: SessionHandle,
+    kind: CK_SESSION_VALIDATION_FLAGS_TYPE,
+    flags: Raw<'_, CK_FLAGS>,
+) -> Result<()> {
+    place_result(flags, "pFlags is null", || {
+        if kind != CKS_LAST_VALIDATION_OK {
+            return Err(Reason::ArgumentsBad("there are no session validation flags of this type"));
+        }
+        hsm.session_info(session).map(|_| 0)
+    })
 }
 
 /// C_OpenSession; `pApplication` and `Notify` are not used, as nothing is ever notified.
@@ -231,6 +247,16 @@ fn place_result<T: Plain>(place: Raw<'_, T>, what: &'static str, work: impl FnOn
     place.write(work()?);
     Ok(())
 }
+
+/// What each flag of C_SessionCancel ends. A flag without a row names nothing that could be active.
+const CANCELLED: [(CK_FLAGS, OperationKind); 6] = [
+    (CKF_FIND_OBJECTS, OperationKind::Find),
+    (CKF_ENCRYPT, OperationKind::Encrypt),
+    (CKF_DECRYPT, OperationKind::Decrypt),
+    (CKF_DIGEST, OperationKind::Digest),
+    (CKF_SIGN, OperationKind::Sign),
+    (CKF_VERIFY, OperationKind::Verify),
+];
 
 /// Bytes of randomness fetched at once.
 const RANDOM_PIECE_BYTES: usize = 1 << 16;

@@ -208,8 +208,9 @@ symbols since 3 . 0 true {
 }
 
 listed since 3 . 0 false {
-    absent C_LoginUser(session: CK_SESSION_HANDLE, user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG,
-        name: *mut CK_UTF8CHAR, name_length: CK_ULONG) = "users have no names";
+    session C_LoginUser(user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG, name: *mut CK_UTF8CHAR,
+        name_length: CK_ULONG) = |hsm, session| login_user(name.input(name_length), ||
+            hsm.login(session, user_type, &decode::login_pin(pin.input(pin_length))?));
     session C_SessionCancel(flags: CK_FLAGS) = |hsm, session| cancel(hsm, session, flags);
 
     absent C_MessageEncryptInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
@@ -275,8 +276,8 @@ listed since 3 . 2 false {
     absent C_VerifySignatureUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG) =
         "verification with the signature first";
     absent C_VerifySignatureFinal(session: CK_SESSION_HANDLE) = "verification with the signature first";
-    absent C_GetSessionValidationFlags(session: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE,
-        flags: *mut CK_FLAGS) = "the token claims no validation";
+    session C_GetSessionValidationFlags(kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: *mut CK_FLAGS) =
+        |hsm, session| validation_flags(hsm, session, kind, flags);
     absent C_AsyncComplete(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, result: *mut CK_ASYNC_DATA) =
         "asynchronous functions";
     absent C_AsyncGetID(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, id: *mut CK_ULONG) =

@@ -233,14 +233,25 @@ impl Hsm {
     pub fn cancel_active(&self, session: SessionHandle, operation: OperationKind) -> Result<bool> {
         self.with_session(session, |session| {
             let now = session.standing();
-            match session.operations.ensure_idle(operation, now) {
-                Ok(()) => Ok(false),
-                Err(Reason::OperationActive) => {
-                    session.operations.cancel(operation);
-                    Ok(true)
-                }
-                Err(reason) => Err(reason),
-            }
+            // Idle is the one good answer: whatever else it says, there is something to end.
+            let active = session.operations.ensure_idle(operation, now).is_err();
+            session.operations.cancel(operation);
+            Ok(active)
+        })
+    }
+
+    /// C_SessionCancel: ends those of the operations that are active, all in one step.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `SessionFaulted`.
+    pub fn cancel_all(
+        &self,
+        session: SessionHandle,
+        operations: impl IntoIterator<Item = OperationKind>,
+    ) -> Result<()> {
+        self.with_session(session, |session| {
+            operations.into_iter().for_each(|operation| session.operations.cancel(operation));
+            Ok(())
         })
     }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test talks to the person who runs it")]
 
+mod cancel;
 mod exits;
 mod finalise;
 mod foreign;
@@ -18,6 +19,7 @@ mod initialise;
 mod instances;
 mod kills;
 mod lifetime;
+mod login_user;
 mod misuse;
 mod next_call;
 mod objects;
