@@ -1,4 +1,4 @@
-//! Key management: generate, wrap, unwrap and derive, from mechanism and template to finished object.
+//! Key management: generate, wrap and unwrap (and, in `derive`, derive), from mechanism and template to finished object.
 //!
 //! Owns: which checks come in which order, the wrap rules (EXTRACTABLE, WRAP_WITH_TRUSTED, the three
 //! templates), the PKCS#8 form of private keys. Does not know: sessions, handles, the store. Called
@@ -8,7 +8,11 @@
 //! C_UnwrapKey gives one answer, `WrappedKeyInvalid`, for all that depends on the decrypted bytes:
 //! padding, integrity, PKCS#8, key length. What depends on the template alone is judged before.
 
+mod derive;
 pub(crate) mod material;
+
+pub use derive::derive_key;
+pub(crate) use derive::secret_target;
 
 use crate::attributes::{self, Actor, Origin};
 use crate::mechanisms::rules::{self, Usage};
@@ -121,7 +125,7 @@ pub fn unwrap_key(
     })?;
     let material = target.material(row, content)?;
     // CKA_VALUE_LEN has done its work; some clients give it, and the standard does not list it here.
-    let template = without(&template, CKA_VALUE_LEN);
+    let template = template.without(CKA_VALUE_LEN);
     attributes::build(env, actor, Origin::Unwrap(mechanism.kind), &template, material).map_err(|reason| match reason {
         // The decrypted bytes parse and still make no key (a scalar out of range, a modulus that is none).
         Reason::KeyMaterial(_) | Reason::Crypto(CryptoError::InvalidKey(_)) => Reason::WrappedKeyInvalid,
@@ -188,58 +192,26 @@ impl Target {
     }
 }
 
-/// C_DeriveKey: makes a secret key from a base key.
-///
-/// The new key is a generic secret where the template names no type. Without CKA_VALUE_LEN it is as long
-/// as the mechanism's secret (with a KDF: as its hash), if its type can have that length.
-///
-/// # Errors
-/// `Mechanism*`, `Key*`, `Template*`, `Attribute*`.
-pub fn derive_key(
-    env: &Env<'_>,
-    actor: Actor,
-    mechanism: &Mechanism,
-    base: &Object,
-    template: &Template,
-) -> Result<Object> {
-    let (row, derive) = column(mechanism.kind, |row| row.derive)?;
-    rules::judge_params(row, &mechanism.params)?;
-    rules::judge_key(row, base, Usage::Derive)?;
-    let template = enforced(template, base, CKA_DERIVE_TEMPLATE)?;
-    if material::number(&template, CKA_CLASS)?.is_some_and(|class| class != CKO_SECRET_KEY) {
-        return Err(Reason::TemplateInconsistent { kind: CKA_CLASS, problem: "a derived key is a secret key" });
-    }
-    let key_type = material::number(&template, CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
-    if !material::is_secret_type(key_type) {
-        return Err(Reason::TemplateInconsistent { kind: CKA_KEY_TYPE, problem: "not a secret key's type" });
-    }
-    let wanted = material::value_len(&template)?;
-    if wanted.is_some_and(|bytes| !material::fits(key_type, bytes)) {
-        return Err(Reason::AttributeValue { kind: CKA_VALUE_LEN, problem: "not a length of the key type" });
-    }
-    let value = derive(env, &mechanism.params, base, wanted)?;
-    if !material::fits(key_type, value.len()) {
-        return Err(Reason::TemplateIncomplete(CKA_VALUE_LEN));
-    }
-    let origin = Origin::Derive {
-        mechanism: mechanism.kind,
-        always_sensitive: base.flag(CKA_ALWAYS_SENSITIVE),
-        never_extractable: base.flag(CKA_NEVER_EXTRACTABLE),
-    };
-    attributes::build(env, actor, origin, &template, material::secret(key_type, value))
-}
-
-/// The caller's template with what a key's UNWRAP_TEMPLATE or DERIVE_TEMPLATE prescribes.
+/// The caller's template with what a key's CKA_UNWRAP_TEMPLATE prescribes.
 ///
 /// # Errors
 /// `TemplateInconsistent` where the caller says something else.
 fn enforced(template: &Template, key: &Object, which: u64) -> Result<Template> {
     let mut merged = template.clone();
-    let Some(ValueRef::Template(prescribed)) = key.value(which) else { return Ok(merged) };
+    enforce(&mut merged, key, which)?;
+    Ok(merged)
+}
+
+/// Adds to a template what a key's CKA_UNWRAP_TEMPLATE or CKA_DERIVE_TEMPLATE prescribes.
+///
+/// # Errors
+/// `TemplateInconsistent` where the template says something else.
+fn enforce(template: &mut Template, key: &Object, which: u64) -> Result<()> {
+    let Some(ValueRef::Template(prescribed)) = key.value(which) else { return Ok(()) };
     for entry in &prescribed.entries {
         let mut given = template.entries.iter().filter(|given| given.kind == entry.kind).peekable();
         if given.peek().is_none() {
-            merged.entries.push(entry.clone());
+            template.entries.push(entry.clone());
         } else if !given.all(|given| same(given, entry)) {
             return Err(Reason::TemplateInconsistent {
                 kind: entry.kind,
@@ -247,7 +219,7 @@ fn enforced(template: &Template, key: &Object, which: u64) -> Result<Template> {
             });
         }
     }
-    Ok(merged)
+    Ok(())
 }
 
 /// Whether two values say the same; any non-zero byte is a true `CK_BBOOL` only in the attribute table, not here.
@@ -257,11 +229,6 @@ fn same(given: &Entry, prescribed: &Entry) -> bool {
         (Given::Template(given), Given::Template(prescribed)) => given == prescribed,
         _ => false,
     }
-}
-
-fn without(template: &Template, kind: u64) -> Template {
-    let entries = template.entries.iter().filter(|entry| entry.kind != kind).cloned().collect();
-    Template { entries }
 }
 
 #[cfg(test)]

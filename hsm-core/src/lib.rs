@@ -11,6 +11,7 @@ pub mod attributes;
 mod catalogue;
 pub mod certificate;
 pub mod config;
+pub mod derivation;
 pub mod hsm;
 mod index;
 pub mod key;
@@ -34,6 +35,9 @@ pub use api::backup::BackupToken;
 pub use api::examine::{Examined, StoreFlaw, Wrong};
 pub use api::migration::NewToken;
 pub use config::Config;
+pub use derivation::{
+    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, PrfField, PrfKdfParams, PrfNumber, Sources,
+};
 pub use hsm::Hsm;
 pub use hsm_crypto::{SecretBytes, forks as engine_forks};
 pub use platform::{Clock, Platform};

@@ -35,6 +35,13 @@ pub const SLOTS_MAX: usize = 1024;
 pub const BIG_INTEGER_BYTES_MAX: usize = 2048;
 /// Longest generic secret or HMAC key, bytes.
 pub const SECRET_BYTES_MAX: usize = 1 << 16;
+/// Most fields of the input of a pseudorandom function in a derivation's parameter.
+pub const PRF_FIELDS_MAX: usize = 256;
+/// Most keys that a derivation's parameter asks for beside the call's own.
+pub const FURTHER_KEYS_MAX: usize = 64;
+/// Shortest piece of a key that hides its value which may become a key of its own, bytes (112 bits): a shorter one could be found by
+/// trying all values, and the rest of the key piece by piece.
+pub const HIDDEN_PIECE_BYTES_MIN: usize = 14;
 /// Largest certificate category, and largest MIDP security domain, that the standard names.
 pub const CERTIFICATE_CATEGORY_MAX: u64 = 3;
 /// Most handles that one C_FindObjects returns; the next call goes on.

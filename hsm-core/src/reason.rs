@@ -255,6 +255,15 @@ pub enum Reason {
     #[error("the wrapped key has a wrong length")]
     WrappedKeyLength,
 
+    /// One of several results that a parameter asks for cannot be made.
+    #[error("result {place} that the parameter asks for: {reason}")]
+    Further {
+        /// Its place in the parameter, from 0 on.
+        place: usize,
+        /// Why.
+        reason: Box<Reason>,
+    },
+
     // --- operations ---
     /// An operation of this kind is active.
     #[error("an operation is already active")]
@@ -304,6 +313,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The same, said of one of several results that a parameter asks for.
+    #[must_use]
+    pub(crate) fn at(self, place: usize) -> Self {
+        Reason::Further { place, reason: Box::new(self) }
+    }
+
     /// The return value that tells the caller.
     #[must_use]
     pub fn rv(&self) -> CK_RV {
@@ -370,6 +385,7 @@ impl Reason {
             Reason::UnwrappingKeySize => CKR_UNWRAPPING_KEY_SIZE_RANGE,
             Reason::WrappedKeyInvalid => CKR_WRAPPED_KEY_INVALID,
             Reason::WrappedKeyLength => CKR_WRAPPED_KEY_LEN_RANGE,
+            Reason::Further { reason, .. } => reason.rv(),
             Reason::OperationActive => CKR_OPERATION_ACTIVE,
             Reason::OperationNotInitialized => CKR_OPERATION_NOT_INITIALIZED,
             Reason::SinglePartOnly => CKR_FUNCTION_NOT_SUPPORTED,

@@ -67,6 +67,12 @@ impl Template {
         self
     }
 
+    /// The template without an attribute.
+    #[must_use]
+    pub fn without(&self, kind: u64) -> Self {
+        Self { entries: self.entries.iter().filter(|entry| entry.kind != kind).cloned().collect() }
+    }
+
     /// Adds a `CK_BBOOL`.
     #[must_use]
     pub fn with_flag(self, kind: u64, value: bool) -> Self {

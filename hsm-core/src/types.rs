@@ -1,5 +1,6 @@
 //! The small values that travel between the edge and the core: handles, requests for room, replies.
 
+use crate::derivation::{DeriveParams, DeriveShape};
 use crate::template::Template;
 use hsm_crypto::SecretBytes;
 
@@ -114,6 +115,8 @@ pub enum ParamShape {
     MacLength,
     /// None, or `CK_EDDSA_PARAMS`.
     OptionalEddsa,
+    /// That of a derivation which has more than one result or takes more than one key.
+    Derive(DeriveShape),
 }
 
 /// A mechanism's parameter as values. Constants (`CKM_*`, `CKG_*`, `CKD_*`, `CKZ_*`) are as the caller gave them.
@@ -177,6 +180,8 @@ pub enum Params {
         /// `pContextData`, `ulContextDataLen`.
         context: Vec<u8>,
     },
+    /// The parameter of a derivation.
+    Derive(DeriveParams),
 }
 
 /// The answer to one attribute of C_GetAttributeValue.

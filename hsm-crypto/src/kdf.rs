@@ -1,16 +1,22 @@
-//! Key derivation: from PINs (Argon2id), from keys (HKDF), from shared secrets (ANSI X9.63).
+//! Key derivation: from PINs (Argon2id), from keys (HKDF, SP 800-108), from shared secrets (ANSI X9.63).
 //!
 //! Owns: limits of cost, salt and length. Does not know: whose PIN or key it is. Called from `hsm-core` (derive) and
 //! `token-store` (wrap keys of roles). Argon2id and HKDF come from RustCrypto in every build: AWS-LC has no
 //! Argon2, and the HKDF runs here are too few to matter.
 //! Rule source: RFC 9106, RFC 5869, ANSI X9.63 as in SEC 1, 3.6.1.
 
+mod hkdf;
+mod kbkdf;
+
+pub use self::hkdf::{hkdf_expand, hkdf_extract};
+pub use self::kbkdf::{Integer, Kbkdf, KbkdfField, KbkdfMode, Prf, kbkdf};
+
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use crate::provider::Provider;
 use crate::secret::SecretBytes;
+use ::hkdf::Hkdf;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 

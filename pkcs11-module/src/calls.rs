@@ -90,6 +90,26 @@ pub fn new_pair(
     Ok(())
 }
 
+/// C_DeriveKey. The place for the key's handle is not looked at where the mechanism hands all its keys back through the parameter.
+///
+/// # Errors
+/// `ArgumentsBad`, the mechanism's, and the work's.
+pub fn derive(
+    mechanism: Raw<'_, CK_MECHANISM>,
+    key: Raw<'_, CK_OBJECT_HANDLE>,
+    work: impl FnOnce(&Mechanism) -> Result<Derived<ObjectHandle>>,
+) -> Result<()> {
+    let returns_key = mechanism.read("").map_or(true, |given| mechanisms::derivation_returns_key(given.mechanism));
+    let key = if returns_key { Some(key.out("the pointer for the object's handle is null")?) } else { None };
+    let (mechanism, places) = mechanism::decode_with_places(mechanism)?;
+    let derived = work(&mechanism).inspect_err(|reason| places.mark_fault(reason))?;
+    places.write(&derived)?;
+    if let (Some(place), Some(made)) = (key, derived.key) {
+        place.write(made.0);
+    }
+    Ok(())
+}
+
 /// C_GetObjectSize.
 ///
 /// # Errors

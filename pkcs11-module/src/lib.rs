@@ -12,6 +12,7 @@
 mod attributes;
 mod calls;
 mod decode;
+mod derivation;
 mod entries;
 mod fork;
 mod functions;

@@ -9,6 +9,7 @@ use ffi_headers::*;
 use hsm_core::mechanisms;
 use hsm_core::{Mechanism, ParamShape, Params, Reason, Result, limits};
 
+use crate::derivation::Places;
 use crate::memory::{Input, Raw};
 
 /// `CK_GCM_PARAMS` of 2.30 and of many 2.40 headers, which have no `ulIvBits`.
@@ -27,21 +28,35 @@ pub struct GcmParamsWithoutIvBits {
 /// # Errors
 /// `ArgumentsBad` for a null pointer, `MechanismUnknown` (before the parameter is looked at), `MechanismParam`.
 pub fn decode(place: Raw<'_, CK_MECHANISM>) -> Result<Mechanism> {
+    decode_with_places(place).map(|(mechanism, _)| mechanism)
+}
+
+/// Decodes a mechanism, and finds the places in its parameter that the work will fill.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with_places(place: Raw<'_, CK_MECHANISM>) -> Result<(Mechanism, Places<'_>)> {
     let mechanism = place.read("pMechanism is null")?;
     let kind = mechanism.mechanism;
     let row = mechanisms::find(kind).ok_or(Reason::MechanismUnknown(kind))?;
-    let reader = Reader { place, parameter: place.parameter(&mechanism) };
-    Ok(Mechanism { kind, params: reader.params(row.shape)? })
+    let mut reader = Reader::new(place, &mechanism);
+    let params = reader.params(row.shape)?;
+    Ok((Mechanism { kind, params }, reader.places))
 }
 
 /// Reads one parameter.
-struct Reader<'call> {
-    place: Raw<'call, CK_MECHANISM>,
+pub(crate) struct Reader<'call> {
+    pub(crate) place: Raw<'call, CK_MECHANISM>,
     parameter: Input<'call>,
+    pub(crate) places: Places<'call>,
 }
 
-impl Reader<'_> {
-    fn params(&self, shape: ParamShape) -> Result<Params> {
+impl<'call> Reader<'call> {
+    fn new(place: Raw<'call, CK_MECHANISM>, mechanism: &CK_MECHANISM) -> Self {
+        Self { place, parameter: place.parameter(mechanism), places: Places::default() }
+    }
+
+    fn params(&mut self, shape: ParamShape) -> Result<Params> {
         match shape {
             ParamShape::None if self.parameter.is_empty() => Ok(Params::None),
             ParamShape::None => Err(Reason::MechanismParam("the mechanism has no parameter")),
@@ -73,6 +88,7 @@ impl Reader<'_> {
             ParamShape::MacLength => self.structure::<CK_ULONG>().map(Params::MacLength),
             ParamShape::OptionalEddsa if self.parameter.is_empty() => Ok(Params::None),
             ParamShape::OptionalEddsa => self.eddsa(),
+            ParamShape::Derive(shape) => self.derivation(shape).map(Params::Derive),
         }
     }
 
@@ -119,14 +135,14 @@ impl Reader<'_> {
     }
 
     /// The whole parameter as a structure.
-    fn structure<T: crate::memory::Plain>(&self) -> Result<T> {
+    pub(crate) fn structure<T: crate::memory::Plain>(&self) -> Result<T> {
         self.parameter
             .structure()
             .ok_or(Reason::MechanismParam("the parameter is missing or does not have the length of its structure"))
     }
 
     /// Bytes that the structure points to; `name` is the pointer's name in it.
-    fn field<T>(&self, address: *mut T, length: CK_ULONG, name: &'static str) -> Result<Vec<u8>> {
+    pub(crate) fn field<T>(&self, address: *mut T, length: CK_ULONG, name: &'static str) -> Result<Vec<u8>> {
         match self.place.pointed(address, length).bytes(limits::PARAM_BYTES_MAX, name) {
             Ok(bytes) => Ok(bytes.to_vec()),
             // The same fault as in an argument of the call, but the standard has a return value for this place.

@@ -227,6 +227,14 @@ impl<'call> Raw<'call, CK_MECHANISM> {
     }
 }
 
+impl<'call> Raw<'call, CK_MECHANISM> {
+    /// The place that a mechanism's parameter points to.
+    pub fn pointed_at<T>(self, address: *mut T) -> Raw<'call, T> {
+        // SAFETY: the pointer stands in a structure of the caller, whose promise covers what its structures point to.
+        unsafe { Raw::new(address) }
+    }
+}
+
 impl<'call, T> Array<'call, T> {
     /// The number of elements.
     pub fn count(&self) -> usize {
@@ -380,6 +388,14 @@ plain!(
     CK_RSA_PKCS_OAEP_PARAMS,
     CK_ECDH1_DERIVE_PARAMS,
     CK_EDDSA_PARAMS,
+    CK_KEY_DERIVATION_STRING_DATA,
+    CK_HKDF_PARAMS,
+    CK_SP800_108_KDF_PARAMS,
+    CK_SP800_108_FEEDBACK_KDF_PARAMS,
+    CK_SP800_108_COUNTER_FORMAT,
+    CK_SP800_108_DKM_LENGTH_FORMAT,
+    CK_PRF_DATA_PARAM,
+    CK_DERIVED_KEY,
     GcmParamsWithoutIvBits,
     *mut CK_FUNCTION_LIST,
     *mut CK_INTERFACE,

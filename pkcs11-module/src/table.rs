@@ -184,8 +184,8 @@ symbols since 2 . 40 true {
             ObjectHandle(unwrapping_key), decode::wrapped(wrapped.input(wrapped_length))?,
             &template::decode(attributes, count)?));
     session C_DeriveKey(mechanism: *mut CK_MECHANISM, base_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
-        count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, || hsm.derive_key(session,
-            &mechanism::decode(mechanism)?, ObjectHandle(base_key), &template::decode(attributes, count)?));
+        count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) = |hsm, session| derive(mechanism, key, |mechanism|
+            hsm.derive_key(session, mechanism, ObjectHandle(base_key), &template::decode(attributes, count)?));
 
     // Random numbers.
     session C_SeedRandom(seed: *mut CK_BYTE, seed_length: CK_ULONG) =

@@ -5,6 +5,7 @@
 
 use super::crypto::known;
 use crate::access::{self, Verb};
+use crate::derivation::{Derived, Sources};
 use crate::hsm::Hsm;
 use crate::keys;
 use crate::object::Object;
@@ -12,7 +13,7 @@ use crate::reason::{Reason, Result};
 use crate::session::Session;
 use crate::template::Template;
 use crate::token::Standing;
-use crate::types::{Mechanism, ObjectHandle, Reply, Room, SessionHandle};
+use crate::types::{Mechanism, ObjectHandle, Params, Reply, Room, SessionHandle};
 use std::sync::Arc;
 
 impl Hsm {
@@ -108,7 +109,7 @@ impl Hsm {
         })
     }
 
-    /// C_DeriveKey.
+    /// C_DeriveKey: all new objects are kept, or none. A handle in the parameter that is no key's is answered as one of the call.
     ///
     /// # Errors
     /// As `create_object`, `KeyUnknown`, and as `keys::derive_key`.
@@ -118,15 +119,36 @@ impl Hsm {
         mechanism: &Mechanism,
         base: ObjectHandle,
         template: &Template,
-    ) -> Result<ObjectHandle> {
+    ) -> Result<Derived<ObjectHandle>> {
         self.with_session(session, |session| {
             known(mechanism)?;
             self.catalogue.refresh()?;
             let base = self.key(session, base, Reason::KeyUnknown)?;
-            access::check_template(session.subject(), template)?;
-            let key = keys::derive_key(&self.platform.env(), session.actor(), mechanism, &base, template)?;
-            self.keep_one(session, key)
+            let (handles, templates) = match &mechanism.params {
+                Params::Derive(params) => (params.keys(), params.templates()),
+                _ => (Vec::new(), &[][..]),
+            };
+            let mut further = Vec::with_capacity(handles.len());
+            for handle in handles {
+                further.push((handle, self.key(session, handle, Reason::KeyUnknown)?));
+            }
+            for template in core::iter::once(template).chain(templates) {
+                access::check_template(session.subject(), template)?;
+            }
+            let sources = Sources { base: &base, further: &further };
+            let made = keys::derive_key(&self.platform.env(), session.actor(), mechanism, sources, template)?;
+            self.keep_derived(session, made)
         })
+    }
+
+    fn keep_derived(&self, session: &Session, made: Derived<Object>) -> Result<Derived<ObjectHandle>> {
+        let mut objects = Vec::new();
+        let places = made.try_map(|object| {
+            objects.push(Arc::new(object));
+            Ok::<_, Reason>(objects.len() - 1)
+        })?;
+        let handles = self.keep_all(session, &objects)?;
+        places.try_map(|place| handles.get(place).copied().ok_or(Reason::Internal("a key was kept without a handle")))
     }
 
     /// The key behind a handle; `unknown` names the handle's part in the call. A handle of an object that is no key

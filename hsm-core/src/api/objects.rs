@@ -255,13 +255,25 @@ impl Hsm {
     /// Keeps new objects, those for the store in one batch: after a crash all of them exist, or none.
     pub(super) fn keep<const N: usize>(&self, session: &Session, objects: [Object; N]) -> Result<[ObjectHandle; N]> {
         let objects = objects.map(Arc::new);
-        for object in &objects {
+        let mut handles = [ObjectHandle(0); N];
+        self.keep_at(session, &objects, &mut handles)?;
+        Ok(handles)
+    }
+
+    /// As `keep`, for any number of objects.
+    pub(super) fn keep_all(&self, session: &Session, objects: &[Arc<Object>]) -> Result<Vec<ObjectHandle>> {
+        let mut handles = vec![ObjectHandle(0); objects.len()];
+        self.keep_at(session, objects, &mut handles)?;
+        Ok(handles)
+    }
+
+    fn keep_at(&self, session: &Session, objects: &[Arc<Object>], handles: &mut [ObjectHandle]) -> Result<()> {
+        for object in objects {
             access::check_new(session.subject(), object)?;
         }
-        let mut handles = [ObjectHandle(0); N];
         let mut in_memory = Vec::new();
-        let kept = self.keep_in_memory(session, &objects, &mut handles, &mut in_memory);
-        let kept = kept.and_then(|()| self.keep_in_store(session, &objects, &mut handles));
+        let kept = self.keep_in_memory(session, objects, handles, &mut in_memory);
+        let kept = kept.and_then(|()| self.keep_in_store(session, objects, handles));
         if let Err(reason) = kept {
             for handle in in_memory {
                 // Gone already when the session's login ended meanwhile, which is as well.
@@ -269,7 +281,7 @@ impl Hsm {
             }
             return Err(reason);
         }
-        Ok(handles)
+        Ok(())
     }
 
     fn keep_in_memory(

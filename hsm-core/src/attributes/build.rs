@@ -134,7 +134,11 @@ fn choose_table(origin: Origin, template: &Template, material: &Attributes) -> R
     if class == CKO_DOMAIN_PARAMETERS {
         return Err(Reason::DomainParameters);
     }
-    if !tables::has_class(class) || (class <= CKO_CERTIFICATE && !matches!(origin, Origin::Create | Origin::Migrate)) {
+    let made_here = match (class, origin) {
+        (_, Origin::Create | Origin::Migrate) | (CKO_DATA, Origin::Derive { .. }) => true,
+        _ => class > CKO_CERTIFICATE,
+    };
+    if !tables::has_class(class) || !made_here {
         return Err(Reason::AttributeValue { kind: CKA_CLASS, problem: "no such objects can be made here" });
     }
     if class == CKO_CERTIFICATE && number(CKA_CERTIFICATE_TYPE)?.unwrap_or(CKC_X_509) != CKC_X_509 {

@@ -187,6 +187,12 @@ impl Row {
         self.gives(create, Give::Never, Give::Never, Give::Never).migrates(migrate)
     }
 
+    /// A derivation makes such an object, too.
+    pub(super) const fn derived(mut self) -> Self {
+        self.derive = self.create;
+        self
+    }
+
     pub(super) const fn officer_only(mut self) -> Self {
         self.officer_only = true;
         self

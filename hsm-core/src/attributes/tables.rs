@@ -93,8 +93,9 @@ pub static STORAGE: Group = Group {
 pub static DATA: Group = Group {
     title: "Data",
     rows: &[
-        label(CKA_APPLICATION, Form::Text).created(),
-        label(CKA_OBJECT_ID, Form::Der).created(),
+        // A derivation can make data objects, too (CKM_HKDF_DATA).
+        label(CKA_APPLICATION, Form::Text).created().derived(),
+        label(CKA_OBJECT_ID, Form::Der).created().derived(),
         label(CKA_VALUE, Form::Bytes).created().migrates(Give::May),
     ],
 };
@@ -333,7 +334,7 @@ pub static GROUPS: [&Group; 12] = [
 ];
 
 /// Every class and key type that the token has.
-pub static TABLES: [Table; 17] = [
+pub static TABLES: [Table; 18] = [
     object(CKO_DATA, &[&STORAGE, &DATA]),
     object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
     public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
@@ -346,6 +347,7 @@ pub static TABLES: [Table; 17] = [
     private(CKK_EC_MONTGOMERY, EC_RAW_PRIVATE_GROUPS, &[CKA_DERIVE], CKA_VALUE),
     secret(CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
     secret(CKK_GENERIC_SECRET, &[CKA_SIGN, CKA_VERIFY, CKA_DERIVE]),
+    secret(CKK_HKDF, &[CKA_DERIVE]),
     secret(CKK_SHA_1_HMAC, MAC),
     secret(CKK_SHA224_HMAC, MAC),
     secret(CKK_SHA256_HMAC, MAC),

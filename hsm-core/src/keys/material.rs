@@ -50,6 +50,7 @@ pub(crate) const fn is_secret_type(key_type: u64) -> bool {
         key_type,
         CKK_AES
             | CKK_GENERIC_SECRET
+            | CKK_HKDF
             | CKK_SHA_1_HMAC
             | CKK_SHA224_HMAC
             | CKK_SHA256_HMAC

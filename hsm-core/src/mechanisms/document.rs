@@ -72,6 +72,7 @@ fn shape(shape: ParamShape) -> String {
         ParamShape::Ecdh1 => "`CK_ECDH1_DERIVE_PARAMS`".to_owned(),
         ParamShape::MacLength => "`CK_MAC_GENERAL_PARAMS`".to_owned(),
         ParamShape::OptionalEddsa => "none or `CK_EDDSA_PARAMS`".to_owned(),
+        ParamShape::Derive(shape) => format!("`{}`", shape.name()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! takes bytes from the leading end away); with a KDF it is what the KDF gives for that length.
 //! Rule source: PKCS#11 v2.40, 2.3.9 and 2.3.10; v3.1, 6.3 (X25519); SEC 1, 3.6.1.
 
+use super::derive::{Derive, Request};
 use super::ec_keygen::EC_FLAGS;
 use super::{KeyRule, Row, SizeUnit, hashes};
 use crate::attributes::curves::CurveName;
@@ -25,7 +26,7 @@ const COMMON: Row = Row {
     size_max: 521,
     extra_flags: EC_FLAGS,
     vectors: "Wycheproof ecdh_*_ecpoint and x25519; the X9.63 KDF is recomputed from its definition",
-    derive: Some(derive),
+    derive: Some(Derive::Secret(derive)),
     ..Row::BLANK
 };
 
@@ -47,11 +48,12 @@ fn judge(params: &Params) -> Result<()> {
     Ok(())
 }
 
-fn derive(env: &Env<'_>, params: &Params, base: &Object, bytes: Option<usize>) -> Result<SecretBytes> {
-    let Params::Ecdh1 { kdf, shared, public } = params else {
+fn derive(request: &Request<'_>, bytes: Option<usize>) -> Result<SecretBytes> {
+    let env = request.env;
+    let Params::Ecdh1 { kdf, shared, public } = request.params else {
         return Err(Reason::MechanismParam("CK_ECDH1_DERIVE_PARAMS is needed"));
     };
-    let secret = agree(env, base, public)?;
+    let secret = agree(env, request.sources.base, public)?;
     match hashes::by_kdf(*kdf)? {
         None => trailing(secret, bytes),
         Some(hash) => {

@@ -22,6 +22,18 @@ pub(super) fn by_mechanism(kind: u64) -> Result<Hash> {
     }
 }
 
+/// The hash of an HMAC's `CKM_*`.
+pub(super) fn by_hmac(kind: u64) -> Option<Hash> {
+    match kind {
+        CKM_SHA_1_HMAC => Some(Hash::Sha1),
+        CKM_SHA224_HMAC => Some(Hash::Sha224),
+        CKM_SHA256_HMAC => Some(Hash::Sha256),
+        CKM_SHA384_HMAC => Some(Hash::Sha384),
+        CKM_SHA512_HMAC => Some(Hash::Sha512),
+        _ => None,
+    }
+}
+
 /// The hash of `mgf`.
 ///
 /// # Errors

@@ -13,6 +13,8 @@ mod aes_gcm;
 mod aes_keygen;
 mod aes_modes;
 mod aes_wrap;
+mod combine;
+pub(crate) mod derive;
 mod digest;
 mod document;
 mod ec_keygen;
@@ -21,7 +23,9 @@ mod ecdsa;
 mod eddsa;
 mod faults;
 mod generic;
+mod hash_derive;
 mod hashes;
+mod hkdf;
 mod hmac;
 mod mac;
 mod parts;
@@ -32,6 +36,7 @@ mod rsa_pkcs;
 mod rsa_pss;
 mod rsa_x509;
 pub(crate) mod rules;
+mod sp800_108;
 
 use crate::attributes::Material;
 use crate::object::{Attributes, Object};
@@ -44,6 +49,7 @@ use hsm_crypto::SecretBytes;
 use rules::Usage;
 use std::sync::LazyLock;
 
+pub use derive::{Derive, Heritage};
 pub use document::document;
 
 /// A signature or MAC in the making.
@@ -161,9 +167,6 @@ pub type WrapBytes = fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<
 /// Unwraps the bytes of a key under a key that passed the row's rules.
 pub type UnwrapBytes = fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretBytes>;
 
-/// Derives so many bytes, or as many as the mechanism gives, from a key that passed the row's rules.
-pub type Derive = fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<SecretBytes>;
-
 /// Makes the material of a secret key from the caller's template.
 pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;
 
@@ -219,8 +222,10 @@ pub struct Row {
     pub wrap: Option<WrapBytes>,
     /// C_UnwrapKey: the bytes of the key.
     pub unwrap: Option<UnwrapBytes>,
-    /// C_DeriveKey: so many bytes, or as many as the mechanism gives.
+    /// C_DeriveKey.
     pub derive: Option<Derive>,
+    /// What derived keys have from the keys that they come from.
+    pub heritage: Heritage,
     /// C_GenerateKey: the material of a secret key.
     pub generate: Option<Generate>,
     /// C_GenerateKeyPair: the material of public and private key.
@@ -236,7 +241,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 18] = [
+const FAMILIES: [&[Row]; 22] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -255,6 +260,10 @@ const FAMILIES: [&[Row]; 18] = [
     generic::ROWS,
     digest::ROWS,
     hmac::ROWS,
+    combine::ROWS,
+    hash_derive::ROWS,
+    hkdf::ROWS,
+    sp800_108::ROWS,
 ];
 
 /// Every row by its number.
@@ -294,6 +303,12 @@ pub fn find(kind: u64) -> Option<&'static Row> {
     INDEX.rows.get(at).copied()
 }
 
+/// Whether C_DeriveKey hands a key back itself; true for mechanisms that do not derive at all.
+#[must_use]
+pub fn derivation_returns_key(kind: u64) -> bool {
+    !matches!(find(kind).and_then(|row| row.derive), Some(Derive::Keys { returns_key: false, .. }))
+}
+
 /// Every row, in the order of the families' files.
 pub fn all() -> impl Iterator<Item = &'static Row> {
     FAMILIES.into_iter().flatten()
@@ -325,6 +340,7 @@ impl Row {
         wrap: None,
         unwrap: None,
         derive: None,
+        heritage: Heritage::Free,
         generate: None,
         generate_pair: None,
     };

@@ -71,6 +71,7 @@ pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
         | (ParamShape::Ecdh1, Params::Ecdh1 { .. })
         | (ParamShape::MacLength, Params::MacLength(_))
         | (ParamShape::OptionalEddsa, Params::Eddsa { .. }) => true,
+        (ParamShape::Derive(shape), Params::Derive(params)) => params.shape() == shape,
         (ParamShape::Iv16, Params::Iv(iv)) => iv.len() == 16,
         (ParamShape::OptionalIv(bytes), Params::Iv(iv)) => iv.len() == bytes,
         _ => false,
@@ -91,6 +92,23 @@ pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
     if !types.contains(&key_type) || key.class() != usage.class(key_type) {
         return Err(Reason::KeyTypeInconsistent);
     }
+    judge_usage(row, key, usage)?;
+    judge_size(row, key, key_type)
+}
+
+/// Judges a further key of a derivation: a secret key of any type that may be used for it.
+///
+/// # Errors
+/// `KeyTypeInconsistent`, `KeyLacksUsage`.
+pub(crate) fn judge_further(row: &Row, key: &Object) -> Result<()> {
+    if key.class() != CKO_SECRET_KEY {
+        return Err(Reason::KeyTypeInconsistent);
+    }
+    judge_usage(row, key, Usage::Derive)
+}
+
+/// Judges what a key may be used for: the attribute of the usage, then ALLOWED_MECHANISMS.
+fn judge_usage(row: &Row, key: &Object, usage: Usage) -> Result<()> {
     if !key.flag(usage.attribute()) {
         return Err(Reason::KeyLacksUsage { need: usage.attribute() });
     }
@@ -102,7 +120,7 @@ pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
     {
         return Err(Reason::KeyLacksUsage { need: CKA_ALLOWED_MECHANISMS });
     }
-    judge_size(row, key, key_type)
+    Ok(())
 }
 
 fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<()> {

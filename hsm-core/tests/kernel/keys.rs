@@ -92,10 +92,30 @@ fn deriving_names_a_bad_base_key_and_makes_a_key_of_the_session() {
         .with_number(CKA_KEY_TYPE, CKK_GENERIC_SECRET)
         .with_number(CKA_VALUE_LEN, 32);
     check(hsm.derive_key(session, &derive, ObjectHandle(999), &secret), CKR_KEY_HANDLE_INVALID);
-    let derived = hsm.derive_key(session, &derive, mine, &secret).unwrap();
+    let derived = hsm.derive_key(session, &derive, mine, &secret).unwrap().key.unwrap();
     let reader = hsm.open_session(SLOT, false).unwrap();
     hsm.close_session(session).unwrap();
     check(hsm.attributes(reader, derived, &[CKA_CLASS]), CKR_OBJECT_HANDLE_INVALID);
+}
+
+#[test]
+fn the_handle_of_a_further_key_is_judged_as_that_of_the_base_key() {
+    let (hsm, _, session) = logged_in();
+    let derivable = |bytes| Template::default().with_number(CKA_VALUE_LEN, bytes).with_flag(CKA_DERIVE, true);
+    let key = |bytes| hsm.generate_key(session, &plain(CKM_GENERIC_SECRET_KEY_GEN), &derivable(bytes)).unwrap();
+    let (base, second) = (key(20), key(12));
+    let no_key = hsm.create_object(session, &data("a", false, false)).unwrap();
+    let with =
+        |handle| Mechanism { kind: CKM_CONCATENATE_BASE_AND_KEY, params: Params::Derive(DeriveParams::Key(handle)) };
+    for handle in [no_key, ObjectHandle(0), ObjectHandle(u64::MAX)] {
+        check(hsm.derive_key(session, &with(handle), base, &Template::default()), CKR_KEY_HANDLE_INVALID);
+    }
+    let derived = hsm.derive_key(session, &with(second), base, &Template::default()).unwrap();
+    assert_eq!((derived.further.len(), derived.values.len()), (0, 0));
+    let length = hsm.attributes(session, derived.key.unwrap(), &[CKA_VALUE_LEN]).unwrap().remove(0);
+    assert_eq!(length, Answer::Bytes(32_u64.to_ne_bytes().to_vec().into()));
+    // The base key and the further one may be the same.
+    assert!(hsm.derive_key(session, &with(base), base, &Template::default()).is_ok());
 }
 
 /// CKR_KEY_HANDLE_INVALID stands for handles of nothing and of what is no key; a public key is a key.

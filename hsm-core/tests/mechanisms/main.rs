@@ -13,6 +13,8 @@ mod pairs;
 mod support;
 mod vectors;
 mod vectors_aes;
+mod vectors_derive;
 mod vectors_ec;
 mod vectors_hash;
+mod vectors_kdf;
 mod vectors_rsa;

@@ -1,7 +1,7 @@
 //! The rules of wrapping, unwrapping, derivation and generation.
 
 use crate::operability::{DATA, USER, sample_pair, sample_params};
-use crate::support::{aes, encrypt, engines, env, mechanism, private, rv, secret, with};
+use crate::support::{self, aes, encrypt, engines, env, mechanism, private, rv, secret, with};
 use ffi_headers::*;
 use hsm_core::mechanisms::{self, Wraps};
 use hsm_core::object::{Object, Value};
@@ -298,7 +298,7 @@ fn a_point_that_is_not_the_scalars_makes_no_key() {
 fn derive(base: &Object, kdf: u64, template: &Template) -> Result<Object> {
     let curve_type = base.key_type().unwrap();
     let params = Params::Ecdh1 { kdf, shared: vec![], public: crate::operability::sample_point(curve_type) };
-    keys::derive_key(&here(), USER, &mechanism(CKM_ECDH1_DERIVE, &params), base, template)
+    support::derive(&here(), &mechanism(CKM_ECDH1_DERIVE, &params), base, template)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Misuse made from the rows: wrong parameters, keys, classes, usages and sizes, in the right order of answers.
 
-use crate::operability::{DATA, USER, sample_pair, sample_params};
-use crate::support::{aes, env, mechanism, rsa_public, with};
+use crate::operability::{DATA, USER, sample_derived, sample_pair, sample_params};
+use crate::support::{aes, derive, env, mechanism, rsa_public, with};
 use ffi_headers::*;
 use hsm_core::mechanisms::{self, KeyRule, Row, SizeUnit};
 use hsm_core::object::{Object, Value};
@@ -58,7 +58,7 @@ impl Use {
             Use::Decrypt => mechanisms::start_decrypt(env, mechanism, key).map(|_| ()),
             Use::Wrap => keys::wrap_key(env, mechanism, key, &aes(&DATA)).map(|_| ()),
             Use::Unwrap => keys::unwrap_key(env, USER, mechanism, key, &[], &Template::default()).map(|_| ()),
-            Use::Derive => keys::derive_key(env, USER, mechanism, key, &Template::default()).map(|_| ()),
+            Use::Derive => derive(env, mechanism, key, &sample_derived()).map(|_| ()),
         };
         // With an empty template the good case of unwrapping ends where the template is looked at.
         match outcome {
@@ -139,12 +139,21 @@ fn a_use_that_a_row_has_not_is_an_invalid_mechanism_whatever_the_key() {
     }
 }
 
+/// What tells parameters of two shapes apart.
+fn shape_of(params: &Params) -> impl PartialEq + use<> {
+    let derivation = match params {
+        Params::Derive(params) => Some(params.shape()),
+        _ => None,
+    };
+    (core::mem::discriminant(params), derivation)
+}
+
 #[test]
 fn a_parameter_of_another_shape_is_refused_before_the_key_is_looked_at() {
     for_each_use(|env, row, use_, key_type| {
         let samples: Vec<Params> = mechanisms::all().map(sample_params).collect();
-        let own = core::mem::discriminant(&sample_params(row));
-        for wrong in samples.iter().filter(|params| core::mem::discriminant(*params) != own) {
+        let own = shape_of(&sample_params(row));
+        for wrong in samples.iter().filter(|params| shape_of(params) != own) {
             for other_type in [key_type, CKK_SHA512_HMAC] {
                 let (key, _) = use_.halves(other_type);
                 // An optional initial value of key wrap is an IV of its own length.

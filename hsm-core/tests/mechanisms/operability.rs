@@ -2,8 +2,8 @@
 
 use crate::pairs::generated_pair_works;
 use crate::support::{
-    RSA, aes, decrypt, digest, encrypt, engines, env, key, mechanism, numbers, private, rsa_public, rv, secret, sign,
-    verify,
+    FURTHER, RSA, aes, decrypt, derive, digest, encrypt, engines, env, key, mechanism, numbers, private, rsa_public,
+    rv, secret, sign, verify,
 };
 use ffi_headers::*;
 use hsm_core::attributes::Actor;
@@ -11,7 +11,10 @@ use hsm_core::mechanisms::{self, KeyRule, Row};
 use hsm_core::object::{self, Object};
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
-use hsm_core::{Mechanism, ParamShape, Params, keys};
+use hsm_core::{
+    DeriveParams, DeriveShape, HkdfParams, HkdfSalt, Mechanism, ParamShape, Params, PrfField, PrfKdfParams, PrfNumber,
+    keys,
+};
 use hsm_crypto::Hash;
 use hsm_crypto::ec::Curve;
 use hsm_crypto::encoding::PrivateForm;
@@ -31,7 +34,40 @@ pub fn sample_params(row: &Row) -> Params {
         ParamShape::Oaep => Params::Oaep { hash, mgf, source: 0, label: Vec::new() },
         ParamShape::Ecdh1 => Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: sample_point(CKK_EC) },
         ParamShape::MacLength => Params::MacLength(10),
+        // The shape is the counter mode's, the rules are not.
+        ParamShape::Derive(DeriveShape::PrfKdf) if row.kind == CKM_SP800_108_DOUBLE_PIPELINE_KDF => {
+            Params::Derive(DeriveParams::PrfKdf(sample_prf(None)))
+        }
+        ParamShape::Derive(shape) => Params::Derive(sample_derivation(shape)),
     }
+}
+
+/// A good parameter of a derivation.
+fn sample_derivation(shape: DeriveShape) -> DeriveParams {
+    match shape {
+        DeriveShape::Key => DeriveParams::Key(FURTHER),
+        DeriveShape::Data => DeriveParams::Data(vec![0x25; 32].into()),
+        DeriveShape::BitOffset => DeriveParams::BitOffset(3),
+        DeriveShape::Hkdf => DeriveParams::Hkdf(HkdfParams {
+            extract: true,
+            expand: true,
+            hash: CKM_SHA256,
+            salt: HkdfSalt::Key(FURTHER),
+            info: b"info".to_vec(),
+        }),
+        DeriveShape::PrfKdf => DeriveParams::PrfKdf(sample_prf(Some(PrfNumber { little_endian: false, bits: 32 }))),
+        DeriveShape::FeedbackKdf => DeriveParams::FeedbackKdf(sample_prf(None)),
+    }
+}
+
+fn sample_prf(counter: Option<PrfNumber>) -> PrfKdfParams {
+    let fields = vec![PrfField::Iteration(counter), PrfField::Bytes(b"label".to_vec())];
+    PrfKdfParams { prf: CKM_SHA256_HMAC, fields, initial: Vec::new(), further: Vec::new() }
+}
+
+/// A template with which every derivation of one key works.
+pub fn sample_derived() -> Template {
+    Template::default().with_number(CKA_VALUE_LEN, 16)
 }
 
 /// A public point of the sample key of this type.
@@ -150,8 +186,16 @@ fn wraps(env: &Env<'_>, row: &Row, mechanism: &Mechanism, public: &Object, priva
 
 fn derives(env: &Env<'_>, row: &Row, key_type: u64) {
     let (_, base) = sample_pair(key_type);
-    let params = Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: sample_point(key_type) };
-    let key = keys::derive_key(env, USER, &mechanism(row.kind, &params), &base, &Template::default()).unwrap();
+    let params = match sample_params(row) {
+        Params::Ecdh1 { kdf, shared, .. } => Params::Ecdh1 { kdf, shared, public: sample_point(key_type) },
+        other => other,
+    };
+    let key = derive(env, &mechanism(row.kind, &params), &base, &sample_derived()).unwrap();
+    if row.kind == CKM_HKDF_DATA {
+        assert_eq!((key.class(), key.bytes(CKA_VALUE).unwrap().len()), (CKO_DATA, 16));
+        return;
+    }
     assert_eq!(key.key_type(), Some(CKK_GENERIC_SECRET), "{}", row.name);
-    assert_eq!(key.bytes(CKA_VALUE).unwrap().len(), 32, "{}", row.name);
+    assert_eq!(key.bytes(CKA_VALUE).unwrap().len(), 16, "{}", row.name);
+    assert!(!key.flag(CKA_LOCAL), "a derived key was not made here");
 }

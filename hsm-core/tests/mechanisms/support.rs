@@ -1,14 +1,16 @@
 //! What all tests here share: engines, randomness, key objects, and operations done in every possible way.
 
 use ffi_headers::*;
+use hsm_core::attributes::Actor;
 use hsm_core::mechanisms::{self, Crypter};
 use hsm_core::object::{self, Attributes, Object, Value};
 use hsm_core::platform::Env;
-use hsm_core::{Mechanism, Params, Reason, Result};
+use hsm_core::template::Template;
+use hsm_core::{Derived, Mechanism, ObjectHandle, Params, Reason, Result, Sources, keys};
 use hsm_crypto::encoding::{PrivateForm, PublicForm};
 use hsm_crypto::rsa::RsaParts;
 use hsm_crypto::{CryptoError, Hash, Provider, Random, SecretBytes, portable, preferred};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The random source of the operating system.
 pub struct Os;
@@ -101,6 +103,36 @@ pub fn rsa_public(modulus: &[u8], public_exponent: &[u8]) -> Object {
 
 /// One RSA key of 2048 bits for all tests that need any.
 pub static RSA: LazyLock<RsaParts> = LazyLock::new(|| (preferred().rsa_generate)(2048, &[1, 0, 1], &Os).unwrap().parts);
+
+// --- derivations ---
+
+/// The handle of the further key that sample parameters name.
+pub const FURTHER: ObjectHandle = ObjectHandle(77);
+
+/// Derives, with a second key behind [`FURTHER`].
+pub fn derive_all(
+    env: &Env<'_>,
+    mechanism: &Mechanism,
+    base: &Object,
+    further: &Object,
+    template: &Template,
+) -> Result<Derived<Object>> {
+    // As the kernel does: only keys whose handles stand in the parameter.
+    let handles = match &mechanism.params {
+        Params::Derive(params) => params.keys(),
+        _ => Vec::new(),
+    };
+    let further: Vec<_> =
+        handles.into_iter().map(|handle| (handle, Arc::new(Object::new(&further.attributes())))).collect();
+    let actor = Actor { security_officer: false, user: true };
+    keys::derive_key(env, actor, mechanism, Sources { base, further: &further }, template)
+}
+
+/// Derives the one key of a call, with a sample key behind [`FURTHER`].
+pub fn derive(env: &Env<'_>, mechanism: &Mechanism, base: &Object, template: &Template) -> Result<Object> {
+    let further = secret(CKK_GENERIC_SECRET, &[0x26; 32]);
+    derive_all(env, mechanism, base, &further, template).map(|derived| derived.key.unwrap())
+}
 
 // --- operations, each in one part and in several ---
 

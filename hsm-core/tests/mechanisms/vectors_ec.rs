@@ -1,15 +1,14 @@
 //! Elliptic curves: key pairs, ECDSA, ECDH, Ed25519, X25519.
 
 use crate::pairs::generated_pair_works;
-use crate::support::{digest, hex, mechanism, private, public, rv, sign, verify};
+use crate::support::{self, digest, hex, mechanism, private, public, rv, sign, verify};
 use crate::vectors::{Runner, run};
 use ffi_headers::*;
-use hsm_core::attributes::Actor;
+use hsm_core::Params;
 use hsm_core::attributes::curves::octet_string;
 use hsm_core::object::Object;
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
-use hsm_core::{Params, keys};
 use hsm_crypto::ec::Curve;
 use hsm_crypto::encoding::{PrivateForm, PublicForm};
 use hsm_crypto::{Hash, SecretBytes};
@@ -49,8 +48,6 @@ pub const RUNNERS: &[(u64, Runner)] = &[
 fn elliptic_curves_give_the_published_values() {
     run(RUNNERS);
 }
-
-const USER: Actor = Actor { security_officer: false, user: true };
 
 // --- RFC 6979, A.2.5: P-256, message "sample" ---
 
@@ -207,8 +204,7 @@ fn derive(
         Some(bytes) => Template::default().with_number(CKA_VALUE_LEN, bytes),
         None => Template::default(),
     };
-    keys::derive_key(env, USER, &mechanism(kind, &params), base, &template)
-        .map(|key| key.bytes(CKA_VALUE).unwrap().to_vec())
+    support::derive(env, &mechanism(kind, &params), base, &template).map(|key| key.bytes(CKA_VALUE).unwrap().to_vec())
 }
 
 /// A Wycheproof integer (with or without a sign byte) at a fixed length.

@@ -5,6 +5,7 @@ use core::ptr;
 
 use super::*;
 use crate::memory::testing::*;
+use hsm_core::DeriveShape;
 
 /// Decodes a parameter of `length` bytes at `parameter` for a shape.
 fn decoded<T>(shape: ParamShape, parameter: &mut T, length: usize) -> Result<Params> {
@@ -15,7 +16,7 @@ fn at_address(shape: ParamShape, address: *mut core::ffi::c_void, length: CK_ULO
     let mut mechanism = CK_MECHANISM { mechanism: 0, pParameter: address, ulParameterLen: length };
     let value = mechanism;
     let place = raw(&mut mechanism);
-    Reader { place, parameter: place.parameter(&value) }.params(shape)
+    Reader::new(place, &value).params(shape)
 }
 
 #[test]
@@ -32,6 +33,12 @@ fn each_structure_is_taken_at_its_own_length_only() {
         (ParamShape::Ecdh1, &[40]),
         (ParamShape::MacLength, &[8]),
         (ParamShape::OptionalEddsa, &[0, 24]),
+        (ParamShape::Derive(DeriveShape::Key), &[8]),
+        (ParamShape::Derive(DeriveShape::Data), &[16]),
+        (ParamShape::Derive(DeriveShape::BitOffset), &[8]),
+        (ParamShape::Derive(DeriveShape::PrfKdf), &[40]),
+        (ParamShape::Derive(DeriveShape::FeedbackKdf), &[56]),
+        (ParamShape::Derive(DeriveShape::Hkdf), &[64]),
     ];
     for (shape, lengths) in shapes {
         for length in 0..=64 {
@@ -62,6 +69,12 @@ fn a_null_parameter_with_a_length_is_refused() {
         (ParamShape::Ecdh1, 40),
         (ParamShape::MacLength, 8),
         (ParamShape::OptionalEddsa, 24),
+        (ParamShape::Derive(DeriveShape::Key), 8),
+        (ParamShape::Derive(DeriveShape::Data), 16),
+        (ParamShape::Derive(DeriveShape::BitOffset), 8),
+        (ParamShape::Derive(DeriveShape::PrfKdf), 40),
+        (ParamShape::Derive(DeriveShape::FeedbackKdf), 56),
+        (ParamShape::Derive(DeriveShape::Hkdf), 64),
         (ParamShape::None, 1),
     ] {
         let outcome = at_address(shape, ptr::null_mut(), length);

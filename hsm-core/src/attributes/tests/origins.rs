@@ -129,9 +129,12 @@ fn an_unwrapped_private_key_is_the_one_that_was_wrapped() {
 }
 
 #[test]
-fn only_keys_are_made_by_anything_but_create() {
-    let data = Attributes::from([(CKA_CLASS, Value::Number(CKO_DATA))]);
-    for origin in [Origin::Generate(1), Origin::Unwrap(1), DERIVED] {
-        assert_eq!(rv(build(&env(), USER, origin, &none(), data.clone())), CKR_ATTRIBUTE_VALUE_INVALID);
+fn only_keys_are_made_by_anything_but_create_and_data_by_derivation() {
+    for (class, by_derivation) in [(CKO_DATA, CKR_OK), (CKO_CERTIFICATE, CKR_ATTRIBUTE_VALUE_INVALID)] {
+        let material = Attributes::from([(CKA_CLASS, Value::Number(class))]);
+        for origin in [Origin::Generate(1), Origin::Unwrap(1)] {
+            assert_eq!(rv(build(&env(), USER, origin, &none(), material.clone())), CKR_ATTRIBUTE_VALUE_INVALID);
+        }
+        assert_eq!(rv(build(&env(), USER, DERIVED, &none(), material)), by_derivation);
     }
 }

@@ -1,0 +1,226 @@
+//! What C_DeriveKey takes beyond a base key and a template, and what it gives beyond one key.
+//!
+//! Owns: the parameters of derivations as values, which of their parts are handles of further keys or templates of further
+//! results, and the answer with all that the caller gets. Does not know: how anything is derived (`mechanisms`), where the caller
+//! wants handles and values written (`pkcs11-module`). The edge decodes, the kernel resolves the handles.
+//! Rule source: PKCS#11 v3.1, 5.18.5 (C_DeriveKey), and the section of each mechanism.
+
+use crate::object::Object;
+use crate::template::Template;
+use crate::types::ObjectHandle;
+use hsm_crypto::SecretBytes;
+use std::sync::Arc;
+
+/// The shape of a derivation's parameter in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeriveShape {
+    /// `CK_OBJECT_HANDLE`.
+    Key,
+    /// `CK_KEY_DERIVATION_STRING_DATA`.
+    Data,
+    /// `CK_EXTRACT_PARAMS`, a `CK_ULONG`.
+    BitOffset,
+    /// `CK_HKDF_PARAMS`.
+    Hkdf,
+    /// `CK_SP800_108_KDF_PARAMS`.
+    PrfKdf,
+    /// `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
+    FeedbackKdf,
+}
+
+/// A derivation's parameter as values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeriveParams {
+    /// `CK_OBJECT_HANDLE`: a second key.
+    Key(ObjectHandle),
+    /// `CK_KEY_DERIVATION_STRING_DATA`; what is mixed with a key may be as secret as one.
+    Data(SecretBytes),
+    /// `CK_EXTRACT_PARAMS`: the first bit that is taken.
+    BitOffset(u64),
+    /// `CK_HKDF_PARAMS`.
+    Hkdf(HkdfParams),
+    /// `CK_SP800_108_KDF_PARAMS`.
+    PrfKdf(PrfKdfParams),
+    /// `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
+    FeedbackKdf(PrfKdfParams),
+}
+
+/// `CK_HKDF_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HkdfParams {
+    /// `bExtract`.
+    pub extract: bool,
+    /// `bExpand`.
+    pub expand: bool,
+    /// `prfHashMechanism`, a `CKM_*`.
+    pub hash: u64,
+    /// `ulSaltType` with what it names; `None` without `bExtract`, which does not look at a salt.
+    pub salt: HkdfSalt,
+    /// `pInfo`, `ulInfoLen`; empty without `bExpand`, which does not look at it.
+    pub info: Vec<u8>,
+}
+
+/// The salt of HKDF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HkdfSalt {
+    /// `CKF_HKDF_SALT_NULL`.
+    None,
+    /// `CKF_HKDF_SALT_DATA`: `pSalt`, `ulSaltLen`.
+    Bytes(Vec<u8>),
+    /// `CKF_HKDF_SALT_KEY`: `hSaltKey`.
+    Key(ObjectHandle),
+}
+
+/// `CK_SP800_108_KDF_PARAMS` or `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrfKdfParams {
+    /// `prfType`, a `CKM_*`.
+    pub prf: u64,
+    /// `pDataParams`, `ulNumberOfDataParams`.
+    pub fields: Vec<PrfField>,
+    /// `pIV`, `ulIVLen`; empty where the structure has none.
+    pub initial: Vec<u8>,
+    /// `pTemplate`, `ulAttributeCount` of each of `pAdditionalDerivedKeys`.
+    pub further: Vec<Template>,
+}
+
+/// One `CK_PRF_DATA_PARAM`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PrfField {
+    /// `CK_SP800_108_ITERATION_VARIABLE`, with a `CK_SP800_108_COUNTER_FORMAT` where one is given.
+    Iteration(Option<PrfNumber>),
+    /// `CK_SP800_108_COUNTER`.
+    Counter(PrfNumber),
+    /// `CK_SP800_108_DKM_LENGTH`.
+    Length {
+        /// `dkmLengthMethod`, a `CK_SP800_108_DKM_LENGTH_*`.
+        method: u64,
+        /// `bLittleEndian`, `ulWidthInBits`.
+        format: PrfNumber,
+    },
+    /// `CK_SP800_108_BYTE_ARRAY`.
+    Bytes(Vec<u8>),
+    /// `CK_SP800_108_KEY_HANDLE`.
+    Key(ObjectHandle),
+}
+
+/// How a number is written into the input of a pseudorandom function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrfNumber {
+    /// `bLittleEndian`.
+    pub little_endian: bool,
+    /// `ulWidthInBits`.
+    pub bits: u64,
+}
+
+impl DeriveShape {
+    /// The name of the structure in the standard.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeriveShape::Key => "CK_OBJECT_HANDLE",
+            DeriveShape::Data => "CK_KEY_DERIVATION_STRING_DATA",
+            DeriveShape::BitOffset => "CK_EXTRACT_PARAMS",
+            DeriveShape::Hkdf => "CK_HKDF_PARAMS",
+            DeriveShape::PrfKdf => "CK_SP800_108_KDF_PARAMS",
+            DeriveShape::FeedbackKdf => "CK_SP800_108_FEEDBACK_KDF_PARAMS",
+        }
+    }
+}
+
+impl DeriveParams {
+    /// The shape that these values had.
+    #[must_use]
+    pub const fn shape(&self) -> DeriveShape {
+        match self {
+            DeriveParams::Key(_) => DeriveShape::Key,
+            DeriveParams::Data(_) => DeriveShape::Data,
+            DeriveParams::BitOffset(_) => DeriveShape::BitOffset,
+            DeriveParams::Hkdf(_) => DeriveShape::Hkdf,
+            DeriveParams::PrfKdf(_) => DeriveShape::PrfKdf,
+            DeriveParams::FeedbackKdf(_) => DeriveShape::FeedbackKdf,
+        }
+    }
+
+    /// The handles of further keys, in the order of their places in the parameter.
+    #[must_use]
+    pub fn keys(&self) -> Vec<ObjectHandle> {
+        match self {
+            DeriveParams::Key(handle) | DeriveParams::Hkdf(HkdfParams { salt: HkdfSalt::Key(handle), .. }) => {
+                vec![*handle]
+            }
+            DeriveParams::PrfKdf(params) | DeriveParams::FeedbackKdf(params) => {
+                let key = |field: &PrfField| match field {
+                    PrfField::Key(handle) => Some(*handle),
+                    _ => None,
+                };
+                params.fields.iter().filter_map(key).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The templates of further results, in the order of their places in the parameter.
+    #[must_use]
+    pub fn templates(&self) -> &[Template] {
+        match self {
+            DeriveParams::PrfKdf(params) | DeriveParams::FeedbackKdf(params) => &params.further,
+            _ => &[],
+        }
+    }
+}
+
+/// The keys that go into a derivation, resolved and seen to be accessible.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The base key of the call.
+    pub base: &'a Object,
+    /// The keys whose handles stand in the parameter.
+    pub further: &'a [(ObjectHandle, Arc<Object>)],
+}
+
+impl<'a> Sources<'a> {
+    /// A derivation from one key.
+    #[must_use]
+    pub const fn only(base: &'a Object) -> Self {
+        Self { base, further: &[] }
+    }
+
+    /// Every key, the base first.
+    pub fn all(self) -> impl Iterator<Item = &'a Object> {
+        core::iter::once(self.base).chain(self.further.iter().map(|(_, key)| &**key))
+    }
+}
+
+/// What a derivation gave: to the call itself, and into the caller's parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derived<Key> {
+    /// The key of the call; `None` for mechanisms that hand all their keys back through the parameter.
+    pub key: Option<Key>,
+    /// The keys whose handles go into the parameter, in the order of their places there.
+    pub further: Vec<Key>,
+    /// Values that go into the parameter, in the order of their places there.
+    pub values: Vec<Vec<u8>>,
+}
+
+impl<Key> Derived<Key> {
+    /// One key and nothing else.
+    pub const fn one(key: Key) -> Self {
+        Self { key: Some(key), further: Vec::new(), values: Vec::new() }
+    }
+
+    /// The same with each key made into something else, the call's own first.
+    ///
+    /// # Errors
+    /// The first that `make` gives.
+    pub fn try_map<Other, Error>(
+        self,
+        mut make: impl FnMut(Key) -> Result<Other, Error>,
+    ) -> Result<Derived<Other>, Error> {
+        Ok(Derived {
+            key: self.key.map(&mut make).transpose()?,
+            further: self.further.into_iter().map(make).collect::<Result<_, _>>()?,
+            values: self.values,
+        })
+    }
+}
