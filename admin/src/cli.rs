@@ -32,6 +32,8 @@ pub enum Command {
     Delete(Delete),
     #[command(subcommand)]
     Pin(Pin),
+    #[command(subcommand)]
+    Policy(Policy),
     Backup(Backup),
     Restore(Restore),
     Doctor(Doctor),
@@ -251,6 +253,44 @@ pub struct PinStatus {
     pub json: bool,
 }
 
+/// Show or set what a token may do with which algorithm
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Show the token's policy and how many mechanisms it has with it
+    Show(PolicyShow),
+    /// Set the token's policy as Security Officer; it holds from the next operation on
+    ///
+    /// In approved mode the token has only what a module under FIPS 140-3 may do: approved mechanisms, key sizes and curves; keys come
+    /// in wrapped or are made in the token. It is no validation. A token leaves the mode only by `perilune init --overwrite`.
+    Set(PolicySet),
+}
+
+/// Arguments of `policy show`.
+#[derive(Debug, Args)]
+pub struct PolicyShow {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `policy set`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("value").required(true).multiple(true).args(["approved", "legacy"]))]
+pub struct PolicySet {
+    #[command(flatten)]
+    pub token: TokenChoice,
+    /// Keep to approved algorithms
+    #[arg(long, value_name = "on|off", value_parser = on_off)]
+    pub approved: Option<bool>,
+    /// Have algorithms that are broken or outlived, too
+    #[arg(long, value_name = "on|off", value_parser = on_off)]
+    pub legacy: Option<bool>,
+    #[command(flatten)]
+    pub so_pin: SoPin,
+}
+
 /// Write tokens into one encrypted file
 ///
 /// The file holds the tokens of one moment, with all objects and PINs, while other programs go on using them. No PIN is needed and
@@ -444,6 +484,15 @@ fn id(text: &str) -> Result<Id, String> {
     }
     // Two hexadecimal digits are below 256.
     Ok(Id(digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()))
+}
+
+/// Reads a switch.
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is on or off".to_owned()),
+    }
 }
 
 /// Reads how long a measurement takes.

@@ -55,6 +55,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Migrate(args) => commands::migrate::run(&args),
         Command::Delete(args) => commands::delete::run(&args),
         Command::Pin(args) => commands::pin::run(&args),
+        Command::Policy(args) => commands::policy::run(&args),
         Command::Backup(args) => commands::backup::run(&args),
         Command::Restore(args) => commands::restore::run(&args),
         Command::Doctor(args) => return doctor::run(&args),

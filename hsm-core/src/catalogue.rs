@@ -54,6 +54,8 @@ struct Report {
     replaced: u64,
     /// Partitions that are new, were initialised anew, or changed in more ways than can be told.
     whole: Vec<Whole>,
+    /// Tokens whose description changed and nothing else (the policy).
+    described: Vec<(Arc<Token>, Description)>,
     /// Partitions that are gone.
     gone: Vec<PartitionId>,
     roles: Vec<(PartitionId, RoleId, Option<RoleState>)>,
@@ -338,12 +340,13 @@ impl Catalogue {
                 }
                 Err(error) => return Err(error),
             };
-            let same_epoch = |token: &Arc<Token>| {
-                Description::of(&entry).is_ok_and(|description| description.epoch == token.epoch())
-            };
-            if !known.get(partition).is_some_and(same_epoch) {
-                read_partition(view, &entry, report)?;
-                read_whole.insert(*partition);
+            let same = known.get(partition).zip(Description::of(&entry).ok());
+            match same.filter(|(token, description)| description.epoch == token.epoch()) {
+                Some((token, description)) => report.described.push((token.clone(), description)),
+                None => {
+                    read_partition(view, &entry, report)?;
+                    read_whole.insert(*partition);
+                }
             }
         }
         for change in changes {
@@ -384,6 +387,9 @@ impl Catalogue {
                 token.set_role(role, state);
             }
         }
+        for (token, description) in report.described {
+            token.set_description(description);
+        }
         let known = self.known();
         for (partition, role, state) in report.roles {
             if let Some(token) = known.get(&partition) {
@@ -417,7 +423,15 @@ impl Catalogue {
 
 impl Report {
     fn new(generation: u64) -> Self {
-        Self { generation, replaced: 0, whole: Vec::new(), gone: Vec::new(), roles: Vec::new(), records: Vec::new() }
+        Self {
+            generation,
+            replaced: 0,
+            whole: Vec::new(),
+            described: Vec::new(),
+            gone: Vec::new(),
+            roles: Vec::new(),
+            records: Vec::new(),
+        }
     }
 }
 

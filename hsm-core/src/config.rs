@@ -1,6 +1,7 @@
 //! The settings of the HSM as values; `hsm-platform` reads them from a file.
 
 use crate::limits;
+use crate::policy::Policy;
 
 /// Settings; `Config::default()` is what works with no configuration at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Config {
     pub so_tries_max: u32,
     /// Wrong PINs in a row that lock the user.
     pub user_tries_max: u32,
+    /// What a token that is initialised may do.
+    pub policy: Policy,
 }
 
 impl Default for Config {
@@ -22,6 +25,7 @@ impl Default for Config {
             pin_bytes_min: limits::PIN_BYTES_MIN,
             so_tries_max: limits::TRIES_MAX,
             user_tries_max: limits::TRIES_MAX,
+            policy: Policy::default(),
         }
     }
 }

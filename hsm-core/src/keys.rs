@@ -30,8 +30,7 @@ use hsm_crypto::{CryptoError, SecretBytes};
 /// # Errors
 /// `Mechanism*`, `Template*`, `Attribute*`.
 pub fn generate_key(env: &Env<'_>, actor: Actor, mechanism: &Mechanism, template: &Template) -> Result<Object> {
-    let (row, generate) = column(mechanism.kind, |row| row.generate)?;
-    rules::judge_params(row, &mechanism.params)?;
+    let (_, generate) = column(env, mechanism, CKF_GENERATE, |row| row.generate)?;
     let material = generate(env, &mechanism.params, template)?;
     attributes::build(env, actor, Origin::Generate(mechanism.kind), template, material)
 }
@@ -47,8 +46,7 @@ pub fn generate_key_pair(
     public: &Template,
     private: &Template,
 ) -> Result<(Object, Object)> {
-    let (row, generate) = column(mechanism.kind, |row| row.generate_pair)?;
-    rules::judge_params(row, &mechanism.params)?;
+    let (_, generate) = column(env, mechanism, CKF_GENERATE_KEY_PAIR, |row| row.generate_pair)?;
     let (public_material, private_material) = generate(env, &mechanism.params, public, private)?;
     let origin = Origin::Generate(mechanism.kind);
     let public = attributes::build(env, actor, origin, public, public_material)?;
@@ -61,9 +59,8 @@ pub fn generate_key_pair(
 /// # Errors
 /// `Mechanism*`, `Key*`, `WrappingKey*`.
 pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &Object) -> Result<Vec<u8>> {
-    let (row, wrap) = column(mechanism.kind, |row| row.wrap)?;
-    rules::judge_params(row, &mechanism.params)?;
-    rules::judge_key(row, wrapping, Usage::Wrap).map_err(|reason| match reason {
+    let (row, wrap) = column(env, mechanism, CKF_WRAP, |row| row.wrap)?;
+    rules::judge_key(env.policy, row, wrapping, Usage::Wrap).map_err(|reason| match reason {
         Reason::KeyTypeInconsistent => Reason::WrappingKeyType,
         Reason::KeySize => Reason::WrappingKeySize,
         other => other,
@@ -109,9 +106,8 @@ pub fn unwrap_key(
     wrapped: &[u8],
     template: &Template,
 ) -> Result<Object> {
-    let (row, unwrap) = column(mechanism.kind, |row| row.unwrap)?;
-    rules::judge_params(row, &mechanism.params)?;
-    rules::judge_key(row, unwrapping, Usage::Unwrap).map_err(|reason| match reason {
+    let (row, unwrap) = column(env, mechanism, CKF_UNWRAP, |row| row.unwrap)?;
+    rules::judge_key(env.policy, row, unwrapping, Usage::Unwrap).map_err(|reason| match reason {
         Reason::KeyTypeInconsistent => Reason::UnwrappingKeyType,
         Reason::KeySize => Reason::UnwrappingKeySize,
         other => other,

@@ -22,6 +22,7 @@ pub mod mechanisms;
 pub mod object;
 mod operation;
 pub mod platform;
+pub mod policy;
 pub mod reason;
 mod recent;
 pub mod role;
@@ -41,6 +42,7 @@ pub use derivation::{
 pub use hsm::Hsm;
 pub use hsm_crypto::{SecretBytes, forks as engine_forks};
 pub use platform::{Clock, Platform};
+pub use policy::Policy;
 pub use reason::{Reason, Result};
 pub use token_store::{BackedUp, Backup, BackupError, Damage, PartitionId, Place, RecordId};
 pub use types::*;

@@ -21,6 +21,8 @@ pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 20;
 pub const PARAM_BYTES_MAX: usize = 1 << 24;
 /// Smallest RSA modulus, bits; below 2048 is for old signatures.
 pub const RSA_BITS_MIN: u64 = 1024;
+/// Smallest RSA modulus in bits that an approved token makes or signs with (SP 800-131A, table 2).
+pub const RSA_APPROVED_BITS_MIN: u64 = 2048;
 /// Largest RSA modulus, bits.
 pub const RSA_BITS_MAX: u64 = 8192;
 /// Widest public exponent of a generated RSA key, bits: larger ones make verification slow, and engines refuse them.

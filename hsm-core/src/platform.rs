@@ -3,6 +3,7 @@
 //! Owns: the traits and the bundle. Does not know: any implementation of them; `hsm-platform` and the
 //! tests bring those. Called from everywhere in this crate.
 
+use crate::policy::Policy;
 use hsm_crypto::{Provider, Random};
 use std::sync::Arc;
 use token_store::Store;
@@ -33,6 +34,8 @@ pub struct Env<'a> {
     pub engine: &'static Provider,
     /// The random source.
     pub random: &'a dyn Random,
+    /// What the token may do.
+    pub policy: Policy,
 }
 
 /// Writes a time as the `utcTime` of C_GetTokenInfo: `YYYYMMDDhhmmss00` in the Gregorian calendar.
@@ -57,10 +60,10 @@ pub fn utc_time(unix_seconds: i64) -> [u8; 16] {
 }
 
 impl Platform {
-    /// The part that mechanisms see.
+    /// The part that mechanisms see, on a token with this policy.
     #[must_use]
-    pub fn env(&self) -> Env<'_> {
-        Env { engine: self.engine, random: &*self.random }
+    pub fn env(&self, policy: Policy) -> Env<'_> {
+        Env { engine: self.engine, random: &*self.random, policy }
     }
 }
 

@@ -73,6 +73,10 @@ pub enum Reason {
     #[error("a session is open on the token")]
     SessionExists,
 
+    /// The approved mode ends only with a new initialisation.
+    #[error("a token leaves the approved mode only when it is initialised anew")]
+    PolicyFixed,
+
     // --- sessions and roles ---
     /// No such session.
     #[error("there is no session {0}")]
@@ -197,6 +201,17 @@ pub enum Reason {
     /// No such mechanism, or not for this function.
     #[error("mechanism {0:#x} is not available for this function")]
     MechanismUnknown(u64),
+    /// The token's policy keeps the mechanism, or this function of it, away.
+    #[error("mechanism {kind:#x}: {why}")]
+    MechanismNotPermitted {
+        /// `CKM_*`.
+        kind: u64,
+        /// The policy.
+        why: &'static str,
+    },
+    /// The token's policy does not let a key come in like this.
+    #[error("not in approved mode: {0}")]
+    KeyNotApproved(&'static str),
     /// The mechanism's parameter is malformed or out of range.
     #[error("mechanism parameter: {0}")]
     MechanismParam(&'static str),
@@ -363,11 +378,13 @@ impl Reason {
             Reason::AttributeValue { .. } => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::TemplateIncomplete(_) => CKR_TEMPLATE_INCOMPLETE,
             Reason::TemplateInconsistent { .. } => CKR_TEMPLATE_INCONSISTENT,
-            Reason::ActionProhibited(_) | Reason::NotDamaged => CKR_ACTION_PROHIBITED,
+            Reason::ActionProhibited(_) | Reason::NotDamaged | Reason::PolicyFixed | Reason::KeyNotApproved(_) => {
+                CKR_ACTION_PROHIBITED
+            }
             Reason::CurveUnknown => CKR_CURVE_NOT_SUPPORTED,
             Reason::DomainParameters => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::Damaged(_) => CKR_DEVICE_ERROR,
-            Reason::MechanismUnknown(_) => CKR_MECHANISM_INVALID,
+            Reason::MechanismUnknown(_) | Reason::MechanismNotPermitted { .. } => CKR_MECHANISM_INVALID,
             Reason::MechanismParam(_) => CKR_MECHANISM_PARAM_INVALID,
             Reason::KeyTypeInconsistent => CKR_KEY_TYPE_INCONSISTENT,
             Reason::KeySize => CKR_KEY_SIZE_RANGE,

@@ -12,6 +12,7 @@ use crate::attributes::Actor;
 use crate::limits::SESSIONS_MAX;
 use crate::lock::{Mutex, MutexGuard};
 use crate::operation::Operations;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::recent::Recent;
 use crate::role::Role;
@@ -47,6 +48,12 @@ impl Session {
     pub fn actor(&self) -> Actor {
         let role = self.standing().role;
         Actor { security_officer: role == Some(Role::SecurityOfficer), user: role.is_some_and(Role::is_user) }
+    }
+
+    /// What the token may do, as it is now.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.token.policy()
     }
 
     /// The login of the token as it is now.
@@ -197,8 +204,14 @@ mod tests {
     use token_store::PartitionId;
 
     fn token() -> Arc<Token> {
-        let description =
-            Description { slot: SlotId(0), serial: [b'0'; 16], initialised: true, label: [b' '; 32], epoch: [1; 16] };
+        let description = Description {
+            slot: SlotId(0),
+            serial: [b'0'; 16],
+            initialised: true,
+            label: [b' '; 32],
+            epoch: [1; 16],
+            policy: Policy::default(),
+        };
         Arc::new(Token::new(PartitionId([0; 16]), description, Arc::new(Handles::default())))
     }
 

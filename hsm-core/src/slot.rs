@@ -10,6 +10,7 @@
 //! and every process that sees a new epoch drops its logins and objects.
 
 use crate::limits::SLOTS_MAX;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::types::SlotId;
 use hsm_crypto::{Random, SecretBytes};
@@ -31,6 +32,8 @@ pub struct Description {
     pub label: [u8; 32],
     /// The epoch; all zeros before the first initialisation.
     pub epoch: Epoch,
+    /// What the token may do.
+    pub policy: Policy,
 }
 
 /// The version this code writes.
@@ -39,6 +42,8 @@ const VERSION: u16 = 1;
 const BYTES: usize = 71;
 /// Bit of the flags byte: the token is initialised.
 const INITIALISED: u8 = 1;
+/// Where the policy's bits begin in the flags byte.
+const POLICY_SHIFT: u32 = 1;
 
 impl Description {
     /// Describes a new slot with an uninitialised token.
@@ -48,17 +53,24 @@ impl Description {
     pub fn new(slot: SlotId, random: &dyn Random) -> Result<Self> {
         let mut raw = [0; 8];
         random.fill(&mut raw)?;
-        Ok(Self { slot, serial: hexadecimal(raw), initialised: false, label: [b' '; 32], epoch: [0; 16] })
+        Ok(Self {
+            slot,
+            serial: hexadecimal(raw),
+            initialised: false,
+            label: [b' '; 32],
+            epoch: [0; 16],
+            policy: Policy::default(),
+        })
     }
 
-    /// The same slot after an initialisation with this label.
+    /// The same slot after an initialisation with this label and policy.
     ///
     /// # Errors
     /// `Crypto(RandomFailed)`.
-    pub fn initialised(&self, label: &[u8; 32], random: &dyn Random) -> Result<Self> {
+    pub fn initialised(&self, label: &[u8; 32], policy: Policy, random: &dyn Random) -> Result<Self> {
         let mut epoch = [0; 16];
         random.fill(&mut epoch)?;
-        Ok(Self { slot: self.slot, serial: self.serial, initialised: true, label: *label, epoch })
+        Ok(Self { slot: self.slot, serial: self.serial, initialised: true, label: *label, epoch, policy })
     }
 
     /// The same slot with everything in it gone.
@@ -66,7 +78,7 @@ impl Description {
     /// # Errors
     /// `Crypto(RandomFailed)`.
     pub fn emptied(&self, random: &dyn Random) -> Result<Self> {
-        let blank = self.initialised(&[b' '; 32], random)?;
+        let blank = self.initialised(&[b' '; 32], Policy::default(), random)?;
         Ok(Self { initialised: false, ..blank })
     }
 
@@ -78,7 +90,7 @@ impl Description {
         // `SLOTS_MAX` keeps the number far below 2^32; a description is only ever made with such a number.
         bytes.extend_from_slice(&u32::try_from(self.slot.0).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend_from_slice(&self.serial);
-        bytes.push(if self.initialised { INITIALISED } else { 0 });
+        bytes.push(if self.initialised { INITIALISED } else { 0 } | self.policy.bits() << POLICY_SHIFT);
         bytes.extend_from_slice(&self.label);
         bytes.extend_from_slice(&self.epoch);
         SecretBytes::new(bytes)
@@ -99,6 +111,7 @@ impl Description {
         let (serial, rest) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
         let (flags, rest) = rest.split_first().ok_or_else(damaged)?;
         let (label, rest) = rest.split_first_chunk::<32>().ok_or_else(damaged)?;
+        let policy = Policy::of_bits(flags >> POLICY_SHIFT);
         let epoch: &Epoch = rest.try_into().map_err(|_| damaged() /* only the length can be wrong */)?;
         Ok(Self {
             slot: SlotId(u32::from_be_bytes(*number).into()),
@@ -106,6 +119,7 @@ impl Description {
             initialised: flags & INITIALISED != 0,
             label: *label,
             epoch: *epoch,
+            policy: policy.ok_or(Reason::Damaged("the description of a slot has flags that are not known"))?,
         })
     }
 
@@ -157,6 +171,7 @@ mod tests {
             initialised: true,
             label: *b"signing                         ",
             epoch: [0xEE; 16],
+            policy: Policy { approved: false, legacy: true },
         }
     }
 
@@ -170,7 +185,7 @@ mod tests {
     fn the_encoding_is_byte_for_byte_what_the_format_document_shows() {
         let mut expected = vec![0, 1, 0, 0, 1, 2];
         expected.extend_from_slice(b"0123456789ABCDEF");
-        expected.push(1);
+        expected.push(0b101);
         expected.extend_from_slice(b"signing                         ");
         expected.extend_from_slice(&[0xEE; 16]);
         assert_eq!(sample().encode().expose(), expected);

@@ -10,6 +10,7 @@
 use crate::index::{Handles, Held, Home, Index, Known, News, Wanted};
 use crate::lock::{Mutex, RwLock, RwLockWriteGuard};
 use crate::object::Object;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::role::{ROLES, Role};
 use crate::slot::{Description, Epoch};
@@ -18,7 +19,7 @@ use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use token_store::{PartitionId, PartitionKey, RecordId, RoleId, RoleState};
 
 /// A token in this process.
@@ -27,6 +28,7 @@ pub struct Token {
     pub partition: PartitionId,
     slot: SlotId,
     standing: LoneCounter,
+    policy: AtomicU8,
     state: Mutex<State>,
     index: RwLock<Index>,
     index_changes: LoneCounter,
@@ -117,6 +119,7 @@ impl Token {
             partition,
             slot: state.description.slot,
             standing: LoneCounter::default(),
+            policy: AtomicU8::new(state.description.policy.bits()),
             state: Mutex::new(state),
             index: RwLock::new(Index::default()),
             index_changes: LoneCounter::default(),
@@ -148,6 +151,13 @@ impl Token {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.state.lock().description.epoch
+    }
+
+    /// What it may do; asked by each operation that begins, hence without a lock.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        // The bits come from a policy; no others are ever stored.
+        Policy::of_bits(self.policy.load(Ordering::Acquire)).unwrap_or_default()
     }
 
     /// The slot's number.
@@ -272,6 +282,7 @@ impl Token {
     pub fn set_description(&self, description: Description) -> bool {
         let mut state = self.state.lock();
         let changed = state.description.epoch != description.epoch;
+        self.policy.store(description.policy.bits(), Ordering::Release);
         state.description = description;
         if changed {
             state.roles.clear();

@@ -30,6 +30,8 @@ pub struct Said {
     pub passes: Option<u32>,
     pub lanes: Option<u32>,
     pub wait_ms: Option<u32>,
+    pub approved: Option<bool>,
+    pub legacy: Option<bool>,
     pub log_level: Option<Level>,
     pub log_file: Option<PathBuf>,
 }
@@ -128,6 +130,8 @@ pub fn parse(text: &str, folder: &Path, home: Option<&Path>) -> Result<Said, Str
         passes: number("kdf.passes", shape.kdf.passes, 1..=1000)?,
         lanes: number("kdf.lanes", shape.kdf.lanes, 1..=64)?,
         wait_ms: number("lock.wait_ms", shape.lock.wait_ms, 0..=600_000)?,
+        approved: shape.policy.approved,
+        legacy: shape.policy.legacy,
         log_level: shape.log.level,
         log_file: shape.log.file.as_ref().map(|given| place("log.file", given)).transpose()?,
     };
@@ -188,6 +192,7 @@ struct Shape {
     pin: Pin,
     kdf: Kdf,
     lock: Lock,
+    policy: PolicyTable,
     log: LogTable,
 }
 
@@ -211,6 +216,13 @@ struct Kdf {
 #[serde(default, deny_unknown_fields)]
 struct Lock {
     wait_ms: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PolicyTable {
+    approved: Option<bool>,
+    legacy: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -242,6 +254,7 @@ mod tests {
         refused("[pin]\nbytes_min = -1", "line 2, pin.bytes_min: -1 is not from 4 to 255");
         refused("[pin]\nuser_tries = 0", "line 2, pin.user_tries: 0 is not from 1 to 100");
         refused("[lock]\nwait_ms = 99999999999", "line 2, lock.wait_ms: 99999999999 is not from 0 to 600000");
+        refused("[policy]\nlegacy = 1", "line 2, policy.legacy: invalid type: integer `1`, expected a boolean");
         refused("[log]\nlevel = \"loud\"", "line 2, log.level: unknown variant `loud`");
         refused("device_key = \"fd:x\"", "line 1, device_key: after `fd:` comes the number");
         refused("\nstore = \"~/p\"", "line 2, store: `~` has no meaning here");

@@ -8,6 +8,7 @@ use crate::StartError;
 use crate::environment::{Environment, HOME, PERILUNE_CONF, PERILUNE_LOG};
 use crate::file::{self, DeviceKeyText, Said};
 use crate::log::{self, Level, Log, Target};
+use hsm_core::Policy;
 use hsm_crypto::kdf::Argon2Cost;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,10 @@ impl Settings {
             pin_bytes_min: said.pin_bytes_min.map_or(defaults.pin_bytes_min, |bytes| bytes as usize),
             so_tries_max: said.so_tries.unwrap_or(defaults.so_tries_max),
             user_tries_max: said.user_tries.unwrap_or(defaults.user_tries_max),
+            policy: Policy {
+                approved: said.approved.unwrap_or(defaults.policy.approved),
+                legacy: said.legacy.unwrap_or(defaults.policy.legacy),
+            },
         };
         let lock_wait = said.wait_ms.map_or(DEFAULT_LOCK_WAIT, |wait_ms| Duration::from_millis(wait_ms.into()));
         let log = if environment.value(PERILUNE_LOG).is_some() {

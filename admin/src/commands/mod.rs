@@ -7,6 +7,7 @@ pub mod init;
 pub mod migrate;
 pub mod objects;
 pub mod pin;
+pub mod policy;
 pub mod restore;
 pub mod slots;
 

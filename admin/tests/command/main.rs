@@ -11,4 +11,5 @@ mod import;
 mod init;
 mod listing;
 mod pin;
+mod policy;
 mod world;

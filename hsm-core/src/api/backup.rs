@@ -96,7 +96,7 @@ impl Hsm {
         }
         // A new epoch each: whoever knew the token before sees that it is another one now.
         let random = &*self.platform.random;
-        let wanted = wanted.iter().map(|wanted| wanted.initialised(&wanted.label, random));
+        let wanted = wanted.iter().map(|wanted| wanted.initialised(&wanted.label, wanted.policy, random));
         let wanted = wanted.collect::<Result<Vec<_>>>()?;
         self.catalogue.refresh()?;
         for (_, token) in self.catalogue.tokens() {

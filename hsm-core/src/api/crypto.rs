@@ -9,6 +9,7 @@ use crate::hsm::Hsm;
 use crate::mechanisms;
 use crate::object::Object;
 use crate::operation::Tie;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::session::Session;
 use crate::types::{Destination, Mechanism, ObjectHandle, OperationKind, Reply, Room, SessionHandle};
@@ -23,7 +24,7 @@ impl Hsm {
     pub fn encrypt_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
             let (key, tie) = self.begin(session, OperationKind::Encrypt, mechanism, key)?;
-            let work = mechanisms::start_encrypt(&self.platform.env(), mechanism, &key)?;
+            let work = mechanisms::start_encrypt(&self.platform.env(session.policy()), mechanism, &key)?;
             session.operations.start_encrypt(work, tie);
             Ok(())
         })
@@ -36,7 +37,7 @@ impl Hsm {
     pub fn encrypt(&self, session: SessionHandle, data: &[u8], place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.encrypt(&self.platform.env(), now, data, place)
+            session.operations.encrypt(&self.platform.env(session.policy()), now, data, place)
         })
     }
 
@@ -58,7 +59,7 @@ impl Hsm {
     pub fn encrypt_final(&self, session: SessionHandle, place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.encrypt_final(&self.platform.env(), now, place)
+            session.operations.encrypt_final(&self.platform.env(session.policy()), now, place)
         })
     }
 
@@ -69,7 +70,7 @@ impl Hsm {
     pub fn decrypt_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
             let (key, tie) = self.begin(session, OperationKind::Decrypt, mechanism, key)?;
-            let work = mechanisms::start_decrypt(&self.platform.env(), mechanism, &key)?;
+            let work = mechanisms::start_decrypt(&self.platform.env(session.policy()), mechanism, &key)?;
             session.operations.start_decrypt(work, tie);
             Ok(())
         })
@@ -82,7 +83,7 @@ impl Hsm {
     pub fn decrypt(&self, session: SessionHandle, data: &[u8], place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.decrypt(&self.platform.env(), now, data, place)
+            session.operations.decrypt(&self.platform.env(session.policy()), now, data, place)
         })
     }
 
@@ -104,7 +105,7 @@ impl Hsm {
     pub fn decrypt_final(&self, session: SessionHandle, place: impl Destination) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.decrypt_final(&self.platform.env(), now, place)
+            session.operations.decrypt_final(&self.platform.env(session.policy()), now, place)
         })
     }
 
@@ -116,7 +117,7 @@ impl Hsm {
         self.with_session(session, |session| {
             let now = session.standing();
             session.operations.ensure_idle(OperationKind::Digest, now)?;
-            let work = mechanisms::start_digest(&self.platform.env(), mechanism)?;
+            let work = mechanisms::start_digest(&self.platform.env(session.policy()), mechanism)?;
             session.operations.start_digest(work);
             Ok(())
         })
@@ -185,7 +186,7 @@ impl Hsm {
     pub fn sign_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
             let (key, tie) = self.begin(session, OperationKind::Sign, mechanism, key)?;
-            let work = mechanisms::start_sign(&self.platform.env(), mechanism, &key)?;
+            let work = mechanisms::start_sign(&self.platform.env(session.policy()), mechanism, &key)?;
             session.operations.start_sign(work, tie);
             Ok(())
         })
@@ -198,7 +199,7 @@ impl Hsm {
     pub fn sign(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.sign(&self.platform.env(), now, data, room)
+            session.operations.sign(&self.platform.env(session.policy()), now, data, room)
         })
     }
 
@@ -220,7 +221,7 @@ impl Hsm {
     pub fn sign_final(&self, session: SessionHandle, room: Room) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.sign_final(&self.platform.env(), now, room)
+            session.operations.sign_final(&self.platform.env(session.policy()), now, room)
         })
     }
 
@@ -231,7 +232,7 @@ impl Hsm {
     pub fn verify_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
             let (key, tie) = self.begin(session, OperationKind::Verify, mechanism, key)?;
-            let work = mechanisms::start_verify(&self.platform.env(), mechanism, &key)?;
+            let work = mechanisms::start_verify(&self.platform.env(session.policy()), mechanism, &key)?;
             session.operations.start_verify(work, tie);
             Ok(())
         })
@@ -244,7 +245,7 @@ impl Hsm {
     pub fn verify(&self, session: SessionHandle, data: &[u8], signature: &[u8]) -> Result<()> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.verify(&self.platform.env(), now, data, signature)
+            session.operations.verify(&self.platform.env(session.policy()), now, data, signature)
         })
     }
 
@@ -266,7 +267,7 @@ impl Hsm {
     pub fn verify_final(&self, session: SessionHandle, signature: &[u8]) -> Result<()> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.verify_final(&self.platform.env(), now, signature)
+            session.operations.verify_final(&self.platform.env(session.policy()), now, signature)
         })
     }
 
@@ -280,7 +281,7 @@ impl Hsm {
         key: ObjectHandle,
     ) -> Result<(Arc<Object>, Tie)> {
         session.operations.ensure_idle(kind, session.token.standing())?;
-        known(mechanism)?;
+        known(session.policy(), mechanism)?;
         let (key, now) = self.key_for_use(session, key)?;
         let private_use = matches!(kind, OperationKind::Sign | OperationKind::Decrypt);
         let context = private_use && key.flag(CKA_ALWAYS_AUTHENTICATE);
@@ -289,7 +290,8 @@ impl Hsm {
     }
 }
 
-/// Refuses a mechanism that is in no row, before any handle is looked at.
-pub(super) fn known(mechanism: &Mechanism) -> Result<()> {
-    mechanisms::find(mechanism.kind).map(|_| ()).ok_or(Reason::MechanismUnknown(mechanism.kind))
+/// Refuses a mechanism that is in no row or that the token does not have, before any handle is looked at.
+pub(super) fn known(policy: Policy, mechanism: &Mechanism) -> Result<()> {
+    let row = mechanisms::find(mechanism.kind).ok_or(Reason::MechanismUnknown(mechanism.kind))?;
+    policy.judge(row, u64::MAX)
 }

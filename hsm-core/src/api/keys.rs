@@ -28,10 +28,10 @@ impl Hsm {
         template: &Template,
     ) -> Result<ObjectHandle> {
         self.with_session(session, |session| {
-            known(mechanism)?;
+            known(session.policy(), mechanism)?;
             self.look_for_new(&[template])?;
             access::check_key_template(session.subject(), template)?;
-            let key = keys::generate_key(&self.platform.env(), session.actor(), mechanism, template)?;
+            let key = keys::generate_key(&self.platform.env(session.policy()), session.actor(), mechanism, template)?;
             self.keep_one(session, key)
         })
     }
@@ -49,11 +49,11 @@ impl Hsm {
         private: &Template,
     ) -> Result<(ObjectHandle, ObjectHandle)> {
         self.with_session(session, |session| {
-            known(mechanism)?;
+            known(session.policy(), mechanism)?;
             self.look_for_new(&[public, private])?;
             access::check_template(session.subject(), public)?;
             access::check_key_template(session.subject(), private)?;
-            let env = self.platform.env();
+            let env = self.platform.env(session.policy());
             let (public, private) = keys::generate_key_pair(&env, session.actor(), mechanism, public, private)?;
             let [public, private] = self.keep(session, [public, private])?;
             Ok((public, private))
@@ -73,11 +73,11 @@ impl Hsm {
         room: Room,
     ) -> Result<Reply> {
         self.with_session(session, |session| {
-            known(mechanism)?;
+            known(session.policy(), mechanism)?;
             self.catalogue.refresh()?;
             let wrapping = self.key(session, wrapping, Reason::WrappingKeyUnknown)?;
             let key = self.key(session, key, Reason::KeyUnknown)?;
-            let wrapped = keys::wrap_key(&self.platform.env(), mechanism, &wrapping, &key)?;
+            let wrapped = keys::wrap_key(&self.platform.env(session.policy()), mechanism, &wrapping, &key)?;
             match room {
                 Room::Ask => Ok(Reply::Size(wrapped.len())),
                 Room::Bytes(have) if have < wrapped.len() => Err(Reason::BufferTooSmall { need: wrapped.len() }),
@@ -99,11 +99,11 @@ impl Hsm {
         template: &Template,
     ) -> Result<ObjectHandle> {
         self.with_session(session, |session| {
-            known(mechanism)?;
+            known(session.policy(), mechanism)?;
             self.catalogue.refresh()?;
             let unwrapping = self.key(session, unwrapping, Reason::UnwrappingKeyUnknown)?;
             access::check_template(session.subject(), template)?;
-            let env = self.platform.env();
+            let env = self.platform.env(session.policy());
             let key = keys::unwrap_key(&env, session.actor(), mechanism, &unwrapping, wrapped, template)?;
             self.keep_one(session, key)
         })
@@ -121,7 +121,7 @@ impl Hsm {
         template: &Template,
     ) -> Result<Derived<ObjectHandle>> {
         self.with_session(session, |session| {
-            known(mechanism)?;
+            known(session.policy(), mechanism)?;
             self.catalogue.refresh()?;
             let base = self.key(session, base, Reason::KeyUnknown)?;
             let (handles, templates) = match &mechanism.params {
@@ -136,7 +136,8 @@ impl Hsm {
                 access::check_template(session.subject(), template)?;
             }
             let sources = Sources { base: &base, further: &further };
-            let made = keys::derive_key(&self.platform.env(), session.actor(), mechanism, sources, template)?;
+            let made =
+                keys::derive_key(&self.platform.env(session.policy()), session.actor(), mechanism, sources, template)?;
             self.keep_derived(session, made)
         })
     }

@@ -94,7 +94,7 @@ impl Hsm {
         let batches = batches(new.objects, MIGRATION_BATCH_BYTES);
         let last = batches.len() - 1;
         for (number, objects) in batches.into_iter().enumerate() {
-            let token = slot.initialised(&new.label, &*self.platform.random)?;
+            let token = slot.initialised(&new.label, self.config.policy, &*self.platform.random)?;
             let end = (number == last).then(|| End { token, roles: core::mem::take(&mut roles) });
             let records = self.records(objects)?;
             let mut part = Some(Part { place: &place, slot: &slot, first: number == 0, key: &key, records, end });

@@ -30,7 +30,7 @@ impl Hsm {
         self.with_session(session, |session| {
             self.look_for_new(&[template])?;
             access::check_template(session.subject(), template)?;
-            let env = self.platform.env();
+            let env = self.platform.env(session.policy());
             let object = attributes::build(&env, session.actor(), Origin::Create, template, Attributes::new())?;
             self.keep_one(session, object)
         })
@@ -50,7 +50,7 @@ impl Hsm {
             self.catalogue.refresh()?;
             let source = self.held(session, object, Verb::See)?.object;
             access::check_template(session.subject(), template)?;
-            let copy = attributes::copy(&self.platform.env(), session.actor(), &source, template)?;
+            let copy = attributes::copy(&self.platform.env(session.policy()), session.actor(), &source, template)?;
             self.keep_one(session, copy)
         })
     }
@@ -116,7 +116,8 @@ impl Hsm {
                 None => self.catalogue.in_turn(|| {
                     // Read anew in turn, so that two threads' changes both last.
                     let present = self.held(session, object, Verb::Change)?.object;
-                    let changed = attributes::modify(&self.platform.env(), session.actor(), &present, template)?;
+                    let changed =
+                        attributes::modify(&self.platform.env(session.policy()), session.actor(), &present, template)?;
                     access::check_new(session.subject(), &changed)?;
                     session.token.replace_session_object(object, Arc::new(changed))
                 }),
@@ -133,7 +134,7 @@ impl Hsm {
     ) -> Result<()> {
         let token = &session.token;
         let (epoch, key) = self.write_key(session);
-        let env = self.platform.env();
+        let env = self.platform.env(session.policy());
         let written = self.catalogue.write_records(token, epoch, |tx| {
             let Some(entry) = tx.record(token.partition, record, key.as_ref())? else {
                 return Ok(Err(Reason::ObjectUnknown(handle.0)));

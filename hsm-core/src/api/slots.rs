@@ -9,11 +9,12 @@ use crate::hsm::Hsm;
 use crate::limits::{PIN_BYTES_MAX, PIN_BYTES_MIN};
 use crate::mechanisms;
 use crate::platform::utc_time;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::role::Role;
 use crate::slot::Description;
 use crate::token::{Facts, Token};
-use crate::types::{Info, MechanismInfo, SlotId, SlotInfo, TokenInfo};
+use crate::types::{Info, MechanismInfo, SessionHandle, SlotId, SlotInfo, TokenInfo};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use std::sync::Arc;
@@ -85,8 +86,8 @@ impl Hsm {
     /// # Errors
     /// `SlotUnknown`, the store's.
     pub fn mechanism_list(&self, slot: SlotId) -> Result<Vec<u64>> {
-        self.token(slot)?;
-        Ok(mechanisms::all().map(|row| row.kind).collect())
+        let policy = self.token(slot)?.policy();
+        Ok(mechanisms::all().filter(|row| policy.info(row).is_some()).map(|row| row.kind).collect())
     }
 
     /// C_GetMechanismInfo.
@@ -94,8 +95,38 @@ impl Hsm {
     /// # Errors
     /// `SlotUnknown`, `MechanismUnknown`, the store's.
     pub fn mechanism_info(&self, slot: SlotId, kind: u64) -> Result<MechanismInfo> {
-        self.token(slot)?;
-        Ok(mechanisms::find(kind).ok_or(Reason::MechanismUnknown(kind))?.info())
+        let policy = self.token(slot)?.policy();
+        mechanisms::find(kind).and_then(|row| policy.info(row)).ok_or(Reason::MechanismUnknown(kind))
+    }
+
+    /// What the token in a slot may do with which algorithm.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, the store's.
+    pub fn policy(&self, slot: SlotId) -> Result<Policy> {
+        Ok(self.token(slot)?.policy())
+    }
+
+    /// Decides what the token may do with which algorithm, for the SO who is logged in, from the next operation on in all processes.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `NotLoggedIn` unless the SO is, `PolicyFixed` when the token would leave the approved mode,
+    /// `TokenChanged`, the store's.
+    pub fn set_policy(&self, session: SessionHandle, policy: Policy) -> Result<()> {
+        let token = self.token_of(session)?;
+        self.catalogue.refresh()?;
+        let (epoch, login) = token.login_of_epoch().ok_or(Reason::NotLoggedIn)?;
+        if login.role != Role::SecurityOfficer {
+            return Err(Reason::NotLoggedIn);
+        }
+        self.catalogue.write(&token, epoch, |tx, description| {
+            Ok(match description.policy.judge_change(policy) {
+                Ok(()) => {
+                    Ok(tx.put_partition(token.partition, &Description { policy, ..description.clone() }.encode())?)
+                }
+                Err(reason) => Err(reason),
+            })
+        })
     }
 
     /// C_InitToken. On a fresh token the PIN becomes the SO's; on an initialised one it must be the SO's,
@@ -119,7 +150,7 @@ impl Hsm {
         let key = store.new_partition_key()?;
         let tries = self.config.so_tries_max;
         let mut role = Some(store.prepare_role(token.partition, so, so_pin, &key, tries)?);
-        let next = facts.description.initialised(label, &*self.platform.random)?;
+        let next = facts.description.initialised(label, self.config.policy, &*self.platform.random)?;
         let blank = Description::new(slot, &*self.platform.random)?;
         self.catalogue.write(&token, facts.description.epoch, |tx, _| {
             let Some(role) = role.take() else { return Ok(Err(RAN_TWICE)) };

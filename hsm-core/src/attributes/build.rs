@@ -60,6 +60,7 @@ pub(super) fn build(
     };
     draft.compare_repeated()?;
     check_together(&draft.attributes)?;
+    env.policy.judge_object(origin, &draft.attributes)?;
     draft.attributes.insert(CKA_UNIQUE_ID, unique_id(env)?);
     Ok(match key {
         Some(key) => Object::with_key(&draft.attributes, key),

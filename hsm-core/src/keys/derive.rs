@@ -35,9 +35,8 @@ pub fn derive_key(
     sources: Sources<'_>,
     template: &Template,
 ) -> Result<Derived<Object>> {
-    let (row, derive) = column(mechanism.kind, |row| row.derive)?;
-    rules::judge_params(row, &mechanism.params)?;
-    rules::judge_key(row, sources.base, Usage::Derive)?;
+    let (row, derive) = column(env, mechanism, CKF_DERIVE, |row| row.derive)?;
+    rules::judge_key(env.policy, row, sources.base, Usage::Derive)?;
     for (_, key) in sources.further {
         rules::judge_further(row, key)?;
     }

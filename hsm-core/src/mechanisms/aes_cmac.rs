@@ -4,7 +4,7 @@
 
 use super::aes_modes::AES;
 use super::mac::{MacOperation, judge_length};
-use super::{Row, Signer, Verifier, rules};
+use super::{EVERYTHING, Row, Signer, Verifier, rules};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::Result;
@@ -18,6 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: CKM_AES_CMAC,
         name: "CKM_AES_CMAC",
+        approved: EVERYTHING,
         vectors: "Wycheproof aes_cmac",
         sign: Some(sign),
         verify: Some(verify),
@@ -28,6 +29,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "CKM_AES_CMAC_GENERAL",
         shape: ParamShape::MacLength,
         judge: |params| judge_length(params, TAG_BYTES).map(|_| ()),
+        approved: EVERYTHING,
         vectors: "RFC 4493, 4 (cut to every length); Wycheproof aes_cmac",
         sign: Some(sign),
         verify: Some(verify),

@@ -6,7 +6,7 @@
 
 use super::aes_modes::{AES, judged};
 use super::parts::crypt_and_wrap;
-use super::{Crypter, Row, Wraps, rules};
+use super::{Crypter, EVERYTHING, Row, Wraps, rules};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -23,6 +23,8 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         name: "CKM_AES_GCM",
         shape: ParamShape::Gcm,
         judge: |params| parse(params).map(|_| ()),
+        // An approved token makes the initialisation vectors itself (SP 800-38D, 8.2), which these functions do not let it.
+        approved: EVERYTHING & !(CKF_ENCRYPT | CKF_WRAP),
         vectors: "Wycheproof aes_gcm",
         ..AES
     }

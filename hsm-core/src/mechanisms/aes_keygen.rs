@@ -2,7 +2,7 @@
 //!
 //! Rule source: PKCS#11 v2.40, 2.8 (AES key generation): CKA_VALUE_LEN must be given.
 
-use super::{Row, SizeUnit, named};
+use super::{EVERYTHING, Row, SizeUnit, named};
 use crate::keys::material;
 use crate::object::Attributes;
 use crate::platform::Env;
@@ -16,6 +16,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bytes,
     size_min: 16,
     size_max: 32,
+    approved: EVERYTHING,
     vectors: "none can be (random by nature): the value is the random source's, which the test plays",
     generate: Some(generate),
     ..named!(CKM_AES_KEY_GEN)

@@ -18,6 +18,9 @@ use hsm_crypto::cipher::{Cipher, Direction, Mode};
 /// Length of an AES block in bytes.
 const BLOCK_BYTES: usize = 16;
 
+/// Keys are wrapped by approved tokens with KW and KWP (SP 800-38F).
+const ENCRYPTION: u64 = CKF_ENCRYPT | CKF_DECRYPT;
+
 /// What every AES mechanism has in common.
 pub(super) const AES: Row =
     Row { keys: KeyRule::Types(&[CKK_AES]), unit: SizeUnit::Bytes, size_min: 16, size_max: 32, ..Row::BLANK };
@@ -26,6 +29,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: CKM_AES_ECB,
         name: "CKM_AES_ECB",
+        approved: ENCRYPTION,
         vectors: "NIST SP 800-38A, F.1",
         encrypt: Some(encrypt_ecb),
         decrypt: Some(decrypt_ecb),
@@ -39,6 +43,7 @@ pub(super) const ROWS: &[Row] = &[
         kind: CKM_AES_CBC,
         name: "CKM_AES_CBC",
         shape: ParamShape::Iv16,
+        approved: ENCRYPTION,
         vectors: "NIST SP 800-38A, F.2",
         encrypt: Some(encrypt_cbc),
         decrypt: Some(decrypt_cbc),
@@ -56,6 +61,7 @@ pub(super) const ROWS: &[Row] = &[
             kind: CKM_AES_CBC_PAD,
             name: "CKM_AES_CBC_PAD",
             shape: ParamShape::Iv16,
+            approved: ENCRYPTION,
             vectors: "Wycheproof aes_cbc_pkcs5",
             ..AES
         }
@@ -65,6 +71,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "CKM_AES_CTR",
         shape: ParamShape::Ctr,
         judge: |params| ctr(params).map(|_| ()),
+        approved: ENCRYPTION,
         vectors: "NIST SP 800-38A, F.5",
         encrypt: Some(encrypt_ctr),
         decrypt: Some(decrypt_ctr),

@@ -7,7 +7,7 @@
 
 use super::aes_modes::AES;
 use super::parts::{OnePartCrypter, OneShotSize, crypt_and_wrap};
-use super::{Crypter, Row, Wraps, faults, rules};
+use super::{Crypter, EVERYTHING, Row, Wraps, faults, rules};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::Result;
@@ -27,6 +27,7 @@ macro_rules! kw {
                 kind: $kind,
                 name: stringify!($kind),
                 shape: ParamShape::OptionalIv(8),
+                approved: EVERYTHING,
                 vectors: "Wycheproof aes_wrap",
                 ..AES
             }
@@ -44,6 +45,7 @@ macro_rules! kwp {
                 kind: $kind,
                 name: stringify!($kind),
                 shape: ParamShape::OptionalIv(4),
+                approved: EVERYTHING,
                 vectors: "Wycheproof aes_kwp",
                 ..AES
             }

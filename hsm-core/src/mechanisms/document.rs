@@ -4,7 +4,7 @@
 
 use super::{KeyRule, Row, SizeUnit, Wraps, all};
 use crate::types::ParamShape;
-use ffi_headers::names;
+use ffi_headers::*;
 use std::fmt::Write as _;
 
 /// Prints every row as a table in Markdown.
@@ -15,13 +15,14 @@ pub fn document() -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| `{}` | {:#x} | {} | {} | {} | {} | {} |",
+            "| `{}` | {:#x} | {} | {} | {} | {} | {} | {} |",
             row.name,
             row.kind,
             keys(row),
             sizes(row),
             shape(row.shape),
-            functions(row),
+            functions(row, row.info().flags),
+            standing(row),
             row.vectors
         );
     }
@@ -33,9 +34,11 @@ const HEAD: &str = "\
 
 Printed from the rows of `hsm-core/src/mechanisms`; a test compares (`UPDATE_GOLDEN=1` rewrites).
 A `*` after *wrap* says that private keys (PKCS#8) can be wrapped too.
+*Approved* is what a token in approved mode does with it, with keys of at least the size that is named (signatures
+of smaller ones it still verifies); *legacy* is what a token has only with the legacy switch.
 
-| mechanism | number | keys | key size | parameter | functions | test vectors |
-|---|---|---|---|---|---|---|
+| mechanism | number | keys | key size | parameter | functions | approved | test vectors |
+|---|---|---|---|---|---|---|---|
 ";
 
 fn keys(row: &Row) -> String {
@@ -48,15 +51,22 @@ fn keys(row: &Row) -> String {
 }
 
 fn sizes(row: &Row) -> String {
-    let unit = match row.unit {
-        SizeUnit::None => return "-".to_owned(),
-        SizeUnit::Bits => "bits",
-        SizeUnit::Bytes => "bytes",
-    };
+    if row.unit == SizeUnit::None {
+        return "-".to_owned();
+    }
+    let unit = unit(row.unit);
     if row.size_min == row.size_max {
         format!("{} {unit}", row.size_min)
     } else {
         format!("{} to {} {unit}", row.size_min, row.size_max)
+    }
+}
+
+fn unit(unit: SizeUnit) -> &'static str {
+    match unit {
+        SizeUnit::None => "",
+        SizeUnit::Bits => "bits",
+        SizeUnit::Bytes => "bytes",
     }
 }
 
@@ -76,19 +86,38 @@ fn shape(shape: ParamShape) -> String {
     }
 }
 
-fn functions(row: &Row) -> String {
+/// How the mechanism stands in approved mode and with the legacy switch.
+fn standing(row: &Row) -> String {
+    let all = row.info().flags & !row.extra_flags;
+    let mut text = match all & row.approved {
+        0 => "no".to_owned(),
+        some if some == all => "yes".to_owned(),
+        some => functions(row, some),
+    };
+    if row.approved_size_min > row.size_min {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", from {} {}", row.approved_size_min, unit(row.unit));
+    }
+    if row.legacy {
+        text.push_str("; legacy");
+    }
+    text
+}
+
+/// The functions of a row that are among `flags`.
+fn functions(row: &Row, flags: u64) -> String {
     let private = if row.wraps == Wraps::SecretAndPrivateKeys { "wrap\\*" } else { "wrap" };
     let columns = [
-        ("digest", row.digest.is_some()),
-        ("sign", row.sign.is_some()),
-        ("verify", row.verify.is_some()),
-        ("encrypt", row.encrypt.is_some()),
-        ("decrypt", row.decrypt.is_some()),
-        (private, row.wrap.is_some()),
-        ("unwrap", row.unwrap.is_some()),
-        ("derive", row.derive.is_some()),
-        ("generate key", row.generate.is_some()),
-        ("generate pair", row.generate_pair.is_some()),
+        ("digest", CKF_DIGEST),
+        ("sign", CKF_SIGN),
+        ("verify", CKF_VERIFY),
+        ("encrypt", CKF_ENCRYPT),
+        ("decrypt", CKF_DECRYPT),
+        (private, CKF_WRAP),
+        ("unwrap", CKF_UNWRAP),
+        ("derive", CKF_DERIVE),
+        ("generate key", CKF_GENERATE),
+        ("generate pair", CKF_GENERATE_KEY_PAIR),
     ];
-    columns.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    columns.into_iter().filter(|(_, flag)| flags & flag != 0).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,7 @@
 //! have it, they must mean the same curve.
 //! Rule source: PKCS#11 v2.40, 2.3.5; v3.1, 6.3 (Edwards and Montgomery key pairs).
 
-use super::{PairMaterial, Row, SizeUnit, named};
+use super::{EVERYTHING, PairMaterial, Row, SizeUnit, named};
 use crate::attributes::curves::{CurveName, RAW_25519_BYTES};
 use crate::key::Key;
 use crate::keys::material;
@@ -26,6 +26,7 @@ pub(super) const ROWS: &[Row] = &[
         size_min: 256,
         size_max: 521,
         extra_flags: EC_FLAGS,
+        approved: EVERYTHING,
         vectors: "RFC 6979, A.2.5 (public point of a scalar)",
         generate_pair: Some(generate_weierstrass),
         ..named!(CKM_EC_KEY_PAIR_GEN)
@@ -35,6 +36,7 @@ pub(super) const ROWS: &[Row] = &[
         size_min: 255,
         size_max: 255,
         extra_flags: EC_FLAGS,
+        approved: EVERYTHING,
         vectors: "RFC 8032, 7.1 (public key of a seed)",
         generate_pair: Some(generate_edwards),
         ..named!(CKM_EC_EDWARDS_KEY_PAIR_GEN)

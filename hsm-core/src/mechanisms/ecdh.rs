@@ -7,7 +7,7 @@
 
 use super::derive::{Derive, Request};
 use super::ec_keygen::EC_FLAGS;
-use super::{KeyRule, Row, SizeUnit, hashes};
+use super::{EVERYTHING, KeyRule, Row, SizeUnit, hashes};
 use crate::attributes::curves::CurveName;
 use crate::key::Key;
 use crate::object::Object;
@@ -25,6 +25,7 @@ const COMMON: Row = Row {
     size_min: 255,
     size_max: 521,
     extra_flags: EC_FLAGS,
+    approved: EVERYTHING,
     vectors: "Wycheproof ecdh_*_ecpoint and x25519; the X9.63 KDF is recomputed from its definition",
     derive: Some(Derive::Secret(derive)),
     ..Row::BLANK

@@ -6,7 +6,7 @@
 
 use super::ec_keygen::EC_FLAGS;
 use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
-use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named};
+use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
 use crate::key::Key;
 use crate::object::Object;
 use crate::platform::Env;
@@ -25,6 +25,7 @@ macro_rules! hashed {
             size_min: 256,
             size_max: 521,
             extra_flags: EC_FLAGS,
+            approved: rules::approved_signature($hash),
             vectors: $vectors,
             sign: Some(|env, _params, key| sign_hashed(env, $hash, key)),
             verify: Some(|env, _params, key| verify_hashed(env, $hash, key)),
@@ -40,6 +41,7 @@ pub(super) const ROWS: &[Row] = &[
         size_min: 256,
         size_max: 521,
         extra_flags: EC_FLAGS,
+        approved: EVERYTHING,
         vectors: "Wycheproof ecdsa_*_p1363 (digest made by the test)",
         sign: Some(sign),
         verify: Some(verify),

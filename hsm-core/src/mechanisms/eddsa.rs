@@ -6,7 +6,7 @@
 
 use super::ec_keygen::{EC_FLAGS, generate_edwards};
 use super::parts::{OnePartSigner, OnePartVerifier};
-use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named};
+use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named};
 use crate::key::Key;
 use crate::object::Object;
 use crate::platform::Env;
@@ -26,6 +26,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     size_min: 255,
     size_max: 255,
     extra_flags: EC_FLAGS,
+    approved: EVERYTHING,
     vectors: "RFC 8032, 7.1; Wycheproof ed25519",
     sign: Some(sign),
     verify: Some(verify),

@@ -3,7 +3,7 @@
 //! Also makes keys of the HMAC key types where the template names one, because no other mechanism does.
 //! Rule source: PKCS#11 v2.40, 2.6 (generic secret keys): CKA_VALUE_LEN must be given; sizes are in bits.
 
-use super::{Row, SizeUnit, named};
+use super::{EVERYTHING, Row, SizeUnit, named};
 use crate::keys::material;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::Attributes;
@@ -18,6 +18,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
     size_min: 8,
     size_max: 8 * SECRET_BYTES_MAX as u64,
+    approved: EVERYTHING,
+    approved_size_min: 112,
     vectors: "none can be (random by nature): the value is the random source's, which the test plays",
     generate: Some(generate),
     ..named!(CKM_GENERIC_SECRET_KEY_GEN)

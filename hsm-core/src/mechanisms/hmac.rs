@@ -5,7 +5,7 @@
 //! Rule source: PKCS#11 v2.40, 2.7 (HMAC) and the sections of the hashes; FIPS 198-1.
 
 use super::mac::{MacOperation, judge_length};
-use super::{KeyRule, Row, Signer, SizeUnit, Verifier, named, rules};
+use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, named, rules};
 use crate::limits::ATTRIBUTE_BYTES_MAX;
 use crate::object::Object;
 use crate::platform::Env;
@@ -21,6 +21,8 @@ macro_rules! plain {
             unit: SizeUnit::Bytes,
             size_min: 1,
             size_max: ATTRIBUTE_BYTES_MAX as u64,
+            approved: EVERYTHING,
+            approved_size_min: 14,
             vectors: "Wycheproof hmac_sha*",
             sign: Some(|env, params, key| sign($hash, env, params, key)),
             verify: Some(|env, params, key| verify($hash, env, params, key)),

@@ -369,13 +369,21 @@ impl Row {
     }
 }
 
-/// Finds the row and its function for a purpose.
+/// Finds the row of a mechanism and its function for a purpose (`CKF_*`), which the token's policy must allow; judges the parameter.
 ///
 /// # Errors
-/// `MechanismUnknown` when there is no such row or the row has no such function.
-pub(crate) fn column<T>(kind: u64, column: fn(&Row) -> Option<T>) -> Result<(&'static Row, T)> {
-    let row = find(kind).ok_or(Reason::MechanismUnknown(kind))?;
-    let function = column(row).ok_or(Reason::MechanismUnknown(kind))?;
+/// `MechanismUnknown` when there is no such row or the row has no such function, `MechanismNotPermitted`, `MechanismParam`.
+pub(crate) fn column<T>(
+    env: &Env<'_>,
+    mechanism: &Mechanism,
+    purpose: u64,
+    column: fn(&Row) -> Option<T>,
+) -> Result<(&'static Row, T)> {
+    let row = find(mechanism.kind).ok_or(Reason::MechanismUnknown(mechanism.kind))?;
+    let function = column(row).ok_or(Reason::MechanismUnknown(mechanism.kind))?;
+    env.policy.judge(row, purpose)?;
+    rules::judge_params(row, &mechanism.params)?;
+    env.policy.judge_params(&mechanism.params, purpose)?;
     Ok((row, function))
 }
 
@@ -387,9 +395,8 @@ fn start<T: ?Sized>(
     usage: Usage,
     which: fn(&Row) -> Option<Start<T>>,
 ) -> Result<Box<T>> {
-    let (row, start) = column(mechanism.kind, which)?;
-    rules::judge_params(row, &mechanism.params)?;
-    rules::judge_key(row, key, usage)?;
+    let (row, start) = column(env, mechanism, usage.function(), which)?;
+    rules::judge_key(env.policy, row, key, usage)?;
     start(env, &mechanism.params, key)
 }
 
@@ -433,8 +440,7 @@ pub fn start_digest(
     env: &Env<'_>,
     mechanism: &Mechanism,
 ) -> Result<(hsm_crypto::Hash, Box<dyn hsm_crypto::hash::Digest>)> {
-    let (row, hash) = column(mechanism.kind, |row| row.digest)?;
-    rules::judge_params(row, &mechanism.params)?;
+    let (_, hash) = column(env, mechanism, CKF_DIGEST, |row| row.digest)?;
     Ok((hash, (env.engine.digest)(hash)))
 }
 

@@ -5,7 +5,7 @@
 //! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 v1.5 and PSS with SHA); RFC 8017, 9.2, note 1.
 
 use super::parts::{HashedSigner, HashedVerifier};
-use super::rsa_pkcs::RSA_BITS_MIN;
+use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
 use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rsa_pss, rules};
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
@@ -23,6 +23,8 @@ macro_rules! pkcs1 {
             unit: SizeUnit::Bits,
             size_min: RSA_BITS_MIN,
             size_max: RSA_BITS_MAX,
+            approved: rules::approved_signature($hash),
+            approved_size_min: RSA_APPROVED_BITS_MIN,
             vectors: $vectors,
             sign: Some(|env, _params, key| sign_pkcs1(env, $hash, key)),
             verify: Some(|env, _params, key| verify_pkcs1(env, $hash, key)),
@@ -40,6 +42,8 @@ macro_rules! pss {
             unit: SizeUnit::Bits,
             size_min: RSA_BITS_MIN,
             size_max: RSA_BITS_MAX,
+            approved: rules::approved_signature($hash),
+            approved_size_min: RSA_APPROVED_BITS_MIN,
             vectors: "Wycheproof rsa_pss_*",
             sign: Some(|env, params, key| sign_pss(env, $hash, params, key)),
             verify: Some(|env, params, key| verify_pss(env, $hash, params, key)),

@@ -4,8 +4,8 @@
 //! engine proves a fresh pair by one signature before it is given out.
 //! Rule source: PKCS#11 v2.40, 2.1.4; FIPS 186-5, A.1.
 
-use super::rsa_pkcs::RSA_BITS_MIN;
-use super::{PairMaterial, Row, SizeUnit, named};
+use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
+use super::{EVERYTHING, PairMaterial, Row, SizeUnit, named};
 use crate::attributes;
 use crate::keys::material;
 use crate::limits::{RSA_BITS_MAX, RSA_PUBLIC_EXPONENT_BITS_MAX};
@@ -22,6 +22,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
     size_max: RSA_BITS_MAX,
+    approved: EVERYTHING,
+    approved_size_min: RSA_APPROVED_BITS_MIN,
     vectors: "none can be (random by nature): the test recomputes n = p q, and the pair proves itself",
     generate_pair: Some(generate),
     ..named!(CKM_RSA_PKCS_KEY_PAIR_GEN)

@@ -5,8 +5,8 @@
 //! Rule source: PKCS#11 v2.40, 2.1.7 and 2.1.8; RFC 8017, 7.1.
 
 use super::parts::{OnePartCrypter, OneShotSize, crypt_and_wrap};
-use super::rsa_pkcs::RSA_BITS_MIN;
-use super::{Crypter, KeyRule, Row, SizeUnit, Wraps, faults, hashes, named, rules};
+use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
+use super::{Crypter, EVERYTHING, KeyRule, Row, SizeUnit, Wraps, faults, hashes, named, rules};
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
@@ -27,6 +27,8 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         unit: SizeUnit::Bits,
         size_min: RSA_BITS_MIN,
         size_max: RSA_BITS_MAX,
+        approved: EVERYTHING,
+        approved_size_min: RSA_APPROVED_BITS_MIN,
         vectors: "Wycheproof rsa_oaep_*",
         ..named!(CKM_RSA_PKCS_OAEP)
     }

@@ -14,7 +14,7 @@ use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 
-pub(super) use crate::limits::RSA_BITS_MIN;
+pub(super) use crate::limits::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
 
 pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
     encrypt,
@@ -25,6 +25,8 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         unit: SizeUnit::Bits,
         size_min: RSA_BITS_MIN,
         size_max: RSA_BITS_MAX,
+        approved: CKF_SIGN | CKF_VERIFY,
+        approved_size_min: RSA_APPROVED_BITS_MIN,
         vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption)",
         sign: Some(sign),
         verify: Some(verify),

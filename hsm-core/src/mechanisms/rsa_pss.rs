@@ -5,8 +5,8 @@
 //! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 RSA PSS); RFC 8017, 8.1.
 
 use super::parts::{OnePartSigner, OnePartVerifier};
-use super::rsa_pkcs::RSA_BITS_MIN;
-use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, hashes, named, rules};
+use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
+use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, hashes, named, rules};
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
@@ -22,6 +22,8 @@ pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
     size_max: RSA_BITS_MAX,
+    approved: EVERYTHING,
+    approved_size_min: RSA_APPROVED_BITS_MIN,
     vectors: "Wycheproof rsa_pss_* (digest made by the test)",
     sign: Some(sign),
     verify: Some(verify),

@@ -6,17 +6,18 @@
 //! application, to which the standard attaches no meaning (v2.40, 4.8): they refuse nothing.
 //! Rule source: PKCS#11 v2.40, 4.7 to 4.10 and 5.8 to 5.13.
 
-use super::{KeyRule, Row, SizeUnit};
+use super::{EVERYTHING, KeyRule, Row, SizeUnit};
 use crate::attributes::bit_length;
 use crate::attributes::curves::CurveName;
 use crate::key::Key;
 use crate::object::{Object, ValueRef};
 use crate::platform::Env;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::SymmetricKey;
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
+use hsm_crypto::{Hash, SymmetricKey};
 use std::sync::Arc;
 
 /// What a key is to be used for.
@@ -45,6 +46,19 @@ impl Usage {
         }
     }
 
+    /// The flag of a mechanism that offers it.
+    pub(crate) const fn function(self) -> u64 {
+        match self {
+            Usage::Sign => CKF_SIGN,
+            Usage::Verify => CKF_VERIFY,
+            Usage::Encrypt => CKF_ENCRYPT,
+            Usage::Decrypt => CKF_DECRYPT,
+            Usage::Wrap => CKF_WRAP,
+            Usage::Unwrap => CKF_UNWRAP,
+            Usage::Derive => CKF_DERIVE,
+        }
+    }
+
     /// The class that a key of this type must have.
     const fn class(self, key_type: u64) -> u64 {
         match key_type {
@@ -54,6 +68,14 @@ impl Usage {
             },
             _ => CKO_SECRET_KEY,
         }
+    }
+}
+
+/// What an approved token does with a signature that hashes so: SHA-1 only verifies (SP 800-131A, 9).
+pub(super) const fn approved_signature(hash: Hash) -> u64 {
+    match hash {
+        Hash::Sha1 => CKF_VERIFY,
+        Hash::Sha224 | Hash::Sha256 | Hash::Sha384 | Hash::Sha512 => EVERYTHING,
     }
 }
 
@@ -82,18 +104,19 @@ pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
     (row.judge)(params)
 }
 
-/// Judges a key for a mechanism: class and type, usage, ALLOWED_MECHANISMS, size.
+/// Judges a key for a mechanism: class and type, usage, ALLOWED_MECHANISMS, size, the token's policy.
 ///
 /// # Errors
-/// `KeyTypeInconsistent`, `KeyLacksUsage`, `KeySize`.
-pub(crate) fn judge_key(row: &Row, key: &Object, usage: Usage) -> Result<()> {
+/// `KeyTypeInconsistent`, `KeyLacksUsage`, `KeySize`, `MechanismNotPermitted`.
+pub(crate) fn judge_key(policy: Policy, row: &Row, key: &Object, usage: Usage) -> Result<()> {
     let key_type = key.key_type().ok_or(Reason::KeyTypeInconsistent)?;
     let KeyRule::Types(types) = row.keys else { return Err(Reason::KeyTypeInconsistent) };
     if !types.contains(&key_type) || key.class() != usage.class(key_type) {
         return Err(Reason::KeyTypeInconsistent);
     }
     judge_usage(row, key, usage)?;
-    judge_size(row, key, key_type)
+    let size = judge_size(row, key, key_type)?;
+    policy.judge_key(row, key, size, usage.function())
 }
 
 /// Judges a further key of a derivation: a secret key of any type that may be used for it.
@@ -123,16 +146,17 @@ fn judge_usage(row: &Row, key: &Object, usage: Usage) -> Result<()> {
     Ok(())
 }
 
-fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<()> {
+/// Judges the size of a key, and returns it in the row's unit.
+fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<u64> {
     let bits = key.bits(|key| key_bits(key, key_type))?;
     let size = match row.unit {
-        SizeUnit::None => return Ok(()),
+        SizeUnit::None => return Ok(0),
         SizeUnit::Bits => bits,
         SizeUnit::Bytes => bits / 8,
     };
     // A key longer than u64 bits cannot exist; the saturated value is refused as too large.
     let size = u64::try_from(size).unwrap_or(u64::MAX);
-    if (row.size_min..=row.size_max).contains(&size) { Ok(()) } else { Err(Reason::KeySize) }
+    if (row.size_min..=row.size_max).contains(&size) { Ok(size) } else { Err(Reason::KeySize) }
 }
 
 /// The size of a key in bits: modulus, field or value.

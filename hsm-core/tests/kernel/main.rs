@@ -18,6 +18,7 @@ mod login;
 mod migration;
 mod objects;
 mod operations;
+mod policy;
 mod processes;
 mod reading;
 mod sessions;

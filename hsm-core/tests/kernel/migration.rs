@@ -15,7 +15,10 @@ const SERIAL: &[u8; 16] = b"0123456789abcdef";
 const MOVED: &[u8; 32] = b"moved                           ";
 
 fn moved(template: &Template) -> core::result::Result<Migrated, Refusal> {
-    migrate(&Env { engine: hsm_crypto::portable(), random: &OsRandom }, template)
+    migrate(
+        &Env { engine: hsm_crypto::portable(), random: &OsRandom, policy: hsm_core::policy::Policy::default() },
+        template,
+    )
 }
 
 fn object(template: &Template) -> Object {

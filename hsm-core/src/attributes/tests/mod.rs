@@ -29,7 +29,7 @@ pub(super) const USER: Actor = Actor { security_officer: false, user: true };
 pub(super) const OFFICER: Actor = Actor { security_officer: true, user: false };
 
 pub(super) fn env() -> Env<'static> {
-    Env { engine: hsm_crypto::portable(), random: &OsRandom }
+    Env { engine: hsm_crypto::portable(), random: &OsRandom, policy: crate::policy::Policy::default() }
 }
 
 /// One RSA key for all tests; smaller than a token would generate, to be quick.
