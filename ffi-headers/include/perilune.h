@@ -17,6 +17,12 @@
 #define CKK_EC_MONTGOMERY_OLD 0x80000013UL /* CKK_EC_MONTGOMERY before 3.0 gave it a number. */
 #define CKK_BIP32 0x80000014UL /* A key in a BIP32 tree. */
 
+/* Mask generation functions */
+#define CKG_MGF1_SHA3_224_OLD 0x80000006UL /* CKG_MGF1_SHA3_224 before 3.0 gave it a number. */
+#define CKG_MGF1_SHA3_256_OLD 0x80000007UL /* CKG_MGF1_SHA3_256 before 3.0 gave it a number. */
+#define CKG_MGF1_SHA3_384_OLD 0x80000008UL /* CKG_MGF1_SHA3_384 before 3.0 gave it a number. */
+#define CKG_MGF1_SHA3_512_OLD 0x80000009UL /* CKG_MGF1_SHA3_512 before 3.0 gave it a number. */
+
 /* Attributes */
 #define CKA_CCM_PRIVATE 0x80000001UL /* The key may be moved in a controlled module only. */
 #define CKA_FINGERPRINT_SHA1 0x80000002UL /* SHA-1 of the public key or the key's value. */

@@ -55,6 +55,12 @@ vendor! {
         CKK_EC_MONTGOMERY_OLD = 0x8000_0013, "CKK_EC_MONTGOMERY before 3.0 gave it a number.";
         CKK_BIP32 = 0x8000_0014, "A key in a BIP32 tree.";
     }
+    "Mask generation functions" {
+        CKG_MGF1_SHA3_224_OLD = 0x8000_0006, "CKG_MGF1_SHA3_224 before 3.0 gave it a number.";
+        CKG_MGF1_SHA3_256_OLD = 0x8000_0007, "CKG_MGF1_SHA3_256 before 3.0 gave it a number.";
+        CKG_MGF1_SHA3_384_OLD = 0x8000_0008, "CKG_MGF1_SHA3_384 before 3.0 gave it a number.";
+        CKG_MGF1_SHA3_512_OLD = 0x8000_0009, "CKG_MGF1_SHA3_512 before 3.0 gave it a number.";
+    }
     "Attributes" {
         CKA_CCM_PRIVATE = 0x8000_0001, "The key may be moved in a controlled module only.";
         CKA_FINGERPRINT_SHA1 = 0x8000_0002, "SHA-1 of the public key or the key's value.";

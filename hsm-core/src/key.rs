@@ -33,7 +33,7 @@ pub enum Key {
     XPrivate(Arc<dyn XPrivateKey>),
     /// CKK_EC_MONTGOMERY with X25519, public.
     XPublic([u8; 32]),
-    /// CKK_AES, CKK_GENERIC_SECRET, CKK_SHA*_HMAC.
+    /// CKK_AES, CKK_GENERIC_SECRET, CKK_*_HMAC.
     Secret(Box<SymmetricKey>),
 }
 

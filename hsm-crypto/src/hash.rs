@@ -17,21 +17,83 @@ pub enum Hash {
     Sha384,
     /// SHA-512, 64 bytes.
     Sha512,
+    /// SHA-512/224, 28 bytes.
+    Sha512_224,
+    /// SHA-512/256, 32 bytes.
+    Sha512_256,
+    /// SHA3-224 (FIPS 202), 28 bytes.
+    Sha3_224,
+    /// SHA3-256, 32 bytes.
+    Sha3_256,
+    /// SHA3-384, 48 bytes.
+    Sha3_384,
+    /// SHA3-512, 64 bytes.
+    Sha3_512,
+    /// SHAKE128 with the 32 bytes of output that it has as a message digest (RFC 8702, 2; FIPS 204, 5.4).
+    Shake128,
+    /// SHAKE256 with the 64 bytes of output that it has as a message digest.
+    Shake256,
+    /// BLAKE2b (RFC 7693) with 20 bytes of output.
+    Blake2b160,
+    /// BLAKE2b with 32 bytes.
+    Blake2b256,
+    /// BLAKE2b with 48 bytes.
+    Blake2b384,
+    /// BLAKE2b with 64 bytes.
+    Blake2b512,
+    /// Keccak as it was submitted to NIST, before FIPS 202 changed its padding; 28 bytes.
+    Keccak224,
+    /// Keccak with 32 bytes, the hash of Ethereum.
+    Keccak256,
+    /// Keccak with 48 bytes.
+    Keccak384,
+    /// Keccak with 64 bytes.
+    Keccak512,
+    /// MD5 (RFC 1321), 16 bytes; broken.
+    Md5,
+    /// RIPEMD-160, 20 bytes; outlived.
+    Ripemd160,
 }
 
 impl Hash {
-    /// Every hash, smallest first.
-    pub const ALL: [Hash; 5] = [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
+    /// Every hash.
+    pub const ALL: [Hash; 23] = [
+        Hash::Sha1,
+        Hash::Sha224,
+        Hash::Sha256,
+        Hash::Sha384,
+        Hash::Sha512,
+        Hash::Sha512_224,
+        Hash::Sha512_256,
+        Hash::Sha3_224,
+        Hash::Sha3_256,
+        Hash::Sha3_384,
+        Hash::Sha3_512,
+        Hash::Shake128,
+        Hash::Shake256,
+        Hash::Blake2b160,
+        Hash::Blake2b256,
+        Hash::Blake2b384,
+        Hash::Blake2b512,
+        Hash::Keccak224,
+        Hash::Keccak256,
+        Hash::Keccak384,
+        Hash::Keccak512,
+        Hash::Md5,
+        Hash::Ripemd160,
+    ];
 
     /// Length of the digest in bytes.
     #[must_use]
     pub const fn output_bytes(self) -> usize {
         match self {
-            Hash::Sha1 => 20,
-            Hash::Sha224 => 28,
-            Hash::Sha256 => 32,
-            Hash::Sha384 => 48,
-            Hash::Sha512 => 64,
+            Hash::Md5 => 16,
+            Hash::Sha1 | Hash::Ripemd160 | Hash::Blake2b160 => 20,
+            Hash::Sha224 | Hash::Sha512_224 | Hash::Sha3_224 | Hash::Keccak224 => 28,
+            Hash::Sha256 | Hash::Sha512_256 | Hash::Sha3_256 => 32,
+            Hash::Shake128 | Hash::Blake2b256 | Hash::Keccak256 => 32,
+            Hash::Sha384 | Hash::Sha3_384 | Hash::Blake2b384 | Hash::Keccak384 => 48,
+            Hash::Sha512 | Hash::Sha3_512 | Hash::Shake256 | Hash::Blake2b512 | Hash::Keccak512 => 64,
         }
     }
 
@@ -39,8 +101,15 @@ impl Hash {
     #[must_use]
     pub const fn block_bytes(self) -> usize {
         match self {
-            Hash::Sha1 | Hash::Sha224 | Hash::Sha256 => 64,
-            Hash::Sha384 | Hash::Sha512 => 128,
+            Hash::Sha1 | Hash::Sha224 | Hash::Sha256 | Hash::Md5 | Hash::Ripemd160 => 64,
+            Hash::Sha384 | Hash::Sha512 | Hash::Sha512_224 | Hash::Sha512_256 => 128,
+            Hash::Blake2b160 | Hash::Blake2b256 | Hash::Blake2b384 | Hash::Blake2b512 => 128,
+            // A sponge's block is what the capacity of twice the security leaves of 200 bytes.
+            Hash::Shake128 => 168,
+            Hash::Sha3_224 | Hash::Keccak224 => 144,
+            Hash::Sha3_256 | Hash::Keccak256 | Hash::Shake256 => 136,
+            Hash::Sha3_384 | Hash::Keccak384 => 104,
+            Hash::Sha3_512 | Hash::Keccak512 => 72,
         }
     }
 }

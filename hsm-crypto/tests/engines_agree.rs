@@ -22,6 +22,12 @@ fn pairs() -> Vec<(&'static Provider, &'static Provider)> {
     engines().into_iter().flat_map(|a| engines().into_iter().map(move |b| (a, b))).collect()
 }
 
+/// Hashes to mask with: the same one, and one of each construction.
+fn masks(hash: Hash) -> Vec<Hash> {
+    let others = [Hash::Sha1, Hash::Sha384, Hash::Sha3_512, Hash::Blake2b256];
+    [hash].into_iter().chain(others.into_iter().filter(|other| *other != hash)).collect()
+}
+
 #[test]
 fn rsa_signatures_of_one_engine_verify_in_every_other() {
     for (signer, verifier) in pairs() {
@@ -37,7 +43,7 @@ fn rsa_signatures_of_one_engine_verify_in_every_other() {
         assert_eq!(public.verify_pkcs1(&[0; 118], &[0; 128]), Err(CryptoError::InputLength));
 
         for hash in Hash::ALL {
-            for mgf_hash in Hash::ALL {
+            for mgf_hash in masks(hash) {
                 let room = 128 - hash.output_bytes() - 2;
                 for salt_bytes in [0, 1, hash.output_bytes().min(room), room] {
                     let params = PssParams { hash, mgf_hash, salt_bytes };
@@ -70,7 +76,7 @@ fn rsa_ciphertexts_of_one_engine_decrypt_in_every_other() {
         assert_eq!(public.encrypt_pkcs1(&[0; 118], &System), Err(CryptoError::InputLength));
 
         for hash in Hash::ALL {
-            for mgf_hash in Hash::ALL {
+            for mgf_hash in masks(hash) {
                 for label in [b"".as_slice(), b"label"] {
                     let params = OaepParams { hash, mgf_hash, label: label.to_vec() };
                     let Some(room) = 128_usize.checked_sub(2 * hash.output_bytes() + 2) else {

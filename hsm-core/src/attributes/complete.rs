@@ -9,6 +9,7 @@ use super::curves::{CurveName, octet_string};
 use super::tables::Table;
 use super::values::{bit_length, strip_zeros};
 use crate::key::{self, Key};
+use crate::keys::material;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::{self, Attributes, Value};
 use crate::platform::Env;
@@ -70,6 +71,9 @@ fn normalise(env: &Env<'_>, table: &Table, made: Option<&Key>, attributes: &mut 
             16 | 24 | 32 => Ok(()),
             _ => Err(Reason::KeyMaterial("an AES key has 16, 24 or 32 bytes")),
         },
+        (_, Some(key_type)) if !material::fits(key_type, of(attributes, CKA_VALUE)?.len()) => {
+            Err(Reason::KeyMaterial("no key of this type has so many bytes"))
+        }
         _ => match of(attributes, CKA_VALUE)?.len() {
             1..=SECRET_BYTES_MAX => Ok(()),
             _ => Err(Reason::KeyMaterial("a secret has 1 to 65536 bytes")),

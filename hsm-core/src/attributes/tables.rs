@@ -334,7 +334,7 @@ pub static GROUPS: [&Group; 12] = [
 ];
 
 /// Every class and key type that the token has.
-pub static TABLES: [Table; 18] = [
+pub static TABLES: [Table; 31] = [
     object(CKO_DATA, &[&STORAGE, &DATA]),
     object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
     public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
@@ -353,6 +353,19 @@ pub static TABLES: [Table; 18] = [
     secret(CKK_SHA256_HMAC, MAC),
     secret(CKK_SHA384_HMAC, MAC),
     secret(CKK_SHA512_HMAC, MAC),
+    secret(CKK_MD5_HMAC, MAC),
+    secret(CKK_RIPEMD160_HMAC, MAC),
+    secret(CKK_SHA512_224_HMAC, MAC),
+    secret(CKK_SHA512_256_HMAC, MAC),
+    secret(CKK_SHA512_T_HMAC, MAC),
+    secret(CKK_SHA3_224_HMAC, MAC),
+    secret(CKK_SHA3_256_HMAC, MAC),
+    secret(CKK_SHA3_384_HMAC, MAC),
+    secret(CKK_SHA3_512_HMAC, MAC),
+    secret(CKK_BLAKE2B_160_HMAC, MAC),
+    secret(CKK_BLAKE2B_256_HMAC, MAC),
+    secret(CKK_BLAKE2B_384_HMAC, MAC),
+    secret(CKK_BLAKE2B_512_HMAC, MAC),
 ];
 
 #[cfg(test)]

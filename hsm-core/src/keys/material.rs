@@ -20,6 +20,9 @@ use hsm_crypto::rsa::RsaPair;
 /// Length of an AES block in bytes; zero padding is shorter.
 const BLOCK_BYTES: usize = 16;
 
+/// The longest key of BLAKE2b.
+pub(crate) const BLAKE2B_KEY_BYTES_MAX: usize = 64;
+
 /// Reads a `CK_ULONG` of a template.
 ///
 /// # Errors
@@ -46,23 +49,41 @@ pub(crate) fn value_len(template: &Template) -> Result<Option<usize>> {
 
 /// Whether keys of this `CKK_*` are plain bytes.
 pub(crate) const fn is_secret_type(key_type: u64) -> bool {
-    matches!(
-        key_type,
-        CKK_AES
-            | CKK_GENERIC_SECRET
-            | CKK_HKDF
-            | CKK_SHA_1_HMAC
-            | CKK_SHA224_HMAC
-            | CKK_SHA256_HMAC
-            | CKK_SHA384_HMAC
-            | CKK_SHA512_HMAC
-    )
+    matches!(key_type, CKK_AES | CKK_GENERIC_SECRET | CKK_HKDF) || is_mac_type(key_type)
+}
+
+/// Whether keys of this `CKK_*` are made for one MAC.
+pub(crate) const fn is_mac_type(key_type: u64) -> bool {
+    is_blake2b_type(key_type)
+        || matches!(
+            key_type,
+            CKK_MD5_HMAC
+                | CKK_RIPEMD160_HMAC
+                | CKK_SHA_1_HMAC
+                | CKK_SHA224_HMAC
+                | CKK_SHA256_HMAC
+                | CKK_SHA384_HMAC
+                | CKK_SHA512_HMAC
+                | CKK_SHA512_224_HMAC
+                | CKK_SHA512_256_HMAC
+                | CKK_SHA512_T_HMAC
+                | CKK_SHA3_224_HMAC
+                | CKK_SHA3_256_HMAC
+                | CKK_SHA3_384_HMAC
+                | CKK_SHA3_512_HMAC
+        )
+}
+
+const fn is_blake2b_type(key_type: u64) -> bool {
+    matches!(key_type, CKK_BLAKE2B_160_HMAC | CKK_BLAKE2B_256_HMAC | CKK_BLAKE2B_384_HMAC | CKK_BLAKE2B_512_HMAC)
 }
 
 /// Whether a secret key of this type can have so many bytes.
 pub(crate) const fn fits(key_type: u64, bytes: usize) -> bool {
     match key_type {
         CKK_AES => matches!(bytes, 16 | 24 | 32),
+        // RFC 7693, 2.1: the key is a part of the first block, and has a byte for its length.
+        _ if is_blake2b_type(key_type) => 1 <= bytes && bytes <= BLAKE2B_KEY_BYTES_MAX,
         _ => bytes > 0,
     }
 }

@@ -52,6 +52,10 @@ pub(super) const ROWS: &[Row] = &[
     hashed!(CKM_ECDSA_SHA256, Hash::Sha256, "RFC 6979, A.2.5; Wycheproof ecdsa_*_p1363"),
     hashed!(CKM_ECDSA_SHA384, Hash::Sha384, "Wycheproof ecdsa_*_p1363"),
     hashed!(CKM_ECDSA_SHA512, Hash::Sha512, "Wycheproof ecdsa_*_p1363"),
+    hashed!(CKM_ECDSA_SHA3_224, Hash::Sha3_224, "made with OpenSSL 3.0"),
+    hashed!(CKM_ECDSA_SHA3_256, Hash::Sha3_256, "Wycheproof ecdsa_*_sha3_256"),
+    hashed!(CKM_ECDSA_SHA3_384, Hash::Sha3_384, "Wycheproof ecdsa_*_sha3_384"),
+    hashed!(CKM_ECDSA_SHA3_512, Hash::Sha3_512, "Wycheproof ecdsa_*_sha3_512"),
 ];
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {

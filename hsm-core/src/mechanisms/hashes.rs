@@ -4,6 +4,7 @@
 //! number must be is refused, not guessed (pkcs11-provider sends it when no digest was named).
 
 use crate::reason::{Reason, Result};
+use ffi_headers::vendor::*;
 use ffi_headers::*;
 use hsm_crypto::Hash;
 
@@ -18,6 +19,12 @@ pub(super) fn by_mechanism(kind: u64) -> Result<Hash> {
         CKM_SHA256 => Ok(Hash::Sha256),
         CKM_SHA384 => Ok(Hash::Sha384),
         CKM_SHA512 => Ok(Hash::Sha512),
+        CKM_SHA512_224 => Ok(Hash::Sha512_224),
+        CKM_SHA512_256 => Ok(Hash::Sha512_256),
+        CKM_SHA3_224 => Ok(Hash::Sha3_224),
+        CKM_SHA3_256 => Ok(Hash::Sha3_256),
+        CKM_SHA3_384 => Ok(Hash::Sha3_384),
+        CKM_SHA3_512 => Ok(Hash::Sha3_512),
         _ => Err(Reason::MechanismParam("hashAlg is not a hash of the token")),
     }
 }
@@ -45,6 +52,10 @@ pub(super) fn by_mgf(mgf: u64) -> Result<Hash> {
         CKG_MGF1_SHA256 => Ok(Hash::Sha256),
         CKG_MGF1_SHA384 => Ok(Hash::Sha384),
         CKG_MGF1_SHA512 => Ok(Hash::Sha512),
+        CKG_MGF1_SHA3_224 | CKG_MGF1_SHA3_224_OLD => Ok(Hash::Sha3_224),
+        CKG_MGF1_SHA3_256 | CKG_MGF1_SHA3_256_OLD => Ok(Hash::Sha3_256),
+        CKG_MGF1_SHA3_384 | CKG_MGF1_SHA3_384_OLD => Ok(Hash::Sha3_384),
+        CKG_MGF1_SHA3_512 | CKG_MGF1_SHA3_512_OLD => Ok(Hash::Sha3_512),
         _ => Err(Reason::MechanismParam("mgf is not a mask generation function of the token")),
     }
 }

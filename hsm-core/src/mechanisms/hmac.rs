@@ -2,7 +2,7 @@
 //!
 //! Keys are generic secrets of any length, and the key type of the hash. No key is too short: the
 //! strength of a key is its maker's choice (SoftHSM asks for 64 bytes with SHA-512, and clients fail).
-//! Rule source: PKCS#11 v2.40, 2.7 (HMAC) and the sections of the hashes; FIPS 198-1.
+//! Rule source: PKCS#11 v2.40, 2.7 (HMAC) and the sections of the hashes; v3.0, the sections of SHA-3; FIPS 198-1.
 
 use super::mac::{MacOperation, judge_length};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, named, rules};
@@ -22,7 +22,7 @@ macro_rules! plain {
             size_min: 1,
             size_max: ATTRIBUTE_BYTES_MAX as u64,
             approved: EVERYTHING,
-            approved_size_min: 14,
+            approved_size_min: APPROVED_KEY_BYTES_MIN,
             vectors: "Wycheproof hmac_sha*",
             sign: Some(|env, params, key| sign($hash, env, params, key)),
             verify: Some(|env, params, key| verify($hash, env, params, key)),
@@ -41,6 +41,9 @@ macro_rules! general {
     };
 }
 
+/// 112 bits of security (SP 800-131A, 10).
+const APPROVED_KEY_BYTES_MIN: u64 = 14;
+
 pub(super) const ROWS: &[Row] = &[
     plain!(CKM_SHA_1_HMAC, CKK_SHA_1_HMAC, Hash::Sha1),
     general!(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC, Hash::Sha1),
@@ -52,6 +55,18 @@ pub(super) const ROWS: &[Row] = &[
     general!(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC, Hash::Sha384),
     plain!(CKM_SHA512_HMAC, CKK_SHA512_HMAC, Hash::Sha512),
     general!(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC, Hash::Sha512),
+    plain!(CKM_SHA512_224_HMAC, CKK_SHA512_224_HMAC, Hash::Sha512_224),
+    general!(CKM_SHA512_224_HMAC_GENERAL, CKK_SHA512_224_HMAC, Hash::Sha512_224),
+    plain!(CKM_SHA512_256_HMAC, CKK_SHA512_256_HMAC, Hash::Sha512_256),
+    general!(CKM_SHA512_256_HMAC_GENERAL, CKK_SHA512_256_HMAC, Hash::Sha512_256),
+    plain!(CKM_SHA3_224_HMAC, CKK_SHA3_224_HMAC, Hash::Sha3_224),
+    general!(CKM_SHA3_224_HMAC_GENERAL, CKK_SHA3_224_HMAC, Hash::Sha3_224),
+    plain!(CKM_SHA3_256_HMAC, CKK_SHA3_256_HMAC, Hash::Sha3_256),
+    general!(CKM_SHA3_256_HMAC_GENERAL, CKK_SHA3_256_HMAC, Hash::Sha3_256),
+    plain!(CKM_SHA3_384_HMAC, CKK_SHA3_384_HMAC, Hash::Sha3_384),
+    general!(CKM_SHA3_384_HMAC_GENERAL, CKK_SHA3_384_HMAC, Hash::Sha3_384),
+    plain!(CKM_SHA3_512_HMAC, CKK_SHA3_512_HMAC, Hash::Sha3_512),
+    general!(CKM_SHA3_512_HMAC_GENERAL, CKK_SHA3_512_HMAC, Hash::Sha3_512),
 ];
 
 fn sign(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {

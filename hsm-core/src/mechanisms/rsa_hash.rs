@@ -1,8 +1,8 @@
-//! CKM_SHA*_RSA_PKCS and CKM_SHA*_RSA_PKCS_PSS: RSA signatures that hash the message, in parts.
+//! CKM_SHA*_RSA_PKCS and CKM_SHA*_RSA_PKCS_PSS, with SHA-1, SHA-2 and SHA-3: RSA signatures that hash the message, in parts.
 //!
 //! Owns: the DER `DigestInfo` of each hash. A PSS parameter that names another hash than the mechanism
 //! is refused.
-//! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 v1.5 and PSS with SHA); RFC 8017, 9.2, note 1.
+//! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 v1.5 and PSS with SHA) and v3.0, 2.1 (with SHA-3); RFC 8017, 9.2, note 1.
 
 use super::parts::{HashedSigner, HashedVerifier};
 use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
@@ -34,7 +34,7 @@ macro_rules! pkcs1 {
 }
 
 macro_rules! pss {
-    ($kind:ident, $hash:expr) => {
+    ($kind:ident, $hash:expr, $vectors:expr) => {
         Row {
             shape: ParamShape::Pss,
             judge: |params| parse_pss($hash, params).map(|_| ()),
@@ -44,7 +44,7 @@ macro_rules! pss {
             size_max: RSA_BITS_MAX,
             approved: rules::approved_signature($hash),
             approved_size_min: RSA_APPROVED_BITS_MIN,
-            vectors: "Wycheproof rsa_pss_*",
+            vectors: $vectors,
             sign: Some(|env, params, key| sign_pss(env, $hash, params, key)),
             verify: Some(|env, params, key| verify_pss(env, $hash, params, key)),
             ..named!($kind)
@@ -58,19 +58,30 @@ pub(super) const ROWS: &[Row] = &[
     pkcs1!(CKM_SHA256_RSA_PKCS, Hash::Sha256, "Wycheproof rsa_signature_*"),
     pkcs1!(CKM_SHA384_RSA_PKCS, Hash::Sha384, "Wycheproof rsa_signature_*"),
     pkcs1!(CKM_SHA512_RSA_PKCS, Hash::Sha512, "Wycheproof rsa_signature_*"),
-    pss!(CKM_SHA1_RSA_PKCS_PSS, Hash::Sha1),
-    pss!(CKM_SHA224_RSA_PKCS_PSS, Hash::Sha224),
-    pss!(CKM_SHA256_RSA_PKCS_PSS, Hash::Sha256),
-    pss!(CKM_SHA384_RSA_PKCS_PSS, Hash::Sha384),
-    pss!(CKM_SHA512_RSA_PKCS_PSS, Hash::Sha512),
+    pkcs1!(CKM_SHA3_224_RSA_PKCS, Hash::Sha3_224, "Wycheproof rsa_signature_*"),
+    pkcs1!(CKM_SHA3_256_RSA_PKCS, Hash::Sha3_256, "Wycheproof rsa_signature_*"),
+    pkcs1!(CKM_SHA3_384_RSA_PKCS, Hash::Sha3_384, "Wycheproof rsa_signature_*"),
+    pkcs1!(CKM_SHA3_512_RSA_PKCS, Hash::Sha3_512, "Wycheproof rsa_signature_*"),
+    pss!(CKM_SHA1_RSA_PKCS_PSS, Hash::Sha1, WYCHEPROOF_PSS),
+    pss!(CKM_SHA224_RSA_PKCS_PSS, Hash::Sha224, WYCHEPROOF_PSS),
+    pss!(CKM_SHA256_RSA_PKCS_PSS, Hash::Sha256, WYCHEPROOF_PSS),
+    pss!(CKM_SHA384_RSA_PKCS_PSS, Hash::Sha384, WYCHEPROOF_PSS),
+    pss!(CKM_SHA512_RSA_PKCS_PSS, Hash::Sha512, WYCHEPROOF_PSS),
+    pss!(CKM_SHA3_224_RSA_PKCS_PSS, Hash::Sha3_224, OPENSSL_PSS),
+    pss!(CKM_SHA3_256_RSA_PKCS_PSS, Hash::Sha3_256, OPENSSL_PSS),
+    pss!(CKM_SHA3_384_RSA_PKCS_PSS, Hash::Sha3_384, OPENSSL_PSS),
+    pss!(CKM_SHA3_512_RSA_PKCS_PSS, Hash::Sha3_512, OPENSSL_PSS),
 ];
+
+const WYCHEPROOF_PSS: &str = "Wycheproof rsa_pss_*";
+const OPENSSL_PSS: &str = "made with OpenSSL 3.0 (no published set has SHA-3 and MGF1)";
 
 fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer>> {
     let key = rules::rsa_private(env, key)?;
     Ok(Box::new(HashedSigner {
         bytes: key.modulus_bytes(),
         digest: (env.engine.digest)(hash),
-        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_pkcs1(&digest_info(hash, digest), env.random)),
+        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_pkcs1(&digest_info(hash, digest)?, env.random)),
     }))
 }
 
@@ -79,7 +90,7 @@ fn verify_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verif
     Ok(Box::new(HashedVerifier {
         digest: (env.engine.digest)(hash),
         verify: move |digest: &[u8], signature: &[u8]| {
-            faults::signature(key.verify_pkcs1(&digest_info(hash, digest), signature))
+            faults::signature(key.verify_pkcs1(&digest_info(hash, digest)?, signature))
         },
     }))
 }
@@ -115,26 +126,32 @@ fn parse_pss(hash: Hash, params: &Params) -> Result<PssParams> {
 }
 
 /// The DER `DigestInfo` of a digest.
-fn digest_info(hash: Hash, digest: &[u8]) -> Vec<u8> {
-    [digest_info_prefix(hash), digest].concat()
+fn digest_info(hash: Hash, digest: &[u8]) -> Result<Vec<u8>> {
+    let prefix = digest_info_prefix(hash).ok_or(Reason::Internal("a row has a hash without DigestInfo"))?;
+    Ok([prefix, digest].concat())
 }
 
 /// What stands in front of the digest in `DigestInfo`: algorithm identifier with NULL, header of the OCTET STRING.
-const fn digest_info_prefix(hash: Hash) -> &'static [u8] {
-    match hash {
+const fn digest_info_prefix(hash: Hash) -> Option<&'static [u8]> {
+    Some(match hash {
         Hash::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14],
-        Hash::Sha224 => const { &sha2_prefix(0x2d, 0x04, 28) },
-        Hash::Sha256 => const { &sha2_prefix(0x31, 0x01, 32) },
-        Hash::Sha384 => const { &sha2_prefix(0x41, 0x02, 48) },
-        Hash::Sha512 => const { &sha2_prefix(0x51, 0x03, 64) },
-    }
+        Hash::Sha224 => const { &nist_prefix(0x04, 28) },
+        Hash::Sha256 => const { &nist_prefix(0x01, 32) },
+        Hash::Sha384 => const { &nist_prefix(0x02, 48) },
+        Hash::Sha512 => const { &nist_prefix(0x03, 64) },
+        Hash::Sha3_224 => const { &nist_prefix(0x07, 28) },
+        Hash::Sha3_256 => const { &nist_prefix(0x08, 32) },
+        Hash::Sha3_384 => const { &nist_prefix(0x09, 48) },
+        Hash::Sha3_512 => const { &nist_prefix(0x0a, 64) },
+        _ => return None,
+    })
 }
 
-/// The SHA-2 hashes differ in the last arc of 2.16.840.1.101.3.4.2 and in lengths only.
-const fn sha2_prefix(length: u8, arc: u8, digest_bytes: u8) -> [u8; 19] {
+/// NIST's hashes differ in the last arc of 2.16.840.1.101.3.4.2 and in lengths only.
+const fn nist_prefix(arc: u8, digest_bytes: u8) -> [u8; 19] {
     [
         0x30,
-        length,
+        0x11 + digest_bytes,
         0x30,
         0x0d,
         0x06,

@@ -1,6 +1,6 @@
 //! CKM_RSA_PKCS_OAEP: encryption and key transport.
 //!
-//! Every SHA-1 and SHA-2 hash, any of them for the mask, any label. `source` 0 without data is taken as
+//! SHA-1, every SHA-2 and SHA-3 hash, any of them for the mask, any label. `source` 0 without data is taken as
 //! an empty label, because pkcs11-tool sends it.
 //! Rule source: PKCS#11 v2.40, 2.1.7 and 2.1.8; RFC 8017, 7.1.
 

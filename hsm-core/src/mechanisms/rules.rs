@@ -75,7 +75,12 @@ impl Usage {
 pub(super) const fn approved_signature(hash: Hash) -> u64 {
     match hash {
         Hash::Sha1 => CKF_VERIFY,
-        Hash::Sha224 | Hash::Sha256 | Hash::Sha384 | Hash::Sha512 => EVERYTHING,
+        Hash::Sha224 | Hash::Sha256 | Hash::Sha384 | Hash::Sha512 | Hash::Sha512_224 | Hash::Sha512_256 => EVERYTHING,
+        Hash::Sha3_224 | Hash::Sha3_256 | Hash::Sha3_384 | Hash::Sha3_512 => EVERYTHING,
+        Hash::Shake128 | Hash::Shake256 => EVERYTHING,
+        Hash::Blake2b160 | Hash::Blake2b256 | Hash::Blake2b384 | Hash::Blake2b512 => 0,
+        Hash::Keccak224 | Hash::Keccak256 | Hash::Keccak384 | Hash::Keccak512 => 0,
+        Hash::Md5 | Hash::Ripemd160 => 0,
     }
 }
 

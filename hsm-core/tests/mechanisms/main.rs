@@ -18,3 +18,4 @@ mod vectors_ec;
 mod vectors_hash;
 mod vectors_kdf;
 mod vectors_rsa;
+mod vectors_sha3;

@@ -24,7 +24,8 @@ pub const USER: Actor = Actor { security_officer: false, user: true };
 /// A good parameter for a row.
 pub fn sample_params(row: &Row) -> Params {
     let hash = Hash::ALL.into_iter().find(|hash| row.name.contains(&format!("{hash:?}_").to_uppercase()));
-    let (hash, mgf) = numbers(hash.unwrap_or(Hash::Sha256));
+    let rsa = matches!(row.shape, ParamShape::Pss | ParamShape::Oaep);
+    let (hash, mgf) = numbers(hash.filter(|_| rsa).unwrap_or(Hash::Sha256));
     match row.shape {
         ParamShape::None | ParamShape::OptionalIv(_) | ParamShape::OptionalEddsa => Params::None,
         ParamShape::Iv16 => Params::Iv(vec![7; 16]),

@@ -259,5 +259,13 @@ pub fn numbers(hash: Hash) -> (u64, u64) {
         Hash::Sha256 => (CKM_SHA256, CKG_MGF1_SHA256),
         Hash::Sha384 => (CKM_SHA384, CKG_MGF1_SHA384),
         Hash::Sha512 => (CKM_SHA512, CKG_MGF1_SHA512),
+        Hash::Sha3_224 => (CKM_SHA3_224, CKG_MGF1_SHA3_224),
+        Hash::Sha3_256 => (CKM_SHA3_256, CKG_MGF1_SHA3_256),
+        Hash::Sha3_384 => (CKM_SHA3_384, CKG_MGF1_SHA3_384),
+        Hash::Sha3_512 => (CKM_SHA3_512, CKG_MGF1_SHA3_512),
+        // No number is there for masks with these.
+        Hash::Sha512_224 => (CKM_SHA512_224, CKG_MGF1_SHA512),
+        Hash::Sha512_256 => (CKM_SHA512_256, CKG_MGF1_SHA512),
+        other => panic!("{other:?} is no parameter of RSA"),
     }
 }

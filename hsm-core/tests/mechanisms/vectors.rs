@@ -2,20 +2,21 @@
 //! definition) through the mechanism layer.
 
 use crate::support::{engines, env};
-use crate::{vectors_aes, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa};
+use crate::{vectors_aes, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa, vectors_sha3};
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
 
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 6] = [
+const FAMILIES: [&[(u64, Runner)]; 7] = [
     vectors_rsa::RUNNERS,
     vectors_ec::RUNNERS,
     vectors_aes::RUNNERS,
     vectors_hash::RUNNERS,
     vectors_derive::RUNNERS,
     vectors_kdf::RUNNERS,
+    vectors_sha3::RUNNERS,
 ];
 
 /// Runs a family's vectors over every engine.

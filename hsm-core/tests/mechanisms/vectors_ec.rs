@@ -69,7 +69,7 @@ fn rfc6979_key() -> Object {
     private(PrivateForm::Ec { curve: Curve::P256, scalar: hex(RFC6979_SCALAR).into(), point: None })
 }
 
-fn rfc6979(env: &Env<'_>, kind: u64, signature: &str) -> usize {
+pub fn rfc6979(env: &Env<'_>, kind: u64, signature: &str) -> usize {
     let public = public(PublicForm::Ec { curve: Curve::P256, point: rfc6979_point() });
     let mechanism = mechanism(kind, &Params::None);
     verify(env, &mechanism, &public, b"sample", &hex(signature)).unwrap();

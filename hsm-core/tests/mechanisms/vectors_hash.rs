@@ -78,12 +78,12 @@ fn digests(env: &Env<'_>, kind: u64, expect: &[&str; 3]) -> usize {
 }
 
 /// The groups with the whole tag, under a generic secret.
-fn hmac(env: &Env<'_>, kind: u64, name: TestName, tag_bytes: usize) -> usize {
+pub fn hmac(env: &Env<'_>, kind: u64, name: TestName, tag_bytes: usize) -> usize {
     macs(env, name, |tag| (tag == tag_bytes).then(|| mechanism(kind, &Params::None)), CKK_GENERIC_SECRET)
 }
 
 /// All groups, truncated tags too.
-fn hmac_general(env: &Env<'_>, kind: u64, name: TestName) -> usize {
+pub fn hmac_general(env: &Env<'_>, kind: u64, name: TestName) -> usize {
     macs(env, name, |tag| Some(mechanism(kind, &Params::MacLength(tag as u64))), CKK_GENERIC_SECRET)
 }
 

@@ -98,7 +98,7 @@ const LABS_SIGNATURE: &str = "84fd2ce734ec1da828d0f15bf49a8707c15d05948136de537a
      e322fbddc40406ea860d4e8ea2a4084aa98b9622a446756fdb740ddb3d91db76\
      70e211661bbf8709b11c08a70771422d1a12def29f0688a192aebd89e0f896f8";
 
-fn labs_key() -> (Object, Object) {
+pub fn labs_key() -> (Object, Object) {
     let parts = RsaParts {
         modulus: hex(LABS_MODULUS),
         public_exponent: vec![1, 0, 1],
@@ -170,7 +170,7 @@ fn unpadded(env: &Env<'_>) -> usize {
 
 // --- Wycheproof ---
 
-fn pkcs1(env: &Env<'_>, kind: u64, name: Pkcs1) -> usize {
+pub fn pkcs1(env: &Env<'_>, kind: u64, name: Pkcs1) -> usize {
     let mechanism = mechanism(kind, &Params::None);
     pkcs1_sets(name, |key, test| verify(env, &mechanism, key, &test.msg, &test.sig))
 }
@@ -229,7 +229,7 @@ fn pss(env: &Env<'_>, kind: u64, only: Option<Hash>) -> usize {
 }
 
 /// PSS is random: what is signed here must verify here, with salts of every kind.
-fn pss_signature_verifies(env: &Env<'_>, kind: u64, hash: Hash, hashes: bool) -> usize {
+pub fn pss_signature_verifies(env: &Env<'_>, kind: u64, hash: Hash, hashes: bool) -> usize {
     let (public, private) = (rsa_public(&RSA.modulus, &RSA.public_exponent), private(PrivateForm::Rsa(RSA.clone())));
     let data = if hashes { b"message".to_vec() } else { digest(env, hash, b"message") };
     let longest = 256 - hash.output_bytes() - 2;

@@ -5,11 +5,12 @@
 
 use crate::error::Result;
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
+use crate::portable;
 use crate::symmetric::SymmetricKey;
 use aws_lc_rs::{digest, hmac};
 use std::sync::OnceLock;
 
-/// Starts a digest.
+/// Starts a digest; the portable engine's where `aws-lc-rs` does not offer the hash.
 pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
     let algorithm = match hash {
         Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -17,14 +18,19 @@ pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
         Hash::Sha256 => &digest::SHA256,
         Hash::Sha384 => &digest::SHA384,
         Hash::Sha512 => &digest::SHA512,
+        Hash::Sha512_256 => &digest::SHA512_256,
+        Hash::Sha3_256 => &digest::SHA3_256,
+        Hash::Sha3_384 => &digest::SHA3_384,
+        Hash::Sha3_512 => &digest::SHA3_512,
+        other => return portable::hash::digest(other),
     };
     Box::new(Running { algorithm, context: None })
 }
 
-/// Keyed states, in the order of [`Hash::ALL`].
-pub(super) type PreparedHmacs = [OnceLock<Box<hmac::Key>>; Hash::ALL.len()];
+/// The keyed states of the first two hashes that a key was used with.
+pub(super) type PreparedHmacs = [OnceLock<(Hash, Box<hmac::Key>)>; 2];
 
-/// Starts an HMAC with a key of any length.
+/// Starts an HMAC with a key of any length; the portable engine's where `aws-lc-rs` does not offer the hash.
 ///
 /// # Errors
 /// None of its own.
@@ -35,10 +41,19 @@ pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         Hash::Sha256 => hmac::HMAC_SHA256,
         Hash::Sha384 => hmac::HMAC_SHA384,
         Hash::Sha512 => hmac::HMAC_SHA512,
+        other => return portable::hash::hmac(other, key),
     };
-    let prepared = key.aws_lc.hmacs[hash as usize].get_or_init(|| Box::new(hmac::Key::new(algorithm, key.expose())));
-    let context = Some(hmac::Context::with_key(prepared));
-    Ok(Box::new(Keyed { context, tag_bytes: hash.output_bytes() }))
+    let keyed = || Box::new(hmac::Key::new(algorithm, key.expose()));
+    let start = |keyed: &hmac::Key| -> Result<Box<dyn Mac>> {
+        Ok(Box::new(Keyed { context: Some(hmac::Context::with_key(keyed)), tag_bytes: hash.output_bytes() }))
+    };
+    for place in &key.aws_lc.hmacs {
+        let (prepared, state) = place.get_or_init(|| (hash, keyed()));
+        if *prepared == hash {
+            return start(state);
+        }
+    }
+    start(&keyed())
 }
 
 /// A digest; its context is made with the first byte, so that an operation never makes a second one for nothing.

@@ -9,8 +9,8 @@ use crate::hash::Hash;
 use aws_lc_sys::{
     BIGNUM, BN_GENCB, BN_GENCB_free, BN_bin2bn, BN_bn2bin, BN_free, BN_num_bytes, EC_KEY, EC_KEY_free, EC_POINT,
     EC_POINT_free, ECDSA_SIG, ECDSA_SIG_free, ERR_clear_error, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY,
-    EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, RSA,
-    RSA_free,
+    EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512,
+    EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, EVP_sha512_224, EVP_sha512_256, RSA, RSA_free,
 };
 use std::os::raw::c_int;
 use std::ptr::{self, NonNull};
@@ -136,20 +136,28 @@ pub(super) unsafe fn number_bytes(number: *const BIGNUM) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// The hash as AWS-LC's functions for RSA name it.
-pub(super) fn message_digest(hash: Hash) -> *const EVP_MD {
-    match hash {
-        // SAFETY: these five have no preconditions and return a constant.
-        Hash::Sha1 => unsafe { EVP_sha1() },
-        // SAFETY: as above.
-        Hash::Sha224 => unsafe { EVP_sha224() },
-        // SAFETY: as above.
-        Hash::Sha256 => unsafe { EVP_sha256() },
-        // SAFETY: as above.
-        Hash::Sha384 => unsafe { EVP_sha384() },
-        // SAFETY: as above.
-        Hash::Sha512 => unsafe { EVP_sha512() },
-    }
+/// A hash and the hash of the mask generation, as AWS-LC's functions for RSA name them; `None` where it lacks one of them.
+pub(super) fn message_digests(hash: Hash, mgf_hash: Hash) -> Option<(*const EVP_MD, *const EVP_MD)> {
+    Some((message_digest(hash)?, message_digest(mgf_hash)?))
+}
+
+fn message_digest(hash: Hash) -> Option<*const EVP_MD> {
+    let function = match hash {
+        Hash::Sha1 => EVP_sha1,
+        Hash::Sha224 => EVP_sha224,
+        Hash::Sha256 => EVP_sha256,
+        Hash::Sha384 => EVP_sha384,
+        Hash::Sha512 => EVP_sha512,
+        Hash::Sha512_224 => EVP_sha512_224,
+        Hash::Sha512_256 => EVP_sha512_256,
+        Hash::Sha3_224 => EVP_sha3_224,
+        Hash::Sha3_256 => EVP_sha3_256,
+        Hash::Sha3_384 => EVP_sha3_384,
+        Hash::Sha3_512 => EVP_sha3_512,
+        _ => return None,
+    };
+    // SAFETY: these functions have no preconditions and return constants.
+    Some(unsafe { function() })
 }
 
 /// The error for constructors that fail when memory is short, and for no other reason.

@@ -8,7 +8,7 @@
 //! Called from `aws_lc::PROVIDER`.
 
 use super::exit::{Drawing, generator_is_closed};
-use super::object::{NO_MEMORY, Owned, forget_errors, message_digest, number, number_bytes, succeeded};
+use super::object::{NO_MEMORY, Owned, forget_errors, message_digests, number, number_bytes, succeeded};
 use crate::error::{CryptoError, Result};
 use crate::portable::rsa::{self as portable, PKCS1_OVERHEAD_BYTES, check_block, check_generation, prove};
 use crate::portable::rsa_padding::check_pss;
@@ -18,7 +18,7 @@ use crate::rsa_parts;
 use crate::rsa_rejection;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
-    BIGNUM, BN_GENCB, BN_GENCB_new, BN_GENCB_set, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new,
+    BIGNUM, BN_GENCB, BN_GENCB_new, BN_GENCB_set, EVP_MD, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_new,
     EVP_PKEY_CTX_set_rsa_mgf1_md, EVP_PKEY_CTX_set_rsa_oaep_md, EVP_PKEY_CTX_set_rsa_padding,
     EVP_PKEY_CTX_set0_rsa_oaep_label, EVP_PKEY_decrypt, EVP_PKEY_decrypt_init, EVP_PKEY_encrypt, EVP_PKEY_encrypt_init,
     EVP_PKEY_new, EVP_PKEY_set1_RSA, OPENSSL_free, OPENSSL_memdup, RSA, RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING,
@@ -165,7 +165,8 @@ fn envelope(rsa: &Owned<RSA>) -> Result<Owned<EVP_PKEY>> {
 /// Starts an OAEP operation with `init`, which says its direction.
 fn oaep_context(
     envelope: &Owned<EVP_PKEY>,
-    params: &OaepParams,
+    label: &[u8],
+    hashes: (*const EVP_MD, *const EVP_MD),
     init: unsafe extern "C" fn(*mut EVP_PKEY_CTX) -> c_int,
 ) -> Result<Owned<EVP_PKEY_CTX>> {
     // SAFETY: the envelope is alive, and the context takes a reference of its own; null means no other engine.
@@ -174,13 +175,11 @@ fn oaep_context(
     succeeded(unsafe { init(context.as_ptr()) }, FAILED)?;
     // SAFETY: the context is alive and initialised.
     succeeded(unsafe { EVP_PKEY_CTX_set_rsa_padding(context.as_ptr(), RSA_PKCS1_OAEP_PADDING) }, FAILED)?;
-    let hash = message_digest(params.hash);
     // SAFETY: the context is alive and set to OAEP, and the hash is a constant.
-    succeeded(unsafe { EVP_PKEY_CTX_set_rsa_oaep_md(context.as_ptr(), hash) }, FAILED)?;
-    let mgf_hash = message_digest(params.mgf_hash);
+    succeeded(unsafe { EVP_PKEY_CTX_set_rsa_oaep_md(context.as_ptr(), hashes.0) }, FAILED)?;
     // SAFETY: as above.
-    succeeded(unsafe { EVP_PKEY_CTX_set_rsa_mgf1_md(context.as_ptr(), mgf_hash) }, FAILED)?;
-    set_label(&context, &params.label)?;
+    succeeded(unsafe { EVP_PKEY_CTX_set_rsa_mgf1_md(context.as_ptr(), hashes.1) }, FAILED)?;
+    set_label(&context, label)?;
     Ok(context)
 }
 
@@ -259,7 +258,8 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn sign_pss(&self, params: &PssParams, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        let Some(_drawing) = Drawing::begin() else {
+        let hashes = message_digests(params.hash, params.mgf_hash);
+        let (Some(_drawing), Some((hash, mgf_hash))) = (Drawing::begin(), hashes) else {
             return self.portable()?.sign_pss(params, digest, random);
         };
         check_pss(params, digest, rsa_parts::bit_length(&self.modulus) - 1)?;
@@ -275,8 +275,8 @@ impl RsaPrivateKey for PrivateKey {
                 out.len(),
                 digest.as_ptr(),
                 digest.len(),
-                message_digest(params.hash),
-                message_digest(params.mgf_hash),
+                hash,
+                mgf_hash,
                 params.salt_bytes as c_int,
             )
         };
@@ -291,11 +291,12 @@ impl RsaPrivateKey for PrivateKey {
     }
 
     fn decrypt_oaep(&self, params: &OaepParams, ciphertext: &[u8], random: &dyn Random) -> Result<SecretBytes> {
-        let Some(_drawing) = Drawing::begin() else {
+        let hashes = message_digests(params.hash, params.mgf_hash);
+        let (Some(_drawing), Some(hashes)) = (Drawing::begin(), hashes) else {
             return self.portable()?.decrypt_oaep(params, ciphertext, random);
         };
         check_block(ciphertext, &self.modulus)?;
-        let context = oaep_context(&self.envelope, params, EVP_PKEY_decrypt_init)?;
+        let context = oaep_context(&self.envelope, &params.label, hashes, EVP_PKEY_decrypt_init)?;
         let mut out = SecretBytes::zeroed(self.modulus.len());
         let room = out.expose_mut();
         let mut written = room.len();
@@ -388,6 +389,9 @@ impl RsaPublicKey for PublicKey {
     }
 
     fn verify_pss(&self, params: &PssParams, digest: &[u8], signature: &[u8]) -> Result<()> {
+        let Some((hash, mgf_hash)) = message_digests(params.hash, params.mgf_hash) else {
+            return portable::public(&self.modulus, &self.public_exponent)?.verify_pss(params, digest, signature);
+        };
         check_pss(params, digest, rsa_parts::bit_length(&self.modulus) - 1)?;
         self.check_signature_length(signature)?;
         // SAFETY: the key is alive, both slices are readable at their lengths, the hashes are constants; the salt is
@@ -397,8 +401,8 @@ impl RsaPublicKey for PublicKey {
                 self.rsa.as_ptr(),
                 digest.as_ptr(),
                 digest.len(),
-                message_digest(params.hash),
-                message_digest(params.mgf_hash),
+                hash,
+                mgf_hash,
                 params.salt_bytes as c_int,
                 signature.as_ptr(),
                 signature.len(),
@@ -433,13 +437,14 @@ impl RsaPublicKey for PublicKey {
     }
 
     fn encrypt_oaep(&self, params: &OaepParams, plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        let Some(_drawing) = Drawing::begin() else {
+        let hashes = message_digests(params.hash, params.mgf_hash);
+        let (Some(_drawing), Some(hashes)) = (Drawing::begin(), hashes) else {
             return portable::public(&self.modulus, &self.public_exponent)?.encrypt_oaep(params, plaintext, random);
         };
         if plaintext.len() + 2 * params.hash.output_bytes() + 2 > self.modulus.len() {
             return Err(CryptoError::InputLength);
         }
-        let context = oaep_context(&self.envelope, params, EVP_PKEY_encrypt_init)?;
+        let context = oaep_context(&self.envelope, &params.label, hashes, EVP_PKEY_encrypt_init)?;
         let mut out = vec![0; self.modulus.len()];
         let mut written = out.len();
         // SAFETY: the context is alive and initialised for encryption, `out` is writable at the length given in `written`,

@@ -11,6 +11,7 @@ pub(crate) mod key_wrap;
 pub(crate) mod random;
 pub(crate) mod rsa;
 pub(crate) mod rsa_padding;
+pub(crate) mod shake;
 
 use crate::provider::Provider;
 

@@ -8,13 +8,13 @@
 use crate::error::{CryptoError, Result};
 use crate::portable::hash::with_hash;
 use crate::portable::random::Source;
-use crate::portable::rsa_padding::{check_pss, oaep_decode, pss_encode, pss_verify};
+use crate::portable::rsa_padding::{check_pss, oaep_decode, oaep_encode, pss_encode, pss_verify};
 use crate::random::Random;
 use crate::rsa::{OaepParams, PssParams, RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::rsa_parts;
 use crate::secret::SecretBytes;
 use rsa::traits::{PublicKeyParts, SignatureScheme};
-use rsa::{BoxedUint, Oaep, Pkcs1v15Encrypt, Pkcs1v15Sign, Pss, hazmat};
+use rsa::{BoxedUint, Pkcs1v15Encrypt, Pkcs1v15Sign, Pss, hazmat};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -215,10 +215,12 @@ impl RsaPublicKey for PublicKey {
     }
 
     fn encrypt_oaep(&self, params: &OaepParams, plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        with_hash!(params.hash, D => with_hash!(params.mgf_hash, M => {
-            let scheme = Oaep::<D, M>::new_with_mgf_hash_and_label(params.label.as_slice());
-            self.key.encrypt(&mut Source(random), scheme, plaintext).map_err(translate)
-        }))
+        let mut seed = Zeroizing::new(vec![0; params.hash.output_bytes()]);
+        random.fill(&mut seed)?;
+        let encoded = oaep_encode(params, plaintext, &seed, self.modulus.len())?;
+        let number = Zeroizing::new(wide_number(&encoded, self.key.n_bits_precision())?);
+        let result = hazmat::rsa_encrypt(&self.key, &number).map_err(translate)?;
+        Ok(fixed_width(&result, self.modulus.len()))
     }
 
     fn raw(&self, block: &[u8]) -> Result<Vec<u8>> {

@@ -1,10 +1,12 @@
-//! Two paddings of RFC 8017 that the `rsa` crate does not offer in full.
+//! Paddings of RFC 8017 that the `rsa` crate does not offer in full.
 //!
 //! - EMSA-PSS with two different hashes (9.1): with one hash the crate does the work, and the tests hold both against
 //!   each other. PSS works on a digest and a salt that become public with the signature.
 //! - The decoding of EME-OAEP (7.1.2, step 3): the crate ignores the first octet, which the standard wants to be zero and
 //!   Project Wycheproof tests. Nothing here may tell which check failed (Manger's attack), so every check is made, in
-//!   constant time, and there is one answer. Encoding is the crate's.
+//!   constant time, and there is one answer.
+//! - The encoding of EME-OAEP (7.1.1, step 2): the crate wants both hashes as types, and each pair of hashes would be code of
+//!   its own.
 //!
 //! Does not know: keys; the private and public operations are the caller's.
 
@@ -14,7 +16,7 @@ use crate::portable::hash::digest;
 use crate::rsa::{OaepParams, PssParams};
 use crate::secret::SecretBytes;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The byte that ends every encoded message.
 const TRAILER: u8 = 0xBC;
@@ -91,6 +93,34 @@ pub(crate) fn pss_verify(
     wrong |= block[salt_start - 1] ^ 1;
     let expected = salted_digest(params.hash, message_digest, &block[salt_start..]);
     if wrong == 0 && bool::from(expected.ct_eq(seed)) { Ok(()) } else { Err(CryptoError::BadSignature) }
+}
+
+/// Encodes `plaintext` with `seed`, as long as the hash, into `modulus_bytes` bytes.
+///
+/// # Errors
+/// `InputLength` when the plaintext does not fit.
+pub(crate) fn oaep_encode(
+    params: &OaepParams,
+    plaintext: &[u8],
+    seed: &[u8],
+    modulus_bytes: usize,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let hash_bytes = params.hash.output_bytes();
+    if plaintext.len() + 2 * hash_bytes + 2 > modulus_bytes {
+        return Err(CryptoError::InputLength);
+    }
+    let mut encoded = Zeroizing::new(vec![0; modulus_bytes]);
+    let plaintext_start = modulus_bytes - plaintext.len();
+    encoded[plaintext_start..].copy_from_slice(plaintext);
+    encoded[plaintext_start - 1] = 1;
+    let (masked_seed, block) = encoded[1..].split_at_mut(hash_bytes);
+    let mut label = digest(params.hash);
+    label.update(&params.label);
+    block[..hash_bytes].copy_from_slice(&label.finish());
+    masked_seed.copy_from_slice(seed);
+    mask(params.mgf_hash, masked_seed, block);
+    mask(params.mgf_hash, block, masked_seed);
+    Ok(encoded)
 }
 
 /// Decodes what the private operation made of an OAEP ciphertext, working in place; `encoded` has the modulus' length.

@@ -1,6 +1,6 @@
 //! The questions and answers of the self-tests, and nothing else.
 //!
-//! From FIPS 180-4, RFC 4231, RFC 4493, SP 800-38A, the GCM specification, RFC 3394, RFC 5649, NIST's CAVS file for ECC CDH,
+//! From FIPS 180-4, NIST's examples of FIPS 202 (and of Keccak before it), RFC 7693, RFC 1321, RFC 4231, RFC 4493, SP 800-38A, the GCM specification, RFC 3394, RFC 5649, NIST's CAVS file for ECC CDH,
 //! RFC 6979, RFC 8032 and RFC 7748. The RSA key and its answers were made with OpenSSL for this file; it protects nothing.
 
 pub(super) const SHA1_ABC: [u8; 20] = hex("a9993e364706816aba3e25717850c26c9cd0d89d");
@@ -10,8 +10,34 @@ pub(super) const SHA384_ABC: [u8; 48] =
     hex("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
 pub(super) const SHA512_ABC: [u8; 64] = hex("ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
      2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+pub(super) const SHA512_224_ABC: [u8; 28] = hex("4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa");
+pub(super) const SHA512_256_ABC: [u8; 32] = hex("53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23");
+pub(super) const SHA3_224_ABC: [u8; 28] = hex("e642824c3f8cf24ad09234ee7d3c766fc9a3a5168d0c94ad73b46fdf");
+pub(super) const SHA3_256_ABC: [u8; 32] = hex("3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532");
+pub(super) const SHA3_384_ABC: [u8; 48] =
+    hex("ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25");
+pub(super) const SHA3_512_ABC: [u8; 64] = hex("b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e\
+     10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0");
+pub(super) const SHAKE128_ABC: [u8; 32] = hex("5881092dd818bf5cf8a3ddb793fbcba74097d5c526a6d35f97b83351940f2cc8");
+pub(super) const SHAKE256_ABC: [u8; 64] = hex("483366601360a8771c6863080cc4114d8db44530f8f1e1ee4f94ea37e78b5739\
+     d5a15bef186a5386c75744c0527e1faa9f8726e462a12a4feb06bd8801e751e4");
+pub(super) const BLAKE2B_160_ABC: [u8; 20] = hex("384264f676f39536840523f284921cdc68b6846b");
+pub(super) const BLAKE2B_256_ABC: [u8; 32] = hex("bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+pub(super) const BLAKE2B_384_ABC: [u8; 48] =
+    hex("6f56a82c8e7ef526dfe182eb5212f7db9df1317e57815dbda46083fc30f54ee6c66ba83be64b302d7cba6ce15bb556f4");
+pub(super) const BLAKE2B_512_ABC: [u8; 64] = hex("ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1\
+     7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923");
+pub(super) const KECCAK_224_ABC: [u8; 28] = hex("c30411768506ebe1c2871b1ee2e87d38df342317300a9b97a95ec6a8");
+pub(super) const KECCAK_256_ABC: [u8; 32] = hex("4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45");
+pub(super) const KECCAK_384_ABC: [u8; 48] =
+    hex("f7df1165f033337be098e7d288ad6a2f74409d7a60b49c36642218de161b1f99f8c681e4afaf31a34db29fb763e3c28e");
+pub(super) const KECCAK_512_ABC: [u8; 64] = hex("18587dc2ea106b9a1563e32b3312421ca164c7f1f07bc922a9c83d77cea3a1e5\
+     d0c69910739025372dc14ac9642629379540c17e2a65b19d77aa511a9d00bb96");
+pub(super) const MD5_ABC: [u8; 16] = hex("900150983cd24fb0d6963f7d28e17f72");
+pub(super) const RIPEMD160_ABC: [u8; 20] = hex("8eb208f7e05d987a9b044a8e98c6b087f15a0bfc");
 
 pub(super) const HMAC_ANSWER: [u8; 32] = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+pub(super) const HMAC_SHA3_ANSWER: [u8; 32] = hex("c7d4072e788877ae3596bbb0da73b887c9171f93095b294ae857fbe2645e1ba5");
 pub(super) const CMAC_ANSWER: [u8; 16] = hex("070a16b46b4d4144f79bdd9dd04a287c");
 
 pub(super) const AES_KEY: [u8; 16] = hex("2b7e151628aed2a6abf7158809cf4f3c");

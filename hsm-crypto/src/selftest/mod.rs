@@ -21,7 +21,7 @@ use crate::symmetric::SymmetricKey;
 /// A family of algorithms that is tested together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// SHA-1 and SHA-2.
+    /// Every hash.
     Digest,
     /// HMAC and CMAC.
     Mac,
@@ -56,7 +56,7 @@ impl Family {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Family::Digest => "SHA-1 and SHA-2",
+            Family::Digest => "the hashes",
             Family::Mac => "HMAC and CMAC",
             Family::Rsa => "RSA",
             Family::Ec => "ECDSA and ECDH",
@@ -100,12 +100,30 @@ pub fn run_all(provider: &Provider) -> Result<()> {
 }
 
 fn digests(provider: &Provider) -> Result<bool> {
-    let answers: [(Hash, &[u8]); 5] = [
+    let answers: [(Hash, &[u8]); Hash::ALL.len()] = [
         (Hash::Sha1, &known::SHA1_ABC),
         (Hash::Sha224, &known::SHA224_ABC),
         (Hash::Sha256, &known::SHA256_ABC),
         (Hash::Sha384, &known::SHA384_ABC),
         (Hash::Sha512, &known::SHA512_ABC),
+        (Hash::Sha512_224, &known::SHA512_224_ABC),
+        (Hash::Sha512_256, &known::SHA512_256_ABC),
+        (Hash::Sha3_224, &known::SHA3_224_ABC),
+        (Hash::Sha3_256, &known::SHA3_256_ABC),
+        (Hash::Sha3_384, &known::SHA3_384_ABC),
+        (Hash::Sha3_512, &known::SHA3_512_ABC),
+        (Hash::Shake128, &known::SHAKE128_ABC),
+        (Hash::Shake256, &known::SHAKE256_ABC),
+        (Hash::Blake2b160, &known::BLAKE2B_160_ABC),
+        (Hash::Blake2b256, &known::BLAKE2B_256_ABC),
+        (Hash::Blake2b384, &known::BLAKE2B_384_ABC),
+        (Hash::Blake2b512, &known::BLAKE2B_512_ABC),
+        (Hash::Keccak224, &known::KECCAK_224_ABC),
+        (Hash::Keccak256, &known::KECCAK_256_ABC),
+        (Hash::Keccak384, &known::KECCAK_384_ABC),
+        (Hash::Keccak512, &known::KECCAK_512_ABC),
+        (Hash::Md5, &known::MD5_ABC),
+        (Hash::Ripemd160, &known::RIPEMD160_ABC),
     ];
     Ok(answers.into_iter().all(|(hash, answer)| {
         let mut digest = (provider.digest)(hash);
@@ -117,8 +135,11 @@ fn digests(provider: &Provider) -> Result<bool> {
 fn macs(provider: &Provider) -> Result<bool> {
     let (hmac_key, cmac_key) = (SymmetricKey::copy_of(b"Jefe"), SymmetricKey::copy_of(&known::AES_KEY));
     let hmac = || (provider.hmac)(Hash::Sha256, &hmac_key);
+    // Sponges have an HMAC of their own.
+    let hmac_sha3 = || (provider.hmac)(Hash::Sha3_256, &hmac_key);
     let cmac = || (provider.cmac)(&cmac_key);
     Ok(mac_answers(hmac, b"what do ya want for nothing?", &known::HMAC_ANSWER)?
+        && mac_answers(hmac_sha3, b"what do ya want for nothing?", &known::HMAC_SHA3_ANSWER)?
         && mac_answers(cmac, &known::AES_BLOCK, &known::CMAC_ANSWER)?)
 }
 

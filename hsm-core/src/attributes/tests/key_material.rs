@@ -254,15 +254,41 @@ fn aes_keys_have_three_sizes() {
 
 #[test]
 fn generic_secrets_have_a_byte_at_least_and_64_kib_at_most() {
-    for key_type in
-        [CKK_GENERIC_SECRET, CKK_SHA_1_HMAC, CKK_SHA224_HMAC, CKK_SHA256_HMAC, CKK_SHA384_HMAC, CKK_SHA512_HMAC]
-    {
+    for key_type in [
+        CKK_GENERIC_SECRET,
+        CKK_SHA_1_HMAC,
+        CKK_SHA224_HMAC,
+        CKK_SHA256_HMAC,
+        CKK_SHA384_HMAC,
+        CKK_SHA512_HMAC,
+        CKK_SHA512_224_HMAC,
+        CKK_SHA512_256_HMAC,
+        CKK_SHA512_T_HMAC,
+        CKK_SHA3_224_HMAC,
+        CKK_SHA3_256_HMAC,
+        CKK_SHA3_384_HMAC,
+        CKK_SHA3_512_HMAC,
+        CKK_MD5_HMAC,
+        CKK_RIPEMD160_HMAC,
+    ] {
         for (length, expected) in [
             (0, CKR_ATTRIBUTE_VALUE_INVALID),
             (1, CKR_OK),
             (1 << 16, CKR_OK),
             ((1 << 16) + 1, CKR_ATTRIBUTE_VALUE_INVALID),
         ] {
+            let template = of(CKO_SECRET_KEY, key_type).with(CKA_VALUE, &vec![1; length]);
+            assert_eq!(rv(create(&template)), expected, "{key_type:#x} {length}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_blake2b_have_a_byte_at_least_and_64_at_most() {
+    for key_type in [CKK_BLAKE2B_160_HMAC, CKK_BLAKE2B_256_HMAC, CKK_BLAKE2B_384_HMAC, CKK_BLAKE2B_512_HMAC] {
+        for (length, expected) in
+            [(0, CKR_ATTRIBUTE_VALUE_INVALID), (1, CKR_OK), (64, CKR_OK), (65, CKR_ATTRIBUTE_VALUE_INVALID)]
+        {
             let template = of(CKO_SECRET_KEY, key_type).with(CKA_VALUE, &vec![1; length]);
             assert_eq!(rv(create(&template)), expected, "{key_type:#x} {length}");
         }
