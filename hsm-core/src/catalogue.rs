@@ -10,6 +10,7 @@
 //! and before the store's; the tokens' own locks are leaves below it.
 
 use crate::config::Config;
+use crate::events::Events;
 use crate::index::{Handles, Known, News, Wanted};
 use crate::lock::{RwLock, Turn};
 use crate::object::Object;
@@ -38,6 +39,7 @@ pub struct Catalogue {
     /// Held while this process writes, and while it takes in what others wrote.
     turn: Turn,
     handles: Arc<Handles>,
+    events: Events,
 }
 
 /// Records that a transaction wrote, with the object each holds now; `None` for a deleted one.
@@ -81,6 +83,7 @@ impl Catalogue {
             seen_replaced: AtomicU64::new(0),
             turn: Turn::default(),
             handles: Arc::new(Handles::default()),
+            events: Events::default(),
         };
         let (report, partitions) = catalogue.store.view(|view| {
             let mut report = Report::new(view.generation());
@@ -91,7 +94,14 @@ impl Catalogue {
         if catalogue.write_missing_slot(platform, config, &partitions)? {
             catalogue.refresh()?;
         }
+        catalogue.events.clear();
         Ok(catalogue)
+    }
+
+    /// What has happened in the slots since the start: a token appeared, went, or was initialised anew, by whatever process.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Makes the first or the spare slot where it is missing, and takes it in.
@@ -376,9 +386,11 @@ impl Catalogue {
                 let token = Token::new(whole.partition, whole.description.clone(), self.handles.clone());
                 let token = Arc::new(token);
                 self.tokens.write().insert(slot, token.clone());
+                self.events.raise(slot);
                 token
             });
             if token.set_description(whole.description) {
+                self.events.raise(slot);
                 tracing::debug!(slot = slot.0, "the token was initialised anew");
             } else {
                 token.doubt();
@@ -408,6 +420,7 @@ impl Catalogue {
         }
         for token in vanished {
             token.vanish();
+            self.events.raise(token.slot());
         }
         if !report.gone.is_empty() {
             self.tokens.write().retain(|_, token| !report.gone.contains(&token.partition));

@@ -38,6 +38,8 @@ pub enum Home {
     Record(RecordId),
     /// In memory, as long as this session.
     Session(SessionHandle),
+    /// Nowhere: the token has it by itself. The index holds no such object.
+    BuiltIn,
 }
 
 /// An object as the index knows it.

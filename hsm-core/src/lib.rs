@@ -8,10 +8,12 @@
 pub mod access;
 mod api;
 pub mod attributes;
+mod built_in;
 mod catalogue;
 pub mod certificate;
 pub mod config;
 pub mod derivation;
+mod events;
 pub mod hsm;
 mod index;
 pub mod key;

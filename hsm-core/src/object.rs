@@ -160,6 +160,12 @@ impl Object {
         self.head.key_type
     }
 
+    /// Whether it is a key. Domain parameters have a key type, too, and are none.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.head.key_type.is_some() && self.head.class != ffi_headers::CKO_DOMAIN_PARAMETERS
+    }
+
     /// `CKA_TOKEN`.
     #[must_use]
     pub fn is_token(&self) -> bool {

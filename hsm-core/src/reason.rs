@@ -77,6 +77,10 @@ pub enum Reason {
     #[error("a token leaves the approved mode only when it is initialised anew")]
     PolicyFixed,
 
+    /// Nothing has happened in any slot.
+    #[error("nothing has happened in any slot since the last question")]
+    NoEvent,
+
     // --- sessions and roles ---
     /// No such session.
     #[error("there is no session {0}")]
@@ -90,6 +94,15 @@ pub enum Reason {
     /// The flag CKF_ASYNC_SESSION is set.
     #[error("asynchronous sessions are not supported")]
     SessionAsync,
+    /// The function goes on without its caller; C_AsyncComplete tells its outcome.
+    #[error("the function goes on by itself")]
+    Pending,
+    /// A function that goes on by itself cannot outlive its session.
+    #[error("what goes on by itself ends with its session and cannot be taken up by another")]
+    JobUnsaveable,
+    /// No function that goes on by itself has this number.
+    #[error("no function that goes on by itself has this number")]
+    JobUnknown,
     /// Too many sessions.
     #[error("too many sessions")]
     SessionCount,
@@ -186,9 +199,9 @@ pub enum Reason {
     /// The curve is not one the token has.
     #[error("the curve is not supported")]
     CurveUnknown,
-    /// Domain parameters are not supported.
-    #[error("domain parameters are not supported by this version")]
-    DomainParameters,
+    /// The token has the object by itself.
+    #[error("the token has this object by itself: it cannot be changed, copied or destroyed")]
+    BuiltIn,
     /// A stored record does not decode.
     #[error("a stored object is damaged: {0}")]
     Damaged(&'static str),
@@ -353,12 +366,16 @@ impl Reason {
             Reason::TokenChanged => CKR_DEVICE_REMOVED,
             Reason::TokenPresent { .. } => CKR_FUNCTION_REJECTED,
             Reason::SlotsFull => CKR_DEVICE_MEMORY,
+            Reason::NoEvent => CKR_NO_EVENT,
             Reason::SessionExists => CKR_SESSION_EXISTS,
             Reason::SessionUnknown(_) => CKR_SESSION_HANDLE_INVALID,
             Reason::SessionFaulted => CKR_GENERAL_ERROR,
             Reason::SessionNotSerial => CKR_SESSION_PARALLEL_NOT_SUPPORTED,
             Reason::SessionAsync => CKR_SESSION_ASYNC_NOT_SUPPORTED,
             Reason::SessionCount => CKR_SESSION_COUNT,
+            Reason::Pending => CKR_PENDING,
+            Reason::JobUnsaveable => CKR_STATE_UNSAVEABLE,
+            Reason::JobUnknown => CKR_SAVED_STATE_INVALID,
             Reason::SessionReadOnly => CKR_SESSION_READ_ONLY,
             Reason::SessionReadOnlyExists => CKR_SESSION_READ_ONLY_EXISTS,
             Reason::SessionReadWriteSoExists => CKR_SESSION_READ_WRITE_SO_EXISTS,
@@ -381,8 +398,8 @@ impl Reason {
             Reason::ActionProhibited(_) | Reason::NotDamaged | Reason::PolicyFixed | Reason::KeyNotApproved(_) => {
                 CKR_ACTION_PROHIBITED
             }
+            Reason::BuiltIn => CKR_ACTION_PROHIBITED,
             Reason::CurveUnknown => CKR_CURVE_NOT_SUPPORTED,
-            Reason::DomainParameters => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::Damaged(_) => CKR_DEVICE_ERROR,
             Reason::MechanismUnknown(_) | Reason::MechanismNotPermitted { .. } => CKR_MECHANISM_INVALID,
             Reason::MechanismParam(_) => CKR_MECHANISM_PARAM_INVALID,

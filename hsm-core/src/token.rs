@@ -7,6 +7,7 @@
 //! leaves, held for memory operations only and never across crypto or the store. What the hot path
 //! asks (the role, and how often it changed) is one atomic on a line of its own.
 
+use crate::built_in::is_built_in;
 use crate::index::{Handles, Held, Home, Index, Known, News, Wanted};
 use crate::lock::{Mutex, RwLock, RwLockWriteGuard};
 use crate::object::Object;
@@ -409,7 +410,7 @@ impl Token {
     /// Those of `handles` that are still visible, up to `most`; takes them off the front of the queue.
     pub fn still_visible(&self, handles: &mut impl Iterator<Item = ObjectHandle>, most: usize) -> Vec<ObjectHandle> {
         let index = self.index.read();
-        handles.filter(|handle| index.is_visible(*handle)).take(most).collect()
+        handles.filter(|handle| is_built_in(*handle) || index.is_visible(*handle)).take(most).collect()
     }
 
     /// Records that do not open.
@@ -466,7 +467,7 @@ impl Held {
     pub fn record(&self) -> Option<RecordId> {
         match self.home {
             Home::Record(record) => Some(record),
-            Home::Session(_) => None,
+            Home::Session(_) | Home::BuiltIn => None,
         }
     }
 }

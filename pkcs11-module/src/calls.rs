@@ -3,6 +3,8 @@
 //! Owns: the order "result pointers first, then inputs, then the work, then the results", so that a call with a
 //! missing pointer changes nothing. Does not know: which function it serves. Called only from the rows.
 
+use core::ffi::c_void;
+
 use ffi_headers::*;
 use hsm_core::*;
 use zeroize::Zeroizing;
@@ -167,6 +169,26 @@ pub fn open_session(
         work(flags & CKF_RW_SESSION != 0).map(|session| session.0)
     };
     place_result(place, "phSession is null", open)
+}
+
+/// C_WaitForSlotEvent.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn wait_for_slot_event(
+    flags: CK_FLAGS,
+    slot: Raw<'_, CK_SLOT_ID>,
+    reserved: Raw<'_, c_void>,
+    work: impl FnOnce(bool) -> Result<SlotId>,
+) -> Result<()> {
+    if !reserved.is_null() {
+        return Err(Reason::ArgumentsBad("pReserved is not null"));
+    }
+    // A flag that is not known might mean that the call must not block for ever.
+    if flags & !CKF_DONT_BLOCK != 0 {
+        return Err(Reason::ArgumentsBad("only CKF_DONT_BLOCK is a flag of this function"));
+    }
+    place_result(slot, "pSlot is null", || work(flags & CKF_DONT_BLOCK == 0).map(|slot| slot.0))
 }
 
 /// C_FindObjects.

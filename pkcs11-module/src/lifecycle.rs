@@ -86,6 +86,7 @@ pub fn finalize(reserved: Raw<'_, c_void>) -> Result<()> {
     let process = current_process().ok_or(Reason::NotInitialized)?;
     let mut changes = process.changes.lock();
     let instance = process.instance.swap(None).ok_or(Reason::NotInitialized)?;
+    instance.close();
     await_running_calls(&instance);
     changes.left.retain(|older| older.strong_count() > 0);
     if Arc::strong_count(&instance) > 1 {

@@ -196,8 +196,8 @@ symbols since 2 . 40 true {
     // Parallel functions of version 1; the standard fixes their answer.
     legacy C_GetFunctionStatus(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
     legacy C_CancelFunction(session: CK_SESSION_HANDLE) = |_| Err(Reason::FunctionNotParallel);
-    absent C_WaitForSlotEvent(flags: CK_FLAGS, slot: *mut CK_SLOT_ID, reserved: *mut c_void) =
-        "tokens are not inserted or removed";
+    module C_WaitForSlotEvent(flags: CK_FLAGS, slot: *mut CK_SLOT_ID, reserved: *mut c_void) =
+        |hsm| wait_for_slot_event(flags, slot, reserved, |block| hsm.wait_for_slot_event(block));
 }
 
 symbols since 3 . 0 true {

@@ -161,7 +161,7 @@ impl Hsm {
         unknown: fn(u64) -> Reason,
     ) -> Result<Arc<Object>> {
         match self.held(session, handle, Verb::Use) {
-            Ok(held) if held.object.key_type().is_some() => Ok(held.object),
+            Ok(held) if held.object.is_key() => Ok(held.object),
             Ok(_) | Err(Reason::ObjectUnknown(_)) => Err(unknown(handle.0)),
             Err(reason) => Err(reason),
         }
@@ -170,7 +170,7 @@ impl Hsm {
     /// As `key`, with the shorter way of `held_for_use`, for an operation that begins.
     pub(super) fn key_for_use(&self, session: &mut Session, handle: ObjectHandle) -> Result<(Arc<Object>, Standing)> {
         match self.held_for_use(session, handle) {
-            Ok((object, standing)) if object.key_type().is_some() => Ok((object, standing)),
+            Ok((object, standing)) if object.is_key() => Ok((object, standing)),
             Ok(_) | Err(Reason::ObjectUnknown(_)) => Err(Reason::KeyUnknown(handle.0)),
             Err(reason) => Err(reason),
         }

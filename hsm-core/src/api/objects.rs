@@ -5,9 +5,10 @@
 
 use crate::access::{self, Verb};
 use crate::attributes::{self, Origin};
+use crate::built_in;
 use crate::catalogue::Written;
 use crate::hsm::Hsm;
-use crate::index::Held;
+use crate::index::{Held, Home};
 use crate::object::{Attributes, Object};
 use crate::operation::Tie;
 use crate::reason::{Reason, Result};
@@ -17,7 +18,7 @@ use crate::slot::Epoch;
 use crate::template::Template;
 use crate::token::Standing;
 use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
-use ffi_headers::CKA_TOKEN;
+use ffi_headers::{CKA_CLASS, CKA_TOKEN};
 use std::sync::Arc;
 use token_store::{PartitionKey, RecordContent, RecordId, StoreError, Transaction, Visibility};
 
@@ -39,7 +40,7 @@ impl Hsm {
     /// C_CopyObject; an empty template makes a plain copy.
     ///
     /// # Errors
-    /// As `create_object`, and `ObjectUnknown`, `ActionProhibited`.
+    /// As `create_object`, and `ObjectUnknown`, `ActionProhibited`, `BuiltIn`.
     pub fn copy_object(
         &self,
         session: SessionHandle,
@@ -48,7 +49,11 @@ impl Hsm {
     ) -> Result<ObjectHandle> {
         self.with_session(session, |session| {
             self.catalogue.refresh()?;
-            let source = self.held(session, object, Verb::See)?.object;
+            let source = self.held(session, object, Verb::See)?;
+            if source.home == Home::BuiltIn {
+                return Err(Reason::BuiltIn);
+            }
+            let source = source.object;
             access::check_template(session.subject(), template)?;
             let copy = attributes::copy(&self.platform.env(session.policy()), session.actor(), &source, template)?;
             self.keep_one(session, copy)
@@ -58,7 +63,7 @@ impl Hsm {
     /// C_DestroyObject: durable before the handle disappears. Operations under way keep the key they began with.
     ///
     /// # Errors
-    /// `SessionUnknown`, `ObjectUnknown`, `SessionReadOnly`, `ActionProhibited`, the store's.
+    /// `SessionUnknown`, `ObjectUnknown`, `SessionReadOnly`, `ActionProhibited`, `BuiltIn`, the store's.
     pub fn destroy_object(&self, session: SessionHandle, object: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
             if !session.token.is_session_object(object) {
@@ -158,7 +163,7 @@ impl Hsm {
         written.map(|_| ())
     }
 
-    /// C_FindObjectsInit: the search sees the objects of this moment.
+    /// C_FindObjectsInit: the search sees the objects of this moment, and what the token has by itself where it names the class.
     ///
     /// # Errors
     /// `SessionUnknown`, `OperationActive`, the store's.
@@ -170,7 +175,10 @@ impl Hsm {
             let fits = |object: &Object| {
                 access::check(subject, object, Verb::See).is_ok() && attributes::matches(object, template)
             };
-            let found = self.catalogue.look(&session.token, |token| token.search(template, fits))?;
+            let found = match template.number(CKA_CLASS).and_then(built_in::handles) {
+                Some(handles) => handles.into_iter().filter(|handle| self.built_in(*handle).is_some_and(|object| fits(&object))).collect(),
+                None => self.catalogue.look(&session.token, |token| token.search(template, fits))?,
+            };
             let tie = if subject.sees_private() { Tie::to_login(now, false) } else { Tie::FREE };
             session.operations.start_find(found, tie);
             Ok(())
@@ -204,13 +212,22 @@ impl Hsm {
     pub(super) fn held(&self, session: &Session, handle: ObjectHandle, verb: Verb) -> Result<Held> {
         let held = self.look_up(session, handle)?;
         judge(session, handle, &held.object, verb)?;
-        Ok(held)
+        if held.home == Home::BuiltIn && verb == Verb::Change { Err(Reason::BuiltIn) } else { Ok(held) }
     }
 
     /// The object behind a handle, whatever this session may do to it.
     fn look_up(&self, session: &Session, handle: ObjectHandle) -> Result<Held> {
+        if built_in::is_built_in(handle) {
+            let object = self.built_in(handle).ok_or(Reason::ObjectUnknown(handle.0))?;
+            return Ok(Held { object: Arc::new(object), home: Home::BuiltIn });
+        }
         let found = self.catalogue.look(&session.token, |token| token.object(handle))?;
         found.ok_or(Reason::ObjectUnknown(handle.0))
+    }
+
+    /// An object that the token has by itself.
+    fn built_in(&self, handle: ObjectHandle) -> Option<Object> {
+        built_in::object(handle, &*self.platform.clock)
     }
 
     /// As `held`, to use it in an operation: asks the index only when that changed since the session's last use of it, and the

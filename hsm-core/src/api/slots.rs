@@ -18,6 +18,7 @@ use crate::types::{Info, MechanismInfo, SessionHandle, SlotId, SlotInfo, TokenIn
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use std::sync::Arc;
+use std::time::Duration;
 use token_store::{RecordId, RoleState};
 
 const MANUFACTURER: &str = "Perilune";
@@ -178,6 +179,34 @@ impl Hsm {
         })
     }
 
+    /// C_WaitForSlotEvent: the slot of an event that nobody has heard of since the start, the lowest one if there are several.
+    ///
+    /// The caller's own thread waits, and holds nothing meanwhile: events of this process wake it at once; for those of others it looks
+    /// at the generation of the store now and then, less and less often up to [`LOOK_AGAIN_MAX`].
+    ///
+    /// # Errors
+    /// `NoEvent` unless it may `block`; `NotInitialized` as soon as the HSM is out of use; the store's.
+    pub fn wait_for_slot_event(&self, block: bool) -> Result<SlotId> {
+        let events = self.catalogue.events();
+        let mut pause = LOOK_AGAIN_MIN;
+        loop {
+            self.catalogue.refresh()?;
+            if let Some(slot) = events.take()? {
+                return Ok(slot);
+            }
+            if !block {
+                return Err(Reason::NoEvent);
+            }
+            events.sleep(pause);
+            pause = (pause * 2).min(LOOK_AGAIN_MAX);
+        }
+    }
+
+    /// Takes the HSM out of use: whoever waits for a slot event leaves, and what goes on by itself keeps nothing any more.
+    pub fn close(&self) {
+        self.catalogue.events().close();
+    }
+
     /// The stored objects of a token that do not open or decode, private ones only while the user is logged in.
     ///
     /// # Errors
@@ -206,6 +235,11 @@ impl Hsm {
         if token.sessions().is_empty() { Ok(token) } else { Err(Reason::SessionExists) }
     }
 }
+
+/// How soon the first look at the store follows the one before, while a thread waits for a slot event.
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(4);
+/// How late a thread that waits for a slot event may hear of what another process did.
+const LOOK_AGAIN_MAX: Duration = Duration::from_millis(256);
 
 /// The store promises to run a transaction once; were it to try again, the role's record would be gone.
 pub(super) const RAN_TWICE: Reason = Reason::Internal("the store ran a transaction twice");

@@ -7,7 +7,7 @@
 
 use super::row::{Fill, Give, Row};
 use super::tables::{self, Table};
-use super::{Actor, Material, Origin, complete, values};
+use super::{Actor, Material, Origin, complete, plain, values};
 use crate::certificate;
 use crate::object::{Attributes, Object, Value};
 use crate::platform::Env;
@@ -51,7 +51,11 @@ pub(super) fn build(
         Origin::Create | Origin::Generate(_) | Origin::Unwrap(_) | Origin::Derive { .. } => draft.mark_origin(),
     }
     let key = match table.class {
-        CKO_DATA => None,
+        CKO_DATA | CKO_TRUST => None,
+        CKO_DOMAIN_PARAMETERS => {
+            plain::complete_domain(&mut draft.attributes, table.row(CKA_SUBPRIME_BITS).is_some())?;
+            None
+        }
         CKO_CERTIFICATE => {
             certificate::complete(env, &mut draft.attributes)?;
             None
@@ -85,8 +89,11 @@ pub(super) fn unique_id(env: &Env<'_>) -> Result<Value> {
 /// Refuses combinations of attributes that each are allowed.
 ///
 /// # Errors
-/// `TemplateInconsistent`.
+/// `TemplateInconsistent`; `TemplateIncomplete` for trust without a hash.
 pub(super) fn check_together(attributes: &Attributes) -> Result<()> {
+    if attributes.get(CKA_CLASS) == Some(&Value::Number(CKO_TRUST)) {
+        return plain::check_trust(attributes);
+    }
     let is_true = |kind| attributes.get(kind) == Some(&Value::Flag(true));
     if is_true(CKA_ALWAYS_AUTHENTICATE) && !is_true(CKA_PRIVATE) {
         let problem = "a key that asks for a login at each use must be private";
@@ -132,12 +139,12 @@ fn choose_table(origin: Origin, template: &Template, material: &Attributes) -> R
         }
     };
     let class = number(CKA_CLASS)?.ok_or(Reason::TemplateIncomplete(CKA_CLASS))?;
-    if class == CKO_DOMAIN_PARAMETERS {
-        return Err(Reason::DomainParameters);
+    if let Some(problem) = tables::unmakeable(class) {
+        return Err(Reason::AttributeValue { kind: CKA_CLASS, problem });
     }
     let made_here = match (class, origin) {
         (_, Origin::Create | Origin::Migrate) | (CKO_DATA, Origin::Derive { .. }) => true,
-        _ => class > CKO_CERTIFICATE,
+        _ => matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY | CKO_SECRET_KEY),
     };
     if !tables::has_class(class) || !made_here {
         return Err(Reason::AttributeValue { kind: CKA_CLASS, problem: "no such objects can be made here" });
@@ -226,7 +233,7 @@ impl Draft {
     fn fill_defaults(&mut self) {
         let default = |row: &Row| {
             Some(match row.fill {
-                Fill::Absent | Fill::Computed => return None,
+                Fill::Absent | Fill::Computed | Fill::Always(_) => return None,
                 Fill::Empty => Value::Bytes(SecretBytes::default()),
                 Fill::Flag(flag) => Value::Flag(flag),
                 Fill::Number(number) => Value::Number(number),
@@ -240,7 +247,8 @@ impl Draft {
 
     /// Writes down where a key comes from.
     fn mark_origin(&mut self) {
-        if self.table.key_type.is_none() {
+        if !self.table.is_key() {
+            self.mark_foreign();
             return;
         }
         let mechanism = match self.origin {
@@ -266,12 +274,20 @@ impl Draft {
         self.attributes.insert(CKA_NEVER_EXTRACTABLE, Value::Flag(never));
     }
 
+    /// Writes down of domain parameters that the token has not made them, unless another token says that it has.
+    fn mark_foreign(&mut self) {
+        if self.table.row(CKA_LOCAL).is_some() {
+            self.attributes.fill(CKA_LOCAL, || Value::Flag(false));
+        }
+    }
+
     /// Keeps what another token wrote down about where a key comes from; what it did not write down is not claimed.
     ///
     /// # Errors
     /// `TemplateInconsistent` for a mark that the key's present state contradicts.
     fn keep_origin(&mut self) -> Result<()> {
-        if self.table.key_type.is_none() {
+        if !self.table.is_key() {
+            self.mark_foreign();
             return Ok(());
         }
         self.attributes.fill(CKA_LOCAL, || Value::Flag(false));

@@ -5,7 +5,7 @@
 //! `UPDATE_GOLDEN=1` is set.
 
 use super::row::{Change, Fill, Form, Give, Row};
-use super::tables::{GROUPS, Group, TABLES, Table};
+use super::tables::{self, Group, Table};
 use crate::reason::Reason;
 use ffi_headers::names;
 
@@ -13,14 +13,14 @@ use ffi_headers::names;
 #[must_use]
 pub fn document() -> String {
     let mut out = head();
-    for group in GROUPS {
+    for group in tables::groups() {
         out += &render_group(group);
     }
     out += "## Classes and key types\n\n";
     out += "An object has the attributes of each group named. Where a template is silent, the usages in the last column are\n";
     out += "true and all other usages are false; an explicit value is taken as it is, also one that the type cannot use.\n\n";
     out += "| Class | Key type | Groups | True by default |\n|---|---|---|---|\n";
-    for table in &TABLES {
+    for table in tables::all() {
         out += &render_table(table);
     }
     out
@@ -99,6 +99,7 @@ fn fill(fill: Fill) -> String {
         Fill::KeysPrivate => "true for private and secret keys, else false".to_owned(),
         Fill::Usage => "what the type can do".to_owned(),
         Fill::Computed => "computed".to_owned(),
+        Fill::Always(number) => format!("always {number}"),
     }
 }
 
@@ -148,7 +149,10 @@ Printed from the tables in `hsm-core/src/attributes`; do not edit. `UPDATE_GOLDE
 - `CKA_EC_PARAMS` is taken as object identifier or as printable curve name. EC keys keep the identifier; Edwards and
   Montgomery keys keep the form that was given. `CKA_EC_POINT` is taken raw, compressed, or as DER OCTET STRING, which is kept.
 - `CKA_CHECK_VALUE` that is given must be right; given empty, there is none.
-- Domain parameters, and classes and key types that are not in the last table, are refused with {value}.
+- Classes and key types that are not in the last table are refused with {value}. Hardware features, mechanisms and profiles are there
+  by themselves: they are found by a search that names their class and by no other, and can be neither made, changed, copied nor
+  destroyed. There are no validation objects, because no authority has validated the token, and no keys for one-time passwords.
+- `CKA_HASH_OF_CERTIFICATE` is missing where a trust object trusts its certificate for anything.
 
 ";
 

@@ -11,6 +11,7 @@ pub(crate) mod complete;
 pub mod curves;
 mod document;
 pub mod migrate;
+mod plain;
 mod read;
 pub mod row;
 pub mod tables;

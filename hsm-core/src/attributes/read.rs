@@ -47,7 +47,7 @@ pub(super) fn fallback(table: &Table, row: &Row) -> Option<Value> {
         (Fill::Absent | Fill::Computed, _) => None,
         (Fill::Empty, _) => Some(Value::Bytes(SecretBytes::default())),
         (Fill::Flag(flag), _) => Some(Value::Flag(flag)),
-        (Fill::Number(number), _) => Some(Value::Number(number)),
+        (Fill::Number(number) | Fill::Always(number), _) => Some(Value::Number(number)),
         (Fill::KeysPrivate, _) => Some(Value::Flag(table.is_secret())),
         // A usage that was not written down is not allowed.
         (Fill::Usage, _) => Some(Value::Flag(false)),

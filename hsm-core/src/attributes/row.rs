@@ -45,6 +45,8 @@ pub enum Fill {
     Usage,
     /// It is computed.
     Computed,
+    /// It is this number for every object, and not kept.
+    Always(u64),
 }
 
 /// What the template of a new object may do with an attribute.

@@ -6,6 +6,10 @@
 //! Rule source: PKCS#11 v3.1, 4.2 to 4.10 (common attributes), 6.1 (RSA), 6.3 (EC), 6.8 (generic secret),
 //! 6.10 (AES), 6.20 and on (HMAC keys).
 
+mod objects;
+
+pub use objects::unmakeable;
+
 use super::row::{Change, Fill, Form, Give, Row, flag, label, material, origin, row, usage};
 use crate::limits::CERTIFICATE_CATEGORY_MAX;
 use ffi_headers::*;
@@ -46,6 +50,12 @@ impl Table {
         self.groups.iter().flat_map(|group| group.rows)
     }
 
+    /// Whether objects of this table are keys. Domain parameters have a key type, too, and are none.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.key_type.is_some() && self.class != CKO_DOMAIN_PARAMETERS
+    }
+
     /// Whether objects of this table are private or secret keys.
     #[must_use]
     pub fn is_secret(&self) -> bool {
@@ -53,22 +63,32 @@ impl Table {
     }
 }
 
+/// Every table.
+pub fn all() -> impl Iterator<Item = &'static Table> {
+    TABLES.iter().chain(&objects::TABLES)
+}
+
+/// Every group once, in the order of the printed document.
+pub fn groups() -> impl Iterator<Item = &'static Group> {
+    GROUPS.into_iter().chain(objects::GROUPS)
+}
+
 /// Finds the table of a class and key type.
 #[must_use]
 pub fn find(class: u64, key_type: Option<u64>) -> Option<&'static Table> {
-    TABLES.iter().find(|table| table.class == class && table.key_type == key_type)
+    all().find(|table| table.class == class && table.key_type == key_type)
 }
 
 /// Whether the token makes objects of this class.
 #[must_use]
 pub fn has_class(class: u64) -> bool {
-    TABLES.iter().any(|table| table.class == class)
+    all().any(|table| table.class == class)
 }
 
 /// The row of an attribute in whichever table of a key has it, for templates that describe keys.
 #[must_use]
 pub fn key_row(kind: u64) -> Option<&'static Row> {
-    TABLES.iter().filter(|table| table.key_type.is_some()).find_map(|table| table.row(kind))
+    TABLES.iter().filter(|table| table.is_key()).find_map(|table| table.row(kind))
 }
 
 /// The widest number.
@@ -152,6 +172,10 @@ pub static KEY: Group = Group {
         origin(CKA_LOCAL, Form::Flag),
         origin(CKA_KEY_GEN_MECHANISM, Form::Number(ANY)),
         row(CKA_ALLOWED_MECHANISMS, Form::Mechanisms),
+        row(CKA_OBJECT_VALIDATION_FLAGS, Form::Number(ANY))
+            .fill(Fill::Always(0))
+            .gives(Give::Never, Give::Never, Give::Never, Give::Never)
+            .changes(Change::Never, Change::Never),
     ],
 };
 
@@ -317,8 +341,8 @@ const EC_RAW_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_RAW_PRI
 const SECRET_GROUPS: &[&Group] = &[&STORAGE, &KEY, &SECRET];
 const MAC: &[u64] = &[CKA_SIGN, CKA_VERIFY];
 
-/// Every group once, in the order of the printed document.
-pub static GROUPS: [&Group; 12] = [
+/// The groups of keys, certificates and data.
+static GROUPS: [&Group; 12] = [
     &STORAGE,
     &DATA,
     &CERTIFICATE,
@@ -375,7 +399,7 @@ mod tests {
 
     #[test]
     fn no_object_has_an_attribute_twice() {
-        for table in &TABLES {
+        for table in all() {
             let mut seen = BTreeSet::new();
             for row in table.rows() {
                 assert!(seen.insert(row.kind), "{:#x} twice in {:#x}/{:?}", row.kind, table.class, table.key_type);
@@ -385,19 +409,19 @@ mod tests {
 
     #[test]
     fn every_attribute_has_a_name_and_every_group_is_printed() {
-        for table in &TABLES {
+        for table in all() {
             for row in table.rows() {
                 assert!(names::attribute(row.kind).is_some(), "{:#x}", row.kind);
             }
             for group in table.groups {
-                assert!(GROUPS.iter().any(|printed| core::ptr::eq(*printed, *group)), "{}", group.title);
+                assert!(groups().any(|printed| core::ptr::eq(printed, *group)), "{}", group.title);
             }
         }
     }
 
     #[test]
     fn usages_of_a_type_are_attributes_of_its_table() {
-        for table in &TABLES {
+        for table in all() {
             for usage in table.usages {
                 assert_eq!(table.row(*usage).map(|row| row.fill), Some(Fill::Usage), "{usage:#x}");
             }
@@ -407,7 +431,7 @@ mod tests {
 
     #[test]
     fn sensitive_attributes_are_never_given_to_a_copy_or_changed() {
-        for row in TABLES.iter().flat_map(Table::rows).filter(|row| row.sensitive) {
+        for row in all().flat_map(Table::rows).filter(|row| row.sensitive) {
             assert_eq!((row.copy, row.set), (Change::Never, Change::Never), "{:#x}", row.kind);
         }
     }
@@ -417,7 +441,7 @@ mod tests {
     fn exactly_the_secrets_of_each_key_type_are_sensitive() {
         let rsa: &[u64] =
             &[CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT];
-        for table in &TABLES {
+        for table in all() {
             let found: Vec<u64> = table.rows().filter(|row| row.sensitive).map(|row| row.kind).collect();
             let expected: &[u64] = match (table.class, table.key_type) {
                 (CKO_PRIVATE_KEY, Some(CKK_RSA)) => rsa,

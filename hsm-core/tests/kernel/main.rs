@@ -13,6 +13,8 @@
 
 mod backup;
 mod bench;
+mod built_in;
+mod events;
 mod keys;
 mod login;
 mod migration;

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a test talks to the person who runs it")]
 
 mod cancel;
+mod events;
 mod exits;
 mod finalise;
 mod foreign;

@@ -58,11 +58,6 @@ fn a_template_is_judged_by_the_first_rule_it_breaks() {
     }
 }
 
-#[test]
-fn domain_parameters_are_refused_by_name() {
-    let template = of(CKO_DOMAIN_PARAMETERS, CKK_DSA);
-    assert!(matches!(create(&template), Err(Reason::DomainParameters)));
-}
 
 #[test]
 fn marks_of_origin_cannot_be_given_to_any_operation() {

@@ -52,8 +52,7 @@ pub(super) fn private_materials() -> Vec<Attributes> {
 
 /// A secret key of each type, as material.
 pub(super) fn secret_materials() -> Vec<Attributes> {
-    tables::TABLES
-        .iter()
+    tables::all()
         .filter(|table| table.class == CKO_SECRET_KEY)
         .map(|table| secret_material(table.key_type.unwrap(), &[0x42; 32]))
         .collect()
