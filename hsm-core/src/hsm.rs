@@ -16,6 +16,7 @@ use crate::session::{Session, SessionTable};
 use crate::token::Token;
 use crate::types::SessionHandle;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A virtual HSM with its slots and sessions. All functions take `&self` and may be called from any thread.
 pub struct Hsm {
@@ -23,6 +24,10 @@ pub struct Hsm {
     pub(crate) config: Config,
     pub(crate) sessions: SessionTable,
     pub(crate) catalogue: Catalogue,
+    /// Whether sessions may be asynchronous.
+    pub(crate) asynchronous: bool,
+    /// Whether one ever was.
+    pub(crate) asynchronous_opened: AtomicBool,
 }
 
 impl Hsm {
@@ -34,7 +39,8 @@ impl Hsm {
         // Made here and not at the first call, where a fork could cut off the thread that makes it.
         crate::mechanisms::make_index();
         let catalogue = Catalogue::start(&platform, &config)?;
-        Ok(Self { platform, config, sessions: SessionTable::default(), catalogue })
+        let (sessions, asynchronous_opened) = (SessionTable::default(), AtomicBool::new(false));
+        Ok(Self { platform, config, sessions, catalogue, asynchronous: false, asynchronous_opened })
     }
 
     /// Waits until this process is in no transaction and holds new ones off, for the handler before a `fork`.

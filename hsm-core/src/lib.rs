@@ -16,6 +16,7 @@ pub mod derivation;
 mod events;
 pub mod hsm;
 mod index;
+mod job;
 pub mod key;
 pub mod keys;
 pub mod limits;
@@ -43,6 +44,7 @@ pub use derivation::{
 };
 pub use hsm::Hsm;
 pub use hsm_crypto::{SecretBytes, forks as engine_forks};
+pub use job::{Done, JobKind, Work};
 pub use platform::{Clock, Platform};
 pub use policy::Policy;
 pub use reason::{Reason, Result};

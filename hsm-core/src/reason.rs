@@ -92,7 +92,7 @@ pub enum Reason {
     #[error("CKF_SERIAL_SESSION is not set")]
     SessionNotSerial,
     /// The flag CKF_ASYNC_SESSION is set.
-    #[error("asynchronous sessions are not supported")]
+    #[error("asynchronous sessions need threads, which the application has not allowed")]
     SessionAsync,
     /// The function goes on without its caller; C_AsyncComplete tells its outcome.
     #[error("the function goes on by itself")]

@@ -9,6 +9,7 @@
 
 use crate::access::Subject;
 use crate::attributes::Actor;
+use crate::job::Job;
 use crate::limits::SESSIONS_MAX;
 use crate::lock::{Mutex, MutexGuard};
 use crate::operation::Operations;
@@ -34,6 +35,12 @@ pub struct Session {
     pub recent: Option<Recent>,
     /// What it has under way.
     pub operations: Operations,
+    /// Opened with CKF_ASYNC_SESSION.
+    pub asynchronous: bool,
+    /// The function that goes on without its caller, or whose outcome nobody has heard yet.
+    pub job: Option<Job>,
+    /// How many of those there were.
+    pub jobs_begun: u64,
 }
 
 impl Session {
@@ -121,6 +128,9 @@ impl SessionTable {
             faulted: false,
             recent: None,
             operations: Operations::default(),
+            asynchronous: false,
+            job: None,
+            jobs_begun: 0,
         });
         Ok(handle)
     }

@@ -64,7 +64,9 @@ pub fn begin(
 /// # Errors
 /// The work's.
 pub fn cancel(hsm: &Hsm, session: SessionHandle, flags: CK_FLAGS) -> Result<()> {
-    hsm.cancel_all(session, CANCELLED.into_iter().filter(|(flag, _)| flags & flag != 0).map(|(_, kind)| kind))
+    hsm.cancel_all(session, CANCELLED.into_iter().filter(|(flag, _)| flags & flag != 0).map(|(_, kind)| kind))?;
+    let jobs: Vec<JobKind> = JOBS.into_iter().filter(|(flag, _)| flags & flag != 0).map(|(_, kind)| kind).collect();
+    hsm.cancel_jobs(session, &jobs)
 }
 
 /// A function that makes an object.
@@ -153,20 +155,17 @@ pub fn validation_flags(
 /// C_OpenSession; `pApplication` and `Notify` are not used, as nothing is ever notified.
 ///
 /// # Errors
-/// `ArgumentsBad`, `SessionNotSerial`, `SessionAsync`, and the work's.
+/// `ArgumentsBad`, `SessionNotSerial`, and the work's.
 pub fn open_session(
     place: Raw<'_, CK_SESSION_HANDLE>,
     flags: CK_FLAGS,
-    work: impl FnOnce(bool) -> Result<SessionHandle>,
+    work: impl FnOnce(bool, bool) -> Result<SessionHandle>,
 ) -> Result<()> {
     let open = || {
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Reason::SessionNotSerial);
         }
-        if flags & CKF_ASYNC_SESSION != 0 {
-            return Err(Reason::SessionAsync);
-        }
-        work(flags & CKF_RW_SESSION != 0).map(|session| session.0)
+        work(flags & CKF_RW_SESSION != 0, flags & CKF_ASYNC_SESSION != 0).map(|session| session.0)
     };
     place_result(place, "phSession is null", open)
 }
@@ -299,6 +298,10 @@ const CANCELLED: [(CK_FLAGS, OperationKind); 6] = [
     (CKF_SIGN, OperationKind::Sign),
     (CKF_VERIFY, OperationKind::Verify),
 ];
+
+/// The functions going on by themselves that each flag of C_SessionCancel gives up.
+const JOBS: [(CK_FLAGS, JobKind); 2] =
+    [(CKF_GENERATE, JobKind::GenerateKey), (CKF_GENERATE_KEY_PAIR, JobKind::GenerateKeyPair)];
 
 /// Bytes of randomness fetched at once.
 const RANDOM_PIECE_BYTES: usize = 1 << 16;

@@ -19,6 +19,7 @@ mod functions;
 mod guard;
 mod info;
 mod interface;
+mod jobs;
 mod lifecycle;
 mod log;
 mod mechanism;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use std::{process, thread};
 
 use arc_swap::ArcSwapOption;
+use ffi_headers::CKF_LIBRARY_CANT_CREATE_OS_THREADS;
 use hsm_core::lock::Mutex;
 use hsm_core::{Hsm, Reason, Result};
 use hsm_platform::{Settings, StartError};
@@ -61,7 +62,7 @@ impl Process {
 /// # Errors
 /// `ArgumentsBad`, `AlreadyInitialized`, `Configuration`, the store's and the core's. After an error nothing is left.
 pub fn initialize(arguments: Raw<'_, c_void>) -> Result<()> {
-    check_arguments(arguments)?;
+    let threads = check_arguments(arguments)?;
     fork::register()?;
     let process = own_process();
     // Racing callers wait here, so that those who lose can go on at once with what the winner started.
@@ -71,7 +72,9 @@ pub fn initialize(arguments: Raw<'_, c_void>) -> Result<()> {
     }
     // Under the lock, for which a fork waits: it takes a lock of the standard library's.
     panics::install_hook();
-    process.instance.store(Some(Arc::new(start()?)));
+    let hsm = start()?;
+    let hsm = if threads { hsm.with_asynchronous_sessions() } else { hsm };
+    process.instance.store(Some(Arc::new(hsm)));
     Ok(())
 }
 
@@ -114,6 +117,15 @@ pub fn with_hsm(body: impl FnOnce(&Hsm) -> Result<()>) -> Result<()> {
         Some(hsm) => body(hsm),
         None => Err(Reason::NotInitialized),
     }
+}
+
+/// The instance that a running call found, for a thread that outlives the call.
+///
+/// # Errors
+/// `NotInitialized` when C_Finalize has put it out of use meanwhile.
+pub fn shared(hsm: &Hsm) -> Result<Arc<Hsm>> {
+    let instance = current_process().and_then(|process| process.instance.load_full());
+    instance.filter(|instance| ptr::eq(&raw const **instance, hsm)).ok_or(Reason::NotInitialized)
 }
 
 /// The state of this process, when there is one.
@@ -160,16 +172,16 @@ fn own_process() -> &'static Process {
     }
 }
 
-/// Judges the argument of C_Initialize.
+/// Judges the argument of C_Initialize, and says whether the library may create threads, as it does for asynchronous sessions only.
 ///
 /// All four forms are served alike. The library locks with the operating system's means always: an
 /// application that says nothing about threads may have some all the same (Python, Node), and one that
 /// brings mutex functions without CKF_OS_LOCKING_OK (strongSwan) could by the standard be refused with
 /// CKR_CANT_LOCK, but its threads are this process's threads, which native locks protect just as well.
-/// CKF_LIBRARY_CANT_CREATE_OS_THREADS (NSS, GnuTLS) is accepted: the library starts no threads.
-fn check_arguments(arguments: Raw<'_, c_void>) -> Result<()> {
+/// With CKF_LIBRARY_CANT_CREATE_OS_THREADS (NSS, GnuTLS) no session can be asynchronous; nothing else needs threads.
+fn check_arguments(arguments: Raw<'_, c_void>) -> Result<bool> {
     if arguments.is_null() {
-        return Ok(());
+        return Ok(true);
     }
     let arguments = arguments.initialize_arguments()?;
     if !arguments.pReserved.is_null() {
@@ -184,7 +196,7 @@ fn check_arguments(arguments: Raw<'_, c_void>) -> Result<()> {
     if given.contains(&true) && given.contains(&false) {
         return Err(Reason::ArgumentsBad("either all four mutex functions or none must be given"));
     }
-    Ok(())
+    Ok(arguments.flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS == 0)
 }
 
 /// Starts the instance that the configuration describes.

@@ -42,7 +42,8 @@ symbols since 2 . 40 true {
 
     // Sessions.
     slot C_OpenSession(flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session: *mut CK_SESSION_HANDLE) =
-        |hsm, slot| open_session(session, flags, |read_write| hsm.open_session(slot, read_write));
+        |hsm, slot| open_session(session, flags, |read_write, asynchronous|
+            if asynchronous { hsm.open_asynchronous_session(slot, read_write) } else { hsm.open_session(slot, read_write) });
     session C_CloseSession() = |hsm, session| hsm.close_session(session);
     slot C_CloseAllSessions() = |hsm, slot| hsm.close_all_sessions(slot);
     session C_GetSessionInfo(info: *mut CK_SESSION_INFO) =
@@ -166,14 +167,14 @@ symbols since 2 . 40 true {
     // Keys.
     session C_GenerateKey(mechanism: *mut CK_MECHANISM, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG,
         key: *mut CK_OBJECT_HANDLE) = |hsm, session| new_object(key, ||
-            hsm.generate_key(session, &mechanism::decode(mechanism)?, &template::decode(attributes, count)?));
+            jobs::generate_key(hsm, session, mechanism::decode(mechanism)?, template::decode(attributes, count)?));
     session C_GenerateKeyPair(mechanism: *mut CK_MECHANISM, public_attributes: *mut CK_ATTRIBUTE,
         public_count: CK_ULONG, private_attributes: *mut CK_ATTRIBUTE, private_count: CK_ULONG,
         public_key: *mut CK_OBJECT_HANDLE, private_key: *mut CK_OBJECT_HANDLE) = |hsm, session|
         new_pair(public_key, private_key, ||
-            hsm.generate_key_pair(session, &mechanism::decode(mechanism)?,
-                &template::decode(public_attributes, public_count)?,
-                &template::decode(private_attributes, private_count)?));
+            jobs::generate_key_pair(hsm, session, mechanism::decode(mechanism)?,
+                template::decode(public_attributes, public_count)?,
+                template::decode(private_attributes, private_count)?));
     session C_WrapKey(mechanism: *mut CK_MECHANISM, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
         wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = |hsm, session|
         output::produce(wrapped, wrapped_length, |room|
@@ -278,12 +279,12 @@ listed since 3 . 2 false {
     absent C_VerifySignatureFinal(session: CK_SESSION_HANDLE) = "verification with the signature first";
     session C_GetSessionValidationFlags(kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: *mut CK_FLAGS) =
         |hsm, session| validation_flags(hsm, session, kind, flags);
-    absent C_AsyncComplete(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, result: *mut CK_ASYNC_DATA) =
-        "asynchronous functions";
-    absent C_AsyncGetID(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, id: *mut CK_ULONG) =
-        "asynchronous functions";
-    absent C_AsyncJoin(session: CK_SESSION_HANDLE, function: *mut CK_UTF8CHAR, id: CK_ULONG, data: *mut CK_BYTE,
-        length: CK_ULONG) = "asynchronous functions";
+    session C_AsyncComplete(function: *mut CK_UTF8CHAR, result: *mut CK_ASYNC_DATA) =
+        |hsm, session| jobs::complete(hsm, session, function, result);
+    session C_AsyncGetID(function: *mut CK_UTF8CHAR, id: *mut CK_ULONG) =
+        |hsm, session| jobs::id(hsm, session, function, id);
+    session C_AsyncJoin(function: *mut CK_UTF8CHAR, id: CK_ULONG, data: *mut CK_BYTE, length: CK_ULONG) =
+        |hsm, session| jobs::join(hsm, session, function);
     absent C_WrapKeyAuthenticated(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM,
         wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE, associated: *mut CK_BYTE, associated_length: CK_ULONG,
         wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = "key wrapping with associated data";

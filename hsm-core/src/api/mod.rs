@@ -6,6 +6,7 @@
 pub mod backup;
 mod crypto;
 pub mod examine;
+mod jobs;
 mod keys;
 pub(crate) mod migration;
 mod objects;

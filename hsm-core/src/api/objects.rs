@@ -176,7 +176,10 @@ impl Hsm {
                 access::check(subject, object, Verb::See).is_ok() && attributes::matches(object, template)
             };
             let found = match template.number(CKA_CLASS).and_then(built_in::handles) {
-                Some(handles) => handles.into_iter().filter(|handle| self.built_in(*handle).is_some_and(|object| fits(&object))).collect(),
+                Some(handles) => handles
+                    .into_iter()
+                    .filter(|handle| self.built_in(*handle).is_some_and(|object| fits(&object)))
+                    .collect(),
                 None => self.catalogue.look(&session.token, |token| token.search(template, fits))?,
             };
             let tie = if subject.sees_private() { Tie::to_login(now, false) } else { Tie::FREE };

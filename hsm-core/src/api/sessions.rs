@@ -70,10 +70,11 @@ impl Hsm {
                 (None, false) => CKS_RO_PUBLIC_SESSION,
             };
             let read_write = if session.read_write { CKF_RW_SESSION } else { 0 };
+            let asynchronous = if session.asynchronous { CKF_ASYNC_SESSION } else { 0 };
             Ok(SessionInfo {
                 slot: session.token.slot(),
                 state,
-                flags: CKF_SERIAL_SESSION | read_write,
+                flags: CKF_SERIAL_SESSION | read_write | asynchronous,
                 device_error: 0,
             })
         })
@@ -261,6 +262,7 @@ impl Hsm {
         let _ = self.sessions.with_faulted(session, |session| {
             session.faulted = true;
             session.operations = crate::operation::Operations::default();
+            session.job = None;
             Ok(())
         });
     }

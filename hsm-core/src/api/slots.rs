@@ -64,12 +64,13 @@ impl Hsm {
     pub fn token_info(&self, slot: SlotId) -> Result<TokenInfo> {
         let facts = self.token(slot)?.facts();
         let protected = if self.platform.store.is_writable()? { 0 } else { CKF_WRITE_PROTECTED };
+        let asynchronous = if self.asynchronous { CKF_ASYNC_SESSION_SUPPORTED } else { 0 };
         Ok(TokenInfo {
             label: facts.description.label,
             manufacturer: MANUFACTURER.to_owned(),
             model: MODEL.to_owned(),
             serial: facts.description.serial,
-            flags: token_flags(&facts) | protected,
+            flags: token_flags(&facts) | protected | asynchronous,
             sessions_max: CK_EFFECTIVELY_INFINITE,
             sessions: facts.sessions as u64,
             rw_sessions_max: CK_EFFECTIVELY_INFINITE,

@@ -160,7 +160,8 @@ fn trust_names_a_certificate_by_its_hash_as_soon_as_it_is_trusted() {
     assert_eq!(number(&other, public, seen, CKA_TRUST_CODE_SIGNING), anchor);
     assert_eq!(number(&other, public, seen, CKA_TRUST_OCSP_SIGNING), u64::from(CKT_TRUST_UNKNOWN));
     assert_eq!(number(&other, public, seen, CKA_NAME_HASH_ALGORITHM), CKM_SHA256);
-    check(hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &trust(b"", never)), CKR_TEMPLATE_INCONSISTENT);
+    let generated = class(CKO_TRUST).with_number(CKA_VALUE_LEN, 16);
+    check(hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &generated), CKR_TEMPLATE_INCONSISTENT);
 }
 
 fn domain(key_type: u64) -> Template {

@@ -15,6 +15,7 @@ mod backup;
 mod bench;
 mod built_in;
 mod events;
+mod jobs;
 mod keys;
 mod login;
 mod migration;

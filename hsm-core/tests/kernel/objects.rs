@@ -301,7 +301,7 @@ fn logout_ends_a_search_of_the_user() {
 fn classes_that_the_token_does_not_know_are_simply_not_found() {
     let (hsm, _, session) = logged_in();
     hsm.create_object(session, &data("a", true, false)).unwrap();
-    for class in [0xce53_4350_u64, 0xce53_4351, CKO_PROFILE, u64::MAX] {
+    for class in [0xce53_4350_u64, 0xce53_4351, CKO_VALIDATION, u64::MAX] {
         assert!(found(&hsm, session, &Template::default().with_number(CKA_CLASS, class)).is_empty());
     }
 }

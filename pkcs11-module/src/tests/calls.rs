@@ -6,19 +6,22 @@ use super::*;
 use crate::memory::testing::*;
 
 #[test]
-fn a_session_is_serial_and_not_asynchronous() {
+fn a_session_is_serial_and_may_be_asynchronous() {
     let mut handle = 0;
     for (flags, expected) in [
         (0, Err(CKR_SESSION_PARALLEL_NOT_SUPPORTED)),
         (CKF_RW_SESSION, Err(CKR_SESSION_PARALLEL_NOT_SUPPORTED)),
-        (CKF_SERIAL_SESSION | CKF_ASYNC_SESSION, Err(CKR_SESSION_ASYNC_NOT_SUPPORTED)),
+        (CKF_ASYNC_SESSION, Err(CKR_SESSION_PARALLEL_NOT_SUPPORTED)),
         (CKF_SERIAL_SESSION, Ok(10)),
         (CKF_SERIAL_SESSION | CKF_RW_SESSION, Ok(11)),
+        (CKF_SERIAL_SESSION | CKF_ASYNC_SESSION, Ok(12)),
+        (CKF_SERIAL_SESSION | CKF_RW_SESSION | CKF_ASYNC_SESSION, Ok(13)),
     ] {
-        let outcome = open_session(raw(&mut handle), flags, |rw| Ok(SessionHandle(10 + u64::from(rw))));
+        let outcome =
+            open_session(raw(&mut handle), flags, |rw, own| Ok(SessionHandle(10 + u64::from(rw) + 2 * u64::from(own))));
         assert_eq!(outcome.map(|()| handle).map_err(|reason| reason.rv()), expected, "flags {flags:#x}");
     }
-    assert!(matches!(open_session(null(), 0, |_| panic!("no work")), Err(Reason::ArgumentsBad(_))));
+    assert!(matches!(open_session(null(), 0, |_, _| panic!("no work")), Err(Reason::ArgumentsBad(_))));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn judged(flags: CK_FLAGS, functions: u8, reserved: bool) -> Result<()> {
         pReserved: if reserved { (&raw mut byte).cast() } else { ptr::null_mut() },
     };
     raw_inside::<CK_C_INITIALIZE_ARGS>(&mut buffer, 1).out("arguments").unwrap().write(arguments);
-    check_arguments(raw_inside(&mut buffer, 1))
+    check_arguments(raw_inside(&mut buffer, 1)).map(drop)
 }
 
 #[test]

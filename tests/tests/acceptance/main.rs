@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test talks to the person who runs it")]
 
+mod asynchronous;
 mod cancel;
 mod events;
 mod exits;

@@ -21,9 +21,7 @@ pub fn unmakeable(class: u64) -> Option<&'static str> {
 
 /// An attribute of what the token has by itself.
 const fn fixed(kind: u64, form: Form) -> Row {
-    row(kind, form)
-        .gives(Give::Never, Give::Never, Give::Never, Give::Never)
-        .changes(Change::Never, Change::Never)
+    row(kind, form).gives(Give::Never, Give::Never, Give::Never, Give::Never).changes(Change::Never, Change::Never)
 }
 
 /// Trust in a certificate for one purpose.

@@ -58,7 +58,6 @@ fn a_template_is_judged_by_the_first_rule_it_breaks() {
     }
 }
 
-
 #[test]
 fn marks_of_origin_cannot_be_given_to_any_operation() {
     for kind in [CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_KEY_GEN_MECHANISM, CKA_UNIQUE_ID] {
