@@ -14,6 +14,7 @@
 use crate::mechanisms;
 use crate::object::{Attributes, Object, Value};
 use crate::platform::{Clock, utc_time};
+use crate::policy::Policy;
 use crate::types::ObjectHandle;
 use ffi_headers::*;
 
@@ -44,9 +45,9 @@ pub fn is_built_in(handle: ObjectHandle) -> bool {
     handle.0 >= FIRST
 }
 
-/// The handles of all objects of a class; `None` for a class of which objects are made.
+/// The handles of all objects of a class in a token of this policy; `None` for a class of which objects are made.
 #[must_use]
-pub fn handles(class: u64) -> Option<Vec<ObjectHandle>> {
+pub fn handles(class: u64, policy: Policy) -> Option<Vec<ObjectHandle>> {
     let places = match class {
         CKO_PROFILE => PROFILES.len(),
         CKO_HW_FEATURE => 1,
@@ -54,13 +55,13 @@ pub fn handles(class: u64) -> Option<Vec<ObjectHandle>> {
         _ => return None,
     };
     let handles = (0..places as u64).map(|place| ObjectHandle(FIRST | class << PLACE_BITS | place));
-    Some(handles.filter(|handle| says(*handle).is_some()).collect())
+    Some(handles.filter(|handle| says(*handle, policy).is_some()).collect())
 }
 
-/// The object behind a handle, as it is now.
+/// The object behind a handle in a token of this policy, as it is now.
 #[must_use]
-pub fn object(handle: ObjectHandle, clock: &dyn Clock) -> Option<Object> {
-    Some(match says(handle)? {
+pub fn object(handle: ObjectHandle, policy: Policy, clock: &dyn Clock) -> Option<Object> {
+    Some(match says(handle, policy)? {
         Says::Profile(profile) => Object::new(&Attributes::from([
             (CKA_CLASS, Value::Number(CKO_PROFILE)),
             (CKA_TOKEN, Value::Flag(true)),
@@ -91,16 +92,20 @@ enum Says {
     Mechanism(u64),
 }
 
-fn says(handle: ObjectHandle) -> Option<Says> {
+fn says(handle: ObjectHandle, policy: Policy) -> Option<Says> {
     let number = handle.0.checked_sub(FIRST)?;
     let place = usize::try_from(number & ((1 << PLACE_BITS) - 1)).ok()?;
     match number >> PLACE_BITS {
         CKO_PROFILE => {
             let profile = PROFILES.get(place)?;
-            profile.mechanism.is_none_or(|kind| mechanisms::find(kind).is_some()).then_some(Says::Profile(profile))
+            let has = |kind| mechanisms::find(kind).is_some_and(|row| policy.info(row).is_some());
+            profile.mechanism.is_none_or(has).then_some(Says::Profile(profile))
         }
         CKO_HW_FEATURE => (place == 0).then_some(Says::Clock),
-        CKO_MECHANISM => mechanisms::all().nth(place).map(|row| Says::Mechanism(row.kind)),
+        CKO_MECHANISM => {
+            let row = mechanisms::all().nth(place).filter(|row| policy.info(row).is_some())?;
+            Some(Says::Mechanism(row.kind))
+        }
         _ => None,
     }
 }
@@ -126,17 +131,25 @@ mod tests {
 
     const CLASSES: [u64; 3] = [CKO_PROFILE, CKO_HW_FEATURE, CKO_MECHANISM];
 
+    fn handles(class: u64) -> Option<Vec<ObjectHandle>> {
+        super::handles(class, Policy::default())
+    }
+
+    fn object(handle: ObjectHandle) -> Option<Object> {
+        super::object(handle, Policy::default(), &Noon)
+    }
+
     #[test]
     fn every_handle_means_one_object_of_its_class_and_no_made_one() {
         let mut seen = BTreeSet::new();
         for class in CLASSES {
             for handle in handles(class).unwrap() {
                 assert!(seen.insert(handle) && is_built_in(handle));
-                assert_eq!(object(handle, &Noon).unwrap().class(), class);
+                assert_eq!(object(handle).unwrap().class(), class);
             }
         }
         for handle in [0, 1, FIRST - 1, FIRST, FIRST | CKO_HW_FEATURE << PLACE_BITS | 1, u64::MAX] {
-            assert!(object(ObjectHandle(handle), &Noon).is_none(), "{handle:#x}");
+            assert!(object(ObjectHandle(handle)).is_none(), "{handle:#x}");
         }
         assert!(handles(CKO_DATA).is_none() && handles(CKO_VALIDATION).is_none());
     }
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn every_attribute_of_the_table_is_answered_and_nothing_else_is_there() {
         for handle in CLASSES.into_iter().filter_map(handles).flatten() {
-            let object = object(handle, &Noon).unwrap();
+            let object = object(handle).unwrap();
             let table = attributes::tables::find(object.class(), None).unwrap();
             for row in table.rows() {
                 assert!(matches!(attributes::answer(&object, row.kind), Answer::Bytes(_)), "{:#x}", row.kind);
@@ -155,12 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_mechanism_object_for_each_mechanism() {
-        let told: Vec<u64> = handles(CKO_MECHANISM)
-            .unwrap()
-            .into_iter()
-            .filter_map(|handle| object(handle, &Noon)?.number(CKA_MECHANISM_TYPE))
-            .collect();
-        assert_eq!(told, mechanisms::all().map(|row| row.kind).collect::<Vec<_>>());
+    fn there_is_one_mechanism_object_for_each_mechanism_of_the_token() {
+        let everything = Policy { legacy: true, ..Policy::default() };
+        for policy in [Policy::default(), Policy { approved: true, ..Policy::default() }, everything] {
+            let handles = super::handles(CKO_MECHANISM, policy).unwrap();
+            let told = |handle: &ObjectHandle| super::object(*handle, policy, &Noon)?.number(CKA_MECHANISM_TYPE);
+            let told: Vec<u64> = handles.iter().filter_map(told).collect();
+            let has = mechanisms::all().filter(|row| policy.info(row).is_some()).map(|row| row.kind);
+            assert_eq!(told, has.collect::<Vec<_>>());
+        }
     }
 }

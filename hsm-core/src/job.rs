@@ -10,6 +10,7 @@ use crate::attributes::Actor;
 use crate::keys;
 use crate::object::Object;
 use crate::platform::Env;
+use crate::policy::Policy;
 use crate::reason::Result;
 use crate::template::Template;
 use crate::types::{Mechanism, ObjectHandle, SessionHandle};
@@ -48,6 +49,8 @@ pub struct Job {
 pub struct Work {
     pub(crate) session: SessionHandle,
     pub(crate) number: u64,
+    /// What the token might do when it began.
+    pub(crate) policy: Policy,
     pub(crate) actor: Actor,
     pub(crate) mechanism: Mechanism,
     pub(crate) task: Task,

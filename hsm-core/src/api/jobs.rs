@@ -54,7 +54,7 @@ impl Hsm {
     /// `OperationActive` beside another one, and what `generate_key` answers before the key is made.
     pub fn begin_generate_key(&self, session: SessionHandle, mechanism: Mechanism, template: Template) -> Result<Work> {
         self.with_session(session, |session| {
-            known(&mechanism)?;
+            known(session.policy(), &mechanism)?;
             self.look_for_new(&[&template])?;
             access::check_key_template(session.subject(), &template)?;
             begin(session, JobKind::GenerateKey, mechanism, Task::Key(template))
@@ -73,7 +73,7 @@ impl Hsm {
         private: Template,
     ) -> Result<Work> {
         self.with_session(session, |session| {
-            known(&mechanism)?;
+            known(session.policy(), &mechanism)?;
             self.look_for_new(&[&public, &private])?;
             access::check_template(session.subject(), &public)?;
             access::check_key_template(session.subject(), &private)?;
@@ -83,7 +83,7 @@ impl Hsm {
 
     /// Runs the work to its end and leaves the outcome in the session, if that still waits for it.
     pub fn run(&self, work: &Work) {
-        let made = work.make(&self.platform.env());
+        let made = work.make(&self.platform.env(work.policy));
         // Without the session, there is nobody to tell.
         let _ = self.with_session(work.session, |session| {
             let waits = |job: &&mut Job| job.number == work.number && !self.catalogue.events().is_closed();
@@ -161,7 +161,8 @@ fn begin(session: &mut Session, kind: JobKind, mechanism: Mechanism, task: Task)
     session.jobs_begun += 1;
     let (number, login) = (session.jobs_begun, session.standing().ended);
     session.job = Some(Job { number, kind, login, outcome: None });
-    Ok(Work { session: session.handle, number, actor: session.actor(), mechanism, task })
+    let (handle, policy, actor) = (session.handle, session.policy(), session.actor());
+    Ok(Work { session: handle, number, policy, actor, mechanism, task })
 }
 
 /// Refuses unless this very function goes on by itself in the session.

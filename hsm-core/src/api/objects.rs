@@ -175,10 +175,10 @@ impl Hsm {
             let fits = |object: &Object| {
                 access::check(subject, object, Verb::See).is_ok() && attributes::matches(object, template)
             };
-            let found = match template.number(CKA_CLASS).and_then(built_in::handles) {
+            let found = match template.number(CKA_CLASS).and_then(|class| built_in::handles(class, session.policy())) {
                 Some(handles) => handles
                     .into_iter()
-                    .filter(|handle| self.built_in(*handle).is_some_and(|object| fits(&object)))
+                    .filter(|handle| self.built_in(session, *handle).is_some_and(|object| fits(&object)))
                     .collect(),
                 None => self.catalogue.look(&session.token, |token| token.search(template, fits))?,
             };
@@ -221,7 +221,7 @@ impl Hsm {
     /// The object behind a handle, whatever this session may do to it.
     fn look_up(&self, session: &Session, handle: ObjectHandle) -> Result<Held> {
         if built_in::is_built_in(handle) {
-            let object = self.built_in(handle).ok_or(Reason::ObjectUnknown(handle.0))?;
+            let object = self.built_in(session, handle).ok_or(Reason::ObjectUnknown(handle.0))?;
             return Ok(Held { object: Arc::new(object), home: Home::BuiltIn });
         }
         let found = self.catalogue.look(&session.token, |token| token.object(handle))?;
@@ -229,8 +229,8 @@ impl Hsm {
     }
 
     /// An object that the token has by itself.
-    fn built_in(&self, handle: ObjectHandle) -> Option<Object> {
-        built_in::object(handle, &*self.platform.clock)
+    fn built_in(&self, session: &Session, handle: ObjectHandle) -> Option<Object> {
+        built_in::object(handle, session.policy(), &*self.platform.clock)
     }
 
     /// As `held`, to use it in an operation: asks the index only when that changed since the session's last use of it, and the
