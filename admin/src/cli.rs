@@ -262,6 +262,8 @@ pub enum Policy {
     ///
     /// In approved mode the token has only what a module under FIPS 140-3 may do: approved mechanisms, key sizes and curves; keys come
     /// in wrapped or are made in the token. It is no validation. A token leaves the mode only by `perilune init --overwrite`.
+    /// Unless it is compatible, a sensitive key leaves only under a key that was generated in the token or marked trusted, and that does not
+    /// decrypt as well.
     Set(PolicySet),
 }
 
@@ -277,7 +279,7 @@ pub struct PolicyShow {
 
 /// Arguments of `policy set`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("value").required(true).multiple(true).args(["approved", "legacy"]))]
+#[command(group = clap::ArgGroup::new("value").required(true).multiple(true).args(["approved", "legacy", "compatible"]))]
 pub struct PolicySet {
     #[command(flatten)]
     pub token: TokenChoice,
@@ -287,6 +289,9 @@ pub struct PolicySet {
     /// Have algorithms that are broken or outlived, too
     #[arg(long, value_name = "on|off", value_parser = on_off)]
     pub legacy: Option<bool>,
+    /// Wrap and unwrap by the rules of the standard alone, which do not stop the known attacks
+    #[arg(long, value_name = "on|off", value_parser = on_off)]
+    pub compatible: Option<bool>,
     #[command(flatten)]
     pub so_pin: SoPin,
 }

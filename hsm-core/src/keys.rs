@@ -66,6 +66,7 @@ pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &O
         other => other,
     })?;
     judge_wrappable(row, wrapping, key)?;
+    env.policy.judge_wrapping(wrapping, key)?;
     wrap(env, &mechanism.params, wrapping, &material::wrappable(key)?).map_err(|reason| match reason {
         // The data is the key, so a fault in the data is one in the key.
         Reason::DataLength | Reason::DataInvalid => Reason::WrappedKeySize,
@@ -73,7 +74,7 @@ pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &O
     })
 }
 
-/// Whether this key may leave under that one. Policies that compare their strengths belong here.
+/// Whether this key may leave under that one, as the standard has it.
 fn judge_wrappable(row: &Row, wrapping: &Object, key: &Object) -> Result<()> {
     match (key.class(), row.wraps) {
         (CKO_SECRET_KEY, Wraps::SecretKeys | Wraps::SecretAndPrivateKeys)
@@ -113,6 +114,7 @@ pub fn unwrap_key(
         other => other,
     })?;
     let template = enforced(template, unwrapping, CKA_UNWRAP_TEMPLATE)?;
+    env.policy.judge_unwrapping(unwrapping, &template)?;
     let target = Target::of(row, &template)?;
     let content = unwrap(env, &mechanism.params, unwrapping, wrapped).map_err(|reason| match reason {
         Reason::EncryptedDataLength => Reason::WrappedKeyLength,

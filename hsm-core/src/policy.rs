@@ -1,13 +1,15 @@
-//! What a token may do with which algorithm: the approved mode and the legacy switch.
+//! What a token may do with which algorithm and with which key: the approved mode, the legacy switch, the key policy.
 //!
-//! Owns: the two decisions of the Security Officer, and what follows from them for mechanisms, parameters, keys and new
-//! objects. Does not know: who may decide (`api/slots`), how it is stored (`slot`). Called from the mechanism table, from
+//! Owns: the decisions of the Security Officer, and what follows from them for mechanisms, parameters, keys and new
+//! objects; the key policy itself is in `wrapping`. Does not know: who may decide (`api/slots`), how it is stored (`slot`). Called from the mechanism table, from
 //! `keys` and from the attribute tables, with the token's policy in [`crate::platform::Env`].
 //!
 //! The approved mode keeps a token to what a module under FIPS 140-3 may do. It is a value and no validation. What a mechanism may
 //! do in it are the columns `approved` and `approved_size_min` of its row; this file has what no row can say: parameters,
 //! curves, and how keys come to be.
 //! Rule source: SP 800-131A revision 2, SP 800-186, FIPS 186-5; in the manner of Luna's policies 12 and 43.
+
+mod wrapping;
 
 use crate::attributes::curves::CurveName;
 use crate::attributes::{Origin, bit_length};
@@ -25,11 +27,14 @@ pub struct Policy {
     pub approved: bool,
     /// Also what is broken or outlived and still met in the field.
     pub legacy: bool,
+    /// The wrapping rules of the standard alone, without what is here to stop the known attacks on them.
+    pub compatible: bool,
 }
 
 /// Bits of an encoded policy.
 const APPROVED: u8 = 1;
 const LEGACY: u8 = 2;
+const COMPATIBLE: u8 = 4;
 
 /// What refuses something in approved mode.
 const NOT_APPROVED: &str = "the token keeps to approved algorithms";
@@ -41,16 +46,18 @@ impl Policy {
     /// The policy as the low bits of a byte.
     #[must_use]
     pub const fn bits(self) -> u8 {
-        (if self.approved { APPROVED } else { 0 }) | (if self.legacy { LEGACY } else { 0 })
+        (if self.approved { APPROVED } else { 0 })
+            | (if self.legacy { LEGACY } else { 0 })
+            | (if self.compatible { COMPATIBLE } else { 0 })
     }
 
     /// The policy in these bits; `None` when there are others.
     #[must_use]
     pub const fn of_bits(bits: u8) -> Option<Self> {
-        if bits & !(APPROVED | LEGACY) != 0 {
+        if bits & !(APPROVED | LEGACY | COMPATIBLE) != 0 {
             return None;
         }
-        Some(Self { approved: bits & APPROVED != 0, legacy: bits & LEGACY != 0 })
+        Some(Self { approved: bits & APPROVED != 0, legacy: bits & LEGACY != 0, compatible: bits & COMPATIBLE != 0 })
     }
 
     /// Judges the step from this policy to another one.
@@ -139,6 +146,9 @@ impl Policy {
             _ => None,
         };
         let secret = matches!(number(CKA_CLASS), Some(CKO_SECRET_KEY | CKO_PRIVATE_KEY));
+        if !self.legacy && secret && matches!(number(CKA_KEY_TYPE), Some(CKK_DES | CKK_DES2 | CKK_DES3)) {
+            return Err(Reason::AttributeValue { kind: CKA_KEY_TYPE, problem: "the token has no legacy algorithms" });
+        }
         if !self.approved || !secret && !matches!(origin, Origin::Generate(_)) {
             return Ok(());
         }
@@ -202,10 +212,10 @@ mod tests {
     use super::*;
 
     const EVERY: [Policy; 4] = [
-        Policy { approved: false, legacy: false },
-        Policy { approved: false, legacy: true },
-        Policy { approved: true, legacy: false },
-        Policy { approved: true, legacy: true },
+        Policy { approved: false, legacy: false, compatible: false },
+        Policy { approved: false, legacy: true, compatible: true },
+        Policy { approved: true, legacy: false, compatible: true },
+        Policy { approved: true, legacy: true, compatible: false },
     ];
 
     #[test]
@@ -213,7 +223,7 @@ mod tests {
         for policy in EVERY {
             assert_eq!(Policy::of_bits(policy.bits()), Some(policy));
         }
-        for bits in 4..=u8::MAX {
+        for bits in 8..=u8::MAX {
             assert_eq!(Policy::of_bits(bits), None, "{bits:#x}");
         }
     }
@@ -239,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_the_approved_mode_is_for_is_there_and_what_it_forbids_is_not() {
-        let approved = Policy { approved: true, legacy: false };
+        let approved = Policy { approved: true, ..Policy::default() };
         let has = |kind, function| mechanisms::find(kind).is_some_and(|row| approved.judge(row, function).is_ok());
         for (kind, function) in [
             (CKM_SHA256_RSA_PKCS, CKF_SIGN),

@@ -171,7 +171,7 @@ mod tests {
             initialised: true,
             label: *b"signing                         ",
             epoch: [0xEE; 16],
-            policy: Policy { approved: false, legacy: true },
+            policy: Policy { approved: false, legacy: true, compatible: false },
         }
     }
 

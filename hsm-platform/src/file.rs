@@ -32,6 +32,7 @@ pub struct Said {
     pub wait_ms: Option<u32>,
     pub approved: Option<bool>,
     pub legacy: Option<bool>,
+    pub compatible: Option<bool>,
     pub log_level: Option<Level>,
     pub log_file: Option<PathBuf>,
 }
@@ -132,6 +133,7 @@ pub fn parse(text: &str, folder: &Path, home: Option<&Path>) -> Result<Said, Str
         wait_ms: number("lock.wait_ms", shape.lock.wait_ms, 0..=600_000)?,
         approved: shape.policy.approved,
         legacy: shape.policy.legacy,
+        compatible: shape.policy.compatible,
         log_level: shape.log.level,
         log_file: shape.log.file.as_ref().map(|given| place("log.file", given)).transpose()?,
     };
@@ -223,6 +225,7 @@ struct Lock {
 struct PolicyTable {
     approved: Option<bool>,
     legacy: Option<bool>,
+    compatible: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

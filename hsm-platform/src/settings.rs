@@ -118,6 +118,7 @@ impl Settings {
             policy: Policy {
                 approved: said.approved.unwrap_or(defaults.policy.approved),
                 legacy: said.legacy.unwrap_or(defaults.policy.legacy),
+                compatible: said.compatible.unwrap_or(defaults.policy.compatible),
             },
         };
         let lock_wait = said.wait_ms.map_or(DEFAULT_LOCK_WAIT, |wait_ms| Duration::from_millis(wait_ms.into()));

@@ -11,6 +11,7 @@ use super::{Actor, Material, Origin, complete, plain, values};
 use crate::certificate;
 use crate::object::{Attributes, Object, Value};
 use crate::platform::Env;
+use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Template};
 use ffi_headers::*;
@@ -45,7 +46,7 @@ pub(super) fn build(
     }
     draft.add_material(material)?;
     draft.refuse_missing()?;
-    draft.fill_defaults();
+    draft.fill_defaults(env.policy);
     match origin {
         Origin::Migrate => draft.keep_origin()?,
         Origin::Create | Origin::Generate(_) | Origin::Unwrap(_) | Origin::Derive { .. } => draft.mark_origin(),
@@ -230,7 +231,10 @@ impl Draft {
         missing.map_or(Ok(()), |row| Err(Reason::TemplateIncomplete(row.kind)))
     }
 
-    fn fill_defaults(&mut self) {
+    fn fill_defaults(&mut self, policy: Policy) {
+        let given = [CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP]
+            .map(|kind| (kind, self.attributes.get(kind) == Some(&Value::Flag(true))));
+        let given = |kind| given.contains(&(kind, true));
         let default = |row: &Row| {
             Some(match row.fill {
                 Fill::Absent | Fill::Computed | Fill::Always(_) => return None,
@@ -239,7 +243,11 @@ impl Draft {
                 Fill::Number(number) => Value::Number(number),
                 Fill::KeysPrivate => Value::Flag(self.table.is_secret()),
                 // What another token has not allowed is not allowed.
-                Fill::Usage => Value::Flag(self.origin != Origin::Migrate && self.table.usages.contains(&row.kind)),
+                Fill::Usage => Value::Flag(
+                    self.origin != Origin::Migrate
+                        && self.table.usages.contains(&row.kind)
+                        && policy.defaults_to(self.table.class, row.kind, given),
+                ),
             })
         };
         self.attributes.fill_all(self.table.rows().filter_map(|row| Some((row.kind, default(row)?))));

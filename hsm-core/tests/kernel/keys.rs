@@ -57,7 +57,8 @@ fn a_read_only_session_generates_session_keys_only() {
 #[test]
 fn wrapping_obeys_the_protocol_of_sizes_and_names_each_bad_handle() {
     let (hsm, _, session) = logged_in();
-    let wrapping = hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &aes()).unwrap();
+    let both = aes().with_flag(CKA_WRAP, true).with_flag(CKA_UNWRAP, true);
+    let wrapping = hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &both).unwrap();
     let exportable = aes().with_flag(CKA_EXTRACTABLE, true);
     let key = hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &exportable).unwrap();
     let (wrap, nobody) = (plain(CKM_AES_KEY_WRAP), ObjectHandle(999));

@@ -11,6 +11,7 @@
     reason = "all of this is test code"
 )]
 
+mod attacks;
 mod backup;
 mod bench;
 mod built_in;

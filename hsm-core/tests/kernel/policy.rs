@@ -4,7 +4,7 @@ use crate::bench::*;
 use hsm_core::template::Template;
 use hsm_core::*;
 
-const APPROVED: Policy = Policy { approved: true, legacy: false };
+const APPROVED: Policy = Policy { approved: true, legacy: false, compatible: false };
 
 /// A token in approved mode with a session of the user.
 fn approved() -> (Hsm, token_store::medium::Memory, SessionHandle) {
@@ -40,7 +40,11 @@ fn only_the_security_officer_sets_the_policy_and_only_a_new_token_leaves_the_app
     check(set(&hsm, Policy::default()), CKR_ACTION_PROHIBITED);
     set(&hsm, Policy { legacy: true, ..APPROVED }).unwrap();
     let again = start(&medium, Config::default()).unwrap();
-    assert_eq!(again.policy(SLOT).unwrap(), Policy { approved: true, legacy: true }, "it is in the store");
+    assert_eq!(
+        again.policy(SLOT).unwrap(),
+        Policy { approved: true, legacy: true, compatible: false },
+        "it is in the store"
+    );
     hsm.init_token(SLOT, &pin(SO_PIN), LABEL).unwrap();
     assert_eq!(hsm.policy(SLOT).unwrap(), Policy::default());
 }

