@@ -49,8 +49,9 @@ pub fn generate_key_pair(
     let (_, generate) = column(env, mechanism, CKF_GENERATE_KEY_PAIR, |row| row.generate_pair)?;
     let (public_material, private_material) = generate(env, &mechanism.params, public, private)?;
     let origin = Origin::Generate(mechanism.kind);
-    let public = attributes::build(env, actor, origin, public, public_material)?;
     let private = attributes::build(env, actor, origin, private, private_material)?;
+    let public =
+        attributes::build(env, actor, origin, &env.policy.public_template(public, &private)?, public_material)?;
     Ok((public, private))
 }
 

@@ -17,15 +17,15 @@ use ffi_headers::*;
 /// See [`super::copy`].
 pub(super) fn copy(env: &Env<'_>, actor: Actor, source: &Object, template: &Template) -> Result<Object> {
     refuse_unless(source, CKA_COPYABLE)?;
-    let mut attributes = changed(actor, source, template, |row| row.copy)?;
+    let mut attributes = changed(env, actor, source, template, |row| row.copy)?;
     attributes.insert(CKA_UNIQUE_ID, build::unique_id(env)?);
     Ok(source.with_attributes(&attributes))
 }
 
 /// See [`super::modify`].
-pub(super) fn modify(actor: Actor, object: &Object, template: &Template) -> Result<Object> {
+pub(super) fn modify(env: &Env<'_>, actor: Actor, object: &Object, template: &Template) -> Result<Object> {
     refuse_unless(object, CKA_MODIFIABLE)?;
-    changed(actor, object, template, |row| row.set).map(|attributes| object.with_attributes(&attributes))
+    changed(env, actor, object, template, |row| row.set).map(|attributes| object.with_attributes(&attributes))
 }
 
 /// Refuses what one of the flags MODIFIABLE, COPYABLE and DESTROYABLE forbids.
@@ -40,7 +40,13 @@ pub(super) fn refuse_unless(object: &Object, kind: u64) -> Result<()> {
 }
 
 /// The attributes of the object with the template's changes, judged by one column of the table.
-fn changed(actor: Actor, object: &Object, template: &Template, column: fn(&Row) -> Change) -> Result<Attributes> {
+fn changed(
+    env: &Env<'_>,
+    actor: Actor,
+    object: &Object,
+    template: &Template,
+    column: fn(&Row) -> Change,
+) -> Result<Attributes> {
     values::refuse_duplicates(template)?;
     let table = tables::find(object.class(), object.key_type()).ok_or(Reason::Damaged("an object of unknown class"))?;
     let mut attributes = object.attributes();
@@ -49,6 +55,7 @@ fn changed(actor: Actor, object: &Object, template: &Template, column: fn(&Row) 
         change(actor, table, row, column(row), entry, &mut attributes)?;
     }
     build::check_together(&attributes)?;
+    env.policy.judge_usages(object, &attributes)?;
     Ok(attributes)
 }
 

@@ -104,8 +104,8 @@ pub fn copy(env: &Env<'_>, actor: Actor, source: &Object, template: &Template) -
 ///
 /// # Errors
 /// As `build`, and `ActionProhibited` when `CKA_MODIFIABLE` is false.
-pub fn modify(_env: &Env<'_>, actor: Actor, object: &Object, template: &Template) -> Result<Object> {
-    change::modify(actor, object, template)
+pub fn modify(env: &Env<'_>, actor: Actor, object: &Object, template: &Template) -> Result<Object> {
+    change::modify(env, actor, object, template)
 }
 
 /// Says whether the object may be destroyed (C_DestroyObject).

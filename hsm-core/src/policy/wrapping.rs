@@ -4,17 +4,18 @@
 //! clear (Clulow 2003, Bortolozzo and others 2010). Does not know: mechanisms, the rules of the standard itself (`keys`).
 //!
 //! All follows from one idea. A sensitive key leaves only under a key that nobody outside can know: one that was generated in the
-//! token, or that the SO marked trusted; and not under one that decrypts as well. What such a key has wrapped stays sensitive
-//! when it is unwrapped. Of the usages that a template leaves open, one of wrapping is not added to one of encryption, nor the other way
+//! token, or that the SO marked trusted; and not under one that decrypts as well, nor under the public key to such a one. What a
+//! key has wrapped under these rules stays sensitive when it is unwrapped. A key does not change sides: neither decryption nor wrapping is
+//! ever added to it, and what decrypts and wraps goes on decrypting. Of the usages that a template leaves open, one of wrapping is not added to one of encryption, nor the other way
 //! round. A key that came in, by creation, unwrapping or derivation, may have a value that somebody knows; it unwraps and wraps
 //! what is not sensitive, as before.
 
 use super::Policy;
 use crate::attributes::bit_length;
 use crate::attributes::curves::CurveName;
-use crate::object::Object;
+use crate::object::{Attributes, Object, Value};
 use crate::reason::{Reason, Result};
-use crate::template::{Given, Template};
+use crate::template::{Entry, Given, Template};
 use ffi_headers::*;
 
 /// Keys of this strength in bits are strong enough for any other (SP 800-131A: what is acceptable today).
@@ -43,18 +44,51 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether a usage that the caller leaves open defaults to what the key type can do: a secret key that is said to wrap or
-    /// unwrap is no key for data, and the other way round. `given` tells what the caller said to be true.
+    /// Whether a usage that the caller leaves open defaults to what the key type can do: a key that is said to wrap or
+    /// unwrap is no key for data, and a secret key for data does not wrap. `given` tells what the caller said to be true.
     #[must_use]
     pub fn defaults_to(self, class: u64, usage: u64, given: impl Fn(u64) -> bool) -> bool {
-        if self.compatible || class != CKO_SECRET_KEY {
+        if self.compatible || !matches!(class, CKO_SECRET_KEY | CKO_PRIVATE_KEY) {
             return true;
         }
         match usage {
+            CKA_UNWRAP if class == CKO_PRIVATE_KEY => true,
             CKA_ENCRYPT | CKA_DECRYPT => !given(CKA_WRAP) && !given(CKA_UNWRAP),
             CKA_WRAP | CKA_UNWRAP => !given(CKA_ENCRYPT) && !given(CKA_DECRYPT),
             _ => true,
         }
+    }
+
+    /// The caller's template for the public key of a pair, of which the private key is made.
+    ///
+    /// # Errors
+    /// `TemplateInconsistent` when the two contradict each other.
+    pub fn public_template(self, template: &Template, private: &Object) -> Result<Template> {
+        let wraps = template.flag(CKA_WRAP) != Some(false);
+        let guarded = !self.compatible && wraps && private.key_type() == Some(CKK_RSA) && private.flag(CKA_DECRYPT);
+        if guarded { wrapping_in_the_open(template) } else { Ok(template.clone()) }
+    }
+
+    /// Judges how the usages of a key, or of its copy, change.
+    ///
+    /// # Errors
+    /// `AttributeReadOnly`.
+    pub fn judge_usages(self, before: &Object, after: &Attributes) -> Result<()> {
+        if self.compatible || before.key_type().is_none() {
+            return Ok(());
+        }
+        let will = |kind| after.get(kind) == Some(&Value::Flag(true));
+        if let Some(kind) = [CKA_DECRYPT, CKA_WRAP].into_iter().find(|kind| !before.flag(*kind) && will(*kind)) {
+            return Err(Reason::AttributeReadOnly {
+                kind,
+                rule: "a key for data and one for wrapping stay what they are",
+            });
+        }
+        if before.flag(CKA_DECRYPT) && before.flag(CKA_WRAP) && !will(CKA_DECRYPT) {
+            let rule = "what decrypts and wraps goes on decrypting, so that it never wraps what is sensitive";
+            return Err(Reason::AttributeReadOnly { kind: CKA_DECRYPT, rule });
+        }
+        Ok(())
     }
 
     /// Judges what a key shall be that comes in wrapped.
@@ -62,7 +96,8 @@ impl Policy {
     /// # Errors
     /// `TemplateInconsistent` when it would lose what its like had when it left.
     pub fn judge_unwrapping(self, unwrapping: &Object, template: &Template) -> Result<()> {
-        if self.compatible || !unknown_outside(unwrapping) {
+        // What decrypts has wrapped nothing sensitive, nor has the public key to it.
+        if self.compatible || !unknown_outside(unwrapping) || unwrapping.flag(CKA_DECRYPT) {
             return Ok(());
         }
         let says_no = |kind| {
@@ -81,6 +116,29 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// The template of a public key with what keeps it from wrapping sensitive keys, where its private key decrypts.
+///
+/// # Errors
+/// `TemplateInconsistent` when the caller asks for the contrary.
+fn wrapping_in_the_open(template: &Template) -> Result<Template> {
+    let open = Template::default().with_flag(CKA_SENSITIVE, false);
+    let mut template = template.clone();
+    match template.entries.iter_mut().find(|entry| entry.kind == CKA_WRAP_TEMPLATE) {
+        None => template.entries.push(Entry { kind: CKA_WRAP_TEMPLATE, value: Given::Template(open) }),
+        Some(Entry { value: Given::Template(given), .. }) => match given.flag(CKA_SENSITIVE) {
+            None => given.entries.extend(open.entries),
+            Some(false) => {}
+            Some(true) => {
+                let problem = "the private key decrypts, so the public one wraps nothing sensitive";
+                return Err(Reason::TemplateInconsistent { kind: CKA_WRAP_TEMPLATE, problem });
+            }
+        },
+        // No template at all: it is refused where attributes are judged.
+        Some(Entry { value: Given::Bytes(_), .. }) => {}
+    }
+    Ok(template)
 }
 
 /// Whether nobody outside can know the value of a key, or of the private key to a public one.

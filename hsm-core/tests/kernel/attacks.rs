@@ -96,6 +96,51 @@ fn a_key_that_wraps_and_decrypts_gives_no_sensitive_key_away() {
 }
 
 #[test]
+fn a_pair_that_wraps_and_decrypts_gives_no_sensitive_key_away() {
+    check_attack(
+        |victim| {
+            let public = Template::default().with_number(CKA_MODULUS_BITS, 2048).with_flag(CKA_WRAP, true);
+            let private = Template::default().with_flag(CKA_DECRYPT, true);
+            let generate = plain(CKM_RSA_PKCS_KEY_PAIR_GEN);
+            let (public, private) = victim.hsm.generate_key_pair(victim.session, &generate, &public, &private)?;
+            let wrapped = victim.wrap(&plain(CKM_RSA_PKCS), public)?;
+            victim.hsm.decrypt_init(victim.session, &plain(CKM_RSA_PKCS), private)?;
+            victim.hsm.decrypt(victim.session, &wrapped, Room::Bytes(256)).map(data_of)
+        },
+        CKR_KEY_NOT_WRAPPABLE,
+    );
+}
+
+#[test]
+fn a_key_that_has_wrapped_never_begins_to_decrypt() {
+    check_attack(
+        |victim| {
+            let wrapping = victim.key(&[CKA_WRAP]);
+            let wrapped = victim.wrap(&plain(CKM_AES_ECB), wrapping)?;
+            victim.hsm.set_attributes(victim.session, wrapping, &Template::default().with_flag(CKA_DECRYPT, true))?;
+            victim.hsm.decrypt_init(victim.session, &plain(CKM_AES_ECB), wrapping)?;
+            victim.hsm.decrypt(victim.session, &wrapped, Room::Bytes(64)).map(data_of)
+        },
+        CKR_ATTRIBUTE_READ_ONLY,
+    );
+}
+
+#[test]
+fn the_copy_of_a_key_that_decrypts_never_becomes_one_that_only_wraps() {
+    check_attack(
+        |victim| {
+            let both = victim.key(&[CKA_WRAP, CKA_DECRYPT]);
+            let change = Template::default().with_flag(CKA_DECRYPT, false);
+            let wrapping = victim.hsm.copy_object(victim.session, both, &change)?;
+            let wrapped = victim.wrap(&plain(CKM_AES_ECB), wrapping)?;
+            victim.hsm.decrypt_init(victim.session, &plain(CKM_AES_ECB), both)?;
+            victim.hsm.decrypt(victim.session, &wrapped, Room::Bytes(64)).map(data_of)
+        },
+        CKR_ATTRIBUTE_READ_ONLY,
+    );
+}
+
+#[test]
 fn a_wrapping_key_of_a_known_value_cannot_be_slipped_in_by_encrypting_and_unwrapping() {
     check_attack(
         |victim| {
@@ -214,8 +259,9 @@ fn a_weak_key_wraps_no_strong_one() {
     ] {
         let victim = Victim::new(policy);
         let public = Template::default().with_number(CKA_MODULUS_BITS, bits).with_flag(CKA_WRAP, true);
+        let private = Template::default().with_flag(CKA_UNWRAP, true);
         let pair = plain(CKM_RSA_PKCS_KEY_PAIR_GEN);
-        let (public, _) = victim.hsm.generate_key_pair(victim.session, &pair, &public, &Template::default()).unwrap();
+        let (public, _) = victim.hsm.generate_key_pair(victim.session, &pair, &public, &private).unwrap();
         check(victim.wrap(&plain(CKM_RSA_PKCS), public), expected);
     }
 }

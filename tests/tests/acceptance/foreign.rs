@@ -343,7 +343,8 @@ fn keys_are_wrapped_and_unwrapped() {
             Attribute::Unwrap(true),
             Attribute::Extractable(true),
         ];
-        let wrapped = session.generate_key(&Mechanism::AesKeyGen, &secret).expect("a key");
+        let open = [&secret[..], &[Attribute::Sensitive(false)]].concat();
+        let wrapped = session.generate_key(&Mechanism::AesKeyGen, &open).expect("a key");
         let wrapping = session.generate_key(&Mechanism::AesKeyGen, &secret).expect("a key");
         let (public, private) = rsa(&session, 2048);
         let sealed = session.encrypt(&Mechanism::AesEcb, wrapped, &[1; 16]).expect("encrypted");
