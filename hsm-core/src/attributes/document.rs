@@ -152,7 +152,7 @@ Printed from the tables in `hsm-core/src/attributes`; do not edit. `UPDATE_GOLDE
 - Classes and key types that are not in the last table are refused with {value}. Hardware features, mechanisms and profiles are there
   by themselves: they are found by a search that names their class and by no other, and can be neither made, changed, copied nor
   destroyed. There are no validation objects, because no authority has validated the token, and no keys for one-time passwords.
-- `CKA_HASH_OF_CERTIFICATE` is missing where a trust object trusts its certificate for anything.
+- A trust object that trusts its certificate for anything must have `CKA_HASH_OF_CERTIFICATE`: issuer and serial number alone may be another one's.
 
 ";
 
