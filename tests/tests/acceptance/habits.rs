@@ -93,7 +93,7 @@ fn before_login_public_objects_are_found_and_other_modules_classes_are_not() {
             let find = |class| raw.find(session, of_class(class).and(&on_token), 8192);
             assert_eq!(find(CKO_PUBLIC_KEY), [public]);
             assert_eq!(find(CKO_DATA), [shown]);
-            for class in VENDOR_CLASSES.chain([CKO_PRIVATE_KEY, CKO_PROFILE]) {
+            for class in VENDOR_CLASSES.chain([CKO_PRIVATE_KEY, CKO_VALIDATION]) {
                 assert_eq!(find(class), [], "{class:#x}");
             }
         }

@@ -107,13 +107,34 @@ fn a_search_gives_every_object_once_with_1_and_with_8192_handles() {
 }
 
 #[test]
+fn what_the_token_has_by_itself_is_found_by_its_class_and_by_nothing_else() {
+    isolated!(|_, _| {
+        let raw = Raw::start();
+        let session = raw.user_session();
+        let mine = raw.create(session, data("one")).expect("an object");
+        for (class, kind) in
+            [(CKO_PROFILE, CKA_PROFILE_ID), (CKO_HW_FEATURE, CKA_HW_FEATURE_TYPE), (CKO_MECHANISM, CKA_MECHANISM_TYPE)]
+        {
+            let found = raw.find(session, Template::new().number(CKA_CLASS, class), 7);
+            assert!(!found.is_empty(), "{class:#x}");
+            for object in found {
+                assert_eq!(raw.attribute(session, object, kind).expect("a number").len(), size_of::<CK_ULONG>());
+                assert_eq!(raw.destroy(session, object), Err(CKR_ACTION_PROHIBITED));
+                assert_eq!(raw.copy(session, object, Template::new()), Err(CKR_ACTION_PROHIBITED));
+            }
+        }
+        assert_eq!(raw.find(session, Template::new(), 8192), [mine]);
+    });
+}
+
+#[test]
 fn searches_for_what_other_modules_have_find_nothing() {
     isolated!(|_, _| {
         let raw = Raw::start();
         let session = raw.user_session();
         raw.create(session, data("one")).expect("an object");
-        // CKO_PROFILE and the classes that NSS asks for.
-        for class in [CKO_PROFILE, 0xCE53_4350, 0xCE53_4351, 0xCE53_4352, 0xCE53_4353, 0xCE53_4354] {
+        // Validations, and the classes that NSS asks for.
+        for class in [CKO_VALIDATION, 0xCE53_4350, 0xCE53_4351, 0xCE53_4352, 0xCE53_4353, 0xCE53_4354] {
             assert_eq!(raw.find(session, Template::new().number(CKA_CLASS, class), 1).len(), 0, "{class:#x}");
         }
         for _ in 0..900 {
