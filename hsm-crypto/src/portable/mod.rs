@@ -3,15 +3,22 @@
 //! Owns: [`PROVIDER`], one function for each operation of the list. Does not know: the other engine.
 //! Called through `provider::portable`, and from `aws_lc` for the operations that stay here.
 
+pub(crate) mod ccm;
 pub(crate) mod cipher;
+pub(crate) mod des;
 pub(crate) mod ec;
 pub(crate) mod edwards;
+pub(crate) mod feedback;
 pub(crate) mod hash;
 pub(crate) mod key_wrap;
+pub(crate) mod mac;
 pub(crate) mod random;
 pub(crate) mod rsa;
 pub(crate) mod rsa_padding;
 pub(crate) mod shake;
+pub(crate) mod stealing;
+pub(crate) mod stream;
+pub(crate) mod xts;
 
 use crate::provider::Provider;
 
@@ -21,6 +28,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     digest: hash::digest,
     hmac: hash::hmac,
     cmac: hash::cmac,
+    cipher_mac: mac::cipher_mac,
     rsa_generate: rsa::generate,
     rsa_private: rsa::private,
     rsa_public: rsa::public,
@@ -32,6 +40,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     x25519_private: edwards::x25519_private,
     cipher: cipher::cipher,
     gcm: cipher::gcm,
+    aead: ccm::aead,
     key_wrap: key_wrap::key_wrap,
     key_unwrap: key_wrap::key_unwrap,
 };

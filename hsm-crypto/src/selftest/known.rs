@@ -106,7 +106,7 @@ pub(super) const RSA_PKCS1: [u8; 128] = hex("b6b6649534e53674a6fdce7e5a13d61df9e
      fab27e4ab103c09e4dda01e7cc50ed685e2ffdfcf08729c73480cf01337a4f01");
 
 /// Reads hexadecimal at compile time; a wrong digit or length does not compile.
-const fn hex<const BYTES: usize>(text: &str) -> [u8; BYTES] {
+pub(super) const fn hex<const BYTES: usize>(text: &str) -> [u8; BYTES] {
     const fn digit(letter: u8) -> u8 {
         match letter {
             b'0'..=b'9' => letter - b'0',
