@@ -8,6 +8,7 @@
 //! C_UnwrapKey gives one answer, `WrappedKeyInvalid`, for all that depends on the decrypted bytes:
 //! padding, integrity, PKCS#8, key length. What depends on the template alone is judged before.
 
+pub(crate) mod ciphers;
 mod derive;
 pub(crate) mod material;
 

@@ -12,6 +12,8 @@ use hsm_core::{Mechanism, ParamShape, Params, Reason, Result, limits};
 use crate::derivation::Places;
 use crate::memory::{Input, Raw};
 
+mod ciphers;
+
 /// `CK_GCM_PARAMS` of 2.30 and of many 2.40 headers, which have no `ulIvBits`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -89,6 +91,13 @@ impl<'call> Reader<'call> {
             ParamShape::OptionalEddsa if self.parameter.is_empty() => Ok(Params::None),
             ParamShape::OptionalEddsa => self.eddsa(),
             ParamShape::Derive(shape) => self.derivation(shape).map(Params::Derive),
+            ParamShape::Iv8 => self.initial_value(8),
+            ParamShape::Gmac if self.parameter.length() == 12 => self.initial_value(12),
+            ParamShape::Gmac => self.gcm(),
+            ParamShape::Ccm => self.ccm(),
+            ParamShape::ChaCha20 => self.chacha20(),
+            ParamShape::Salsa20 => self.salsa20(),
+            ParamShape::ChaCha20Poly1305 => self.chacha20_poly1305(),
         }
     }
 

@@ -358,7 +358,7 @@ static GROUPS: [&Group; 12] = [
 ];
 
 /// Every class and key type that the token has.
-pub static TABLES: [Table; 31] = [
+pub static TABLES: [Table; 36] = [
     object(CKO_DATA, &[&STORAGE, &DATA]),
     object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
     public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
@@ -370,6 +370,11 @@ pub static TABLES: [Table; 31] = [
     public(CKK_EC_MONTGOMERY, EC_PUBLIC_GROUPS, &[], CKA_EC_POINT),
     private(CKK_EC_MONTGOMERY, EC_RAW_PRIVATE_GROUPS, &[CKA_DERIVE], CKA_VALUE),
     secret(CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
+    secret(CKK_AES_XTS, &[CKA_ENCRYPT, CKA_DECRYPT]),
+    secret(CKK_CHACHA20, &[CKA_ENCRYPT, CKA_DECRYPT]),
+    secret(CKK_SALSA20, &[CKA_ENCRYPT, CKA_DECRYPT]),
+    secret(CKK_POLY1305, MAC),
+    secret(CKK_DES3, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
     secret(CKK_GENERIC_SECRET, &[CKA_SIGN, CKA_VERIFY, CKA_DERIVE]),
     secret(CKK_HKDF, &[CKA_DERIVE]),
     secret(CKK_SHA_1_HMAC, MAC),

@@ -8,13 +8,21 @@
 //!
 //! Sizes: `update_bytes` is exact; every other size is exact or an upper bound, and never too small.
 
+mod aes_ccm;
 mod aes_cmac;
+mod aes_cts;
+mod aes_feedback;
 mod aes_gcm;
+mod aes_gmac;
 mod aes_keygen;
+mod aes_mac;
 mod aes_modes;
 mod aes_wrap;
+mod aes_xts;
+mod chacha20;
 mod combine;
 pub(crate) mod derive;
+mod des3;
 mod digest;
 mod document;
 mod ec_keygen;
@@ -29,6 +37,7 @@ mod hkdf;
 mod hmac;
 mod mac;
 mod parts;
+mod poly1305;
 mod rsa_hash;
 mod rsa_keygen;
 mod rsa_oaep;
@@ -36,6 +45,7 @@ mod rsa_pkcs;
 mod rsa_pss;
 mod rsa_x509;
 pub(crate) mod rules;
+mod salsa20;
 mod sp800_108;
 
 use crate::attributes::Material;
@@ -241,7 +251,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 22] = [
+const FAMILIES: [&[Row]; 32] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -257,6 +267,16 @@ const FAMILIES: [&[Row]; 22] = [
     aes_gcm::ROWS,
     aes_cmac::ROWS,
     aes_wrap::ROWS,
+    aes_feedback::ROWS,
+    aes_cts::ROWS,
+    aes_xts::ROWS,
+    aes_ccm::ROWS,
+    aes_gmac::ROWS,
+    aes_mac::ROWS,
+    chacha20::ROWS,
+    salsa20::ROWS,
+    poly1305::ROWS,
+    des3::ROWS,
     generic::ROWS,
     digest::ROWS,
     hmac::ROWS,

@@ -99,6 +99,12 @@ pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
         | (ParamShape::MacLength, Params::MacLength(_))
         | (ParamShape::OptionalEddsa, Params::Eddsa { .. }) => true,
         (ParamShape::Derive(shape), Params::Derive(params)) => params.shape() == shape,
+        (ParamShape::Ccm, Params::Ccm { .. })
+        | (ParamShape::Gmac, Params::Gcm { .. })
+        | (ParamShape::ChaCha20 | ParamShape::Salsa20, Params::Stream { .. })
+        | (ParamShape::ChaCha20Poly1305, Params::ChaCha20Poly1305 { .. }) => true,
+        (ParamShape::Iv8, Params::Iv(iv)) => iv.len() == 8,
+        (ParamShape::Gmac, Params::Iv(iv)) => iv.len() == 12,
         (ParamShape::Iv16, Params::Iv(iv)) => iv.len() == 16,
         (ParamShape::OptionalIv(bytes), Params::Iv(iv)) => iv.len() == bytes,
         _ => false,

@@ -34,12 +34,22 @@ pub fn sample_params(row: &Row) -> Params {
         ParamShape::Pss => Params::Pss { hash, mgf, salt_bytes: 20 },
         ParamShape::Oaep => Params::Oaep { hash, mgf, source: 0, label: Vec::new() },
         ParamShape::Ecdh1 => Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: sample_point(CKK_EC) },
+        // Half a block of triple DES, and more than that of the others.
+        ParamShape::MacLength if row.size_max == 24 => Params::MacLength(4),
         ParamShape::MacLength => Params::MacLength(10),
         // The shape is the counter mode's, the rules are not.
         ParamShape::Derive(DeriveShape::PrfKdf) if row.kind == CKM_SP800_108_DOUBLE_PIPELINE_KDF => {
             Params::Derive(DeriveParams::PrfKdf(sample_prf(None)))
         }
         ParamShape::Derive(shape) => Params::Derive(sample_derivation(shape)),
+        ParamShape::Iv8 => Params::Iv(vec![7; 8]),
+        ParamShape::Gmac => Params::Gcm { iv: vec![3; 12], aad: Vec::new(), tag_bits: 96 },
+        ParamShape::Ccm => {
+            Params::Ccm { data_bytes: DATA.len() as u64, nonce: vec![3; 12], aad: b"aad".to_vec(), mac_bytes: 16 }
+        }
+        ParamShape::ChaCha20 => Params::Stream { counter: vec![1, 0, 0, 0], nonce: vec![3; 12] },
+        ParamShape::Salsa20 => Params::Stream { counter: vec![0; 8], nonce: vec![3; 8] },
+        ParamShape::ChaCha20Poly1305 => Params::ChaCha20Poly1305 { nonce: vec![3; 12], aad: b"aad".to_vec() },
     }
 }
 
@@ -86,6 +96,13 @@ pub fn sample_pair(key_type: u64) -> (Object, Object) {
         CKK_EC => PrivateForm::Ec { curve: Curve::P256, scalar: vec![0x21; 32].into(), point: None },
         CKK_EC_EDWARDS => PrivateForm::Ed25519(vec![0x22; 32].into()),
         CKK_EC_MONTGOMERY => PrivateForm::X25519(vec![0x23; 32].into()),
+        // The one length that every mechanism of AES takes.
+        CKK_AES => return (secret(key_type, &[0x24; 16]), secret(key_type, &[0x24; 16])),
+        CKK_DES3 => return (secret(key_type, &[0x25; 24]), secret(key_type, &[0x25; 24])),
+        CKK_AES_XTS => {
+            let halves = [[0x24; 16], [0x25; 16]].concat();
+            return (secret(key_type, &halves), secret(key_type, &halves));
+        }
         _ => return (secret(key_type, &[0x24; 32]), secret(key_type, &[0x24; 32])),
     };
     let private = private(form);
@@ -124,7 +141,8 @@ fn without_key(env: &Env<'_>, row: &Row) {
         assert_eq!(running.finish(), digest(env, hash, &DATA), "{}", row.name);
     }
     if row.generate.is_some() {
-        let template = Template::default().with_number(CKA_VALUE_LEN, 32);
+        let bytes = if row.kind == CKM_DES3_KEY_GEN { 24 } else { 32 };
+        let template = Template::default().with_number(CKA_VALUE_LEN, bytes);
         let first = keys::generate_key(env, USER, &mechanism, &template).unwrap();
         let second = keys::generate_key(env, USER, &mechanism, &template).unwrap();
         assert_ne!(first.bytes(CKA_VALUE), second.bytes(CKA_VALUE), "{}", row.name);

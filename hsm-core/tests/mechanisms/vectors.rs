@@ -2,14 +2,19 @@
 //! definition) through the mechanism layer.
 
 use crate::support::{engines, env};
-use crate::{vectors_aes, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa, vectors_sha3};
+use crate::{
+    vectors_aes, vectors_ciphers, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa, vectors_sha3,
+    vectors_stream,
+};
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
 
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 7] = [
+const FAMILIES: [&[(u64, Runner)]; 9] = [
+    vectors_ciphers::RUNNERS,
+    vectors_stream::RUNNERS,
     vectors_rsa::RUNNERS,
     vectors_ec::RUNNERS,
     vectors_aes::RUNNERS,
