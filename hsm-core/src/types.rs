@@ -129,6 +129,10 @@ pub enum ParamShape {
     Salsa20,
     /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
     ChaCha20Poly1305,
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAesWrap,
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    EcdhAesWrap,
 }
 
 /// A mechanism's parameter as values. Constants (`CKM_*`, `CKG_*`, `CKD_*`, `CKZ_*`) are as the caller gave them.
@@ -202,6 +206,22 @@ pub enum Params {
         counter: Vec<u8>,
         /// `pNonce`, `ulNonceBits`.
         nonce: Vec<u8>,
+    },
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAesWrap {
+        /// `ulAESKeyBits`.
+        aes_bits: u64,
+        /// `pOAEPParams`: always [`Params::Oaep`].
+        oaep: Box<Params>,
+    },
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    EcdhAesWrap {
+        /// `ulAESKeyBits`.
+        aes_bits: u64,
+        /// `kdf`, a `CKD_*`.
+        kdf: u64,
+        /// `pSharedData`, `ulSharedDataLen`.
+        shared: Vec<u8>,
     },
     /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
     ChaCha20Poly1305 {

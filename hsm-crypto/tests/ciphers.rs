@@ -40,7 +40,13 @@ fn cipher(engine: &Provider, mode: &Mode, direction: Direction, key: &[u8], part
     Ok(out)
 }
 
-fn aead(engine: &Provider, params: &AeadParams<'_>, direction: Direction, key: &[u8], parts: &[&[u8]]) -> Result<Vec<u8>> {
+fn aead(
+    engine: &Provider,
+    params: &AeadParams<'_>,
+    direction: Direction,
+    key: &[u8],
+    parts: &[&[u8]],
+) -> Result<Vec<u8>> {
     let mut aead = (engine.aead)(params, direction, &SymmetricKey::copy_of(key))?;
     let mut out = Vec::new();
     for part in parts {
@@ -111,7 +117,10 @@ fn keys_of_another_length_are_refused() {
             assert!(matches!(outcome, Err(CryptoError::InvalidKey(_))), "equal halves");
         }
         for mac in [CipherMac::AesXcbc, CipherMac::Poly1305, CipherMac::TripleDesCmac, CipherMac::TripleDesCbc] {
-            assert!(matches!((engine.cipher_mac)(&mac, &SymmetricKey::copy_of(&[1; 17])), Err(CryptoError::InvalidKey(_))));
+            assert!(matches!(
+                (engine.cipher_mac)(&mac, &SymmetricKey::copy_of(&[1; 17])),
+                Err(CryptoError::InvalidKey(_))
+            ));
         }
     }
 }

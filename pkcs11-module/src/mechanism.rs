@@ -74,11 +74,7 @@ impl<'call> Reader<'call> {
                 let params: CK_RSA_PKCS_PSS_PARAMS = self.structure()?;
                 Ok(Params::Pss { hash: params.hashAlg, mgf: params.mgf, salt_bytes: params.sLen })
             }
-            ParamShape::Oaep => {
-                let params: CK_RSA_PKCS_OAEP_PARAMS = self.structure()?;
-                let label = self.field(params.pSourceData, params.ulSourceDataLen, "pSourceData")?;
-                Ok(Params::Oaep { hash: params.hashAlg, mgf: params.mgf, source: params.source, label })
-            }
+            ParamShape::Oaep => self.oaep(self.structure()?),
             ParamShape::Ecdh1 => {
                 let params: CK_ECDH1_DERIVE_PARAMS = self.structure()?;
                 Ok(Params::Ecdh1 {
@@ -96,6 +92,8 @@ impl<'call> Reader<'call> {
             ParamShape::Gmac => self.gcm(),
             ParamShape::Ccm => self.ccm(),
             ParamShape::ChaCha20 => self.chacha20(),
+            ParamShape::RsaAesWrap => self.rsa_aes_wrap(),
+            ParamShape::EcdhAesWrap => self.ecdh_aes_wrap(),
             ParamShape::Salsa20 => self.salsa20(),
             ParamShape::ChaCha20Poly1305 => self.chacha20_poly1305(),
         }
@@ -128,6 +126,12 @@ impl<'call> Reader<'call> {
             aad: self.field(params.p_aad, params.aad_length, "pAAD")?,
             tag_bits: params.tag_bits,
         })
+    }
+
+    /// What `CK_RSA_PKCS_OAEP_PARAMS` points to, wherever the structure itself stands.
+    fn oaep(&self, params: CK_RSA_PKCS_OAEP_PARAMS) -> Result<Params> {
+        let label = self.field(params.pSourceData, params.ulSourceDataLen, "pSourceData")?;
+        Ok(Params::Oaep { hash: params.hashAlg, mgf: params.mgf, source: params.source, label })
     }
 
     fn eddsa(&self) -> Result<Params> {

@@ -86,6 +86,8 @@ fn shape(shape: ParamShape) -> String {
         ParamShape::Iv8 => "8 bytes".to_owned(),
         ParamShape::Gmac => "12 bytes or `CK_GCM_PARAMS`".to_owned(),
         ParamShape::Ccm => "`CK_CCM_PARAMS`".to_owned(),
+        ParamShape::RsaAesWrap => "`CK_RSA_AES_KEY_WRAP_PARAMS`".to_owned(),
+        ParamShape::EcdhAesWrap => "`CK_ECDH_AES_KEY_WRAP_PARAMS`".to_owned(),
         ParamShape::ChaCha20 => "`CK_CHACHA20_PARAMS`".to_owned(),
         ParamShape::Salsa20 => "`CK_SALSA20_PARAMS`".to_owned(),
         ParamShape::ChaCha20Poly1305 => "`CK_SALSA20_CHACHA20_POLY1305_PARAMS`".to_owned(),

@@ -27,6 +27,7 @@ mod digest;
 mod document;
 mod ec_keygen;
 mod ecdh;
+mod ecdh_aes_wrap;
 mod ecdsa;
 mod eddsa;
 mod faults;
@@ -38,6 +39,7 @@ mod hmac;
 mod mac;
 mod parts;
 mod poly1305;
+mod rsa_aes_wrap;
 mod rsa_hash;
 mod rsa_keygen;
 mod rsa_oaep;
@@ -251,7 +253,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 32] = [
+const FAMILIES: [&[Row]; 34] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -277,6 +279,8 @@ const FAMILIES: [&[Row]; 32] = [
     salsa20::ROWS,
     poly1305::ROWS,
     des3::ROWS,
+    rsa_aes_wrap::ROWS,
+    ecdh_aes_wrap::ROWS,
     generic::ROWS,
     digest::ROWS,
     hmac::ROWS,

@@ -101,6 +101,8 @@ pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
         (ParamShape::Derive(shape), Params::Derive(params)) => params.shape() == shape,
         (ParamShape::Ccm, Params::Ccm { .. })
         | (ParamShape::Gmac, Params::Gcm { .. })
+        | (ParamShape::RsaAesWrap, Params::RsaAesWrap { .. })
+        | (ParamShape::EcdhAesWrap, Params::EcdhAesWrap { .. })
         | (ParamShape::ChaCha20 | ParamShape::Salsa20, Params::Stream { .. })
         | (ParamShape::ChaCha20Poly1305, Params::ChaCha20Poly1305 { .. }) => true,
         (ParamShape::Iv8, Params::Iv(iv)) => iv.len() == 8,

@@ -126,7 +126,7 @@ fn objects_that_the_token_has_not_are_told_from_keys_that_are_none() {
     };
     let brainpool = b"\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x07";
     let unsupported = [
-        of(CKO_SECRET_KEY, CKK_DES2).with(CKA_VALUE, &[1; 16]),
+        of(CKO_SECRET_KEY, CKK_DES3).with(CKA_VALUE, &[1; 24]),
         of(CKO_PUBLIC_KEY, CKK_DSA).with(CKA_VALUE, &[1; 128]),
         of(CKO_PUBLIC_KEY, CKK_EC).with(CKA_EC_PARAMS, brainpool).with(CKA_EC_POINT, &[4; 65]),
         of(CKO_PUBLIC_KEY, CKK_RSA).with(CKA_MODULUS, &[0xC1; 64]).with(CKA_PUBLIC_EXPONENT, &[1, 0, 1]),

@@ -22,3 +22,4 @@ mod vectors_kdf;
 mod vectors_rsa;
 mod vectors_sha3;
 mod vectors_stream;
+mod vectors_wrap;

@@ -47,6 +47,11 @@ pub fn sample_params(row: &Row) -> Params {
         ParamShape::Ccm => {
             Params::Ccm { data_bytes: DATA.len() as u64, nonce: vec![3; 12], aad: b"aad".to_vec(), mac_bytes: 16 }
         }
+        ParamShape::RsaAesWrap => Params::RsaAesWrap {
+            aes_bits: 256,
+            oaep: Box::new(Params::Oaep { hash, mgf, source: CKZ_DATA_SPECIFIED, label: Vec::new() }),
+        },
+        ParamShape::EcdhAesWrap => Params::EcdhAesWrap { aes_bits: 256, kdf: CKD_SHA256_KDF, shared: Vec::new() },
         ParamShape::ChaCha20 => Params::Stream { counter: vec![1, 0, 0, 0], nonce: vec![3; 12] },
         ParamShape::Salsa20 => Params::Stream { counter: vec![0; 8], nonce: vec![3; 8] },
         ParamShape::ChaCha20Poly1305 => Params::ChaCha20Poly1305 { nonce: vec![3; 12], aad: b"aad".to_vec() },

@@ -4,7 +4,7 @@
 use crate::support::{engines, env};
 use crate::{
     vectors_aes, vectors_ciphers, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa, vectors_sha3,
-    vectors_stream,
+    vectors_stream, vectors_wrap,
 };
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
@@ -12,9 +12,10 @@ use hsm_core::platform::Env;
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 9] = [
+const FAMILIES: [&[(u64, Runner)]; 10] = [
     vectors_ciphers::RUNNERS,
     vectors_stream::RUNNERS,
+    vectors_wrap::RUNNERS,
     vectors_rsa::RUNNERS,
     vectors_ec::RUNNERS,
     vectors_aes::RUNNERS,

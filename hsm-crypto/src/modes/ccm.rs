@@ -78,7 +78,7 @@ impl<C: Chain, K: Keystream> Ccm<C, K> {
         keystream.apply(&mut *mask)?;
         let mut chain = HeldChain::new(chain);
         let flags = if params.aad.is_empty() { 0 } else { 0x40 };
-        let flags = flags | (params.tag_bytes as u8 - 2) / 2 << 3 | (length_bytes(params) as u8 - 1);
+        let flags = flags | (((params.tag_bytes as u8 - 2) / 2) << 3) | (length_bytes(params) as u8 - 1);
         chain.take_in(&block_of(flags, params, params.message_bytes))?;
         if !params.aad.is_empty() {
             let bytes = params.aad.len();

@@ -1,4 +1,4 @@
-//! The parameter structures of single ciphers: CCM, ChaCha20, Salsa20 and ChaCha20-Poly1305.
+//! The parameter structures of single ciphers (CCM, ChaCha20, Salsa20, ChaCha20-Poly1305) and of the wrapping mechanisms made of two.
 //!
 //! Owns: their memory layout, and lengths that are given in bits. Does not know: which lengths the ciphers have.
 //! Rule source: PKCS#11 v3.1, 6.13 (CCM) and 6.57 to 6.60.
@@ -19,6 +19,28 @@ impl Reader<'_> {
             nonce: self.field(params.pNonce, params.ulNonceLen, "pNonce")?,
             aad: self.field(params.pAAD, params.ulAADLen, "pAAD")?,
             mac_bytes: params.ulMACLen,
+        })
+    }
+
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`, which points to a second structure.
+    pub(super) fn rsa_aes_wrap(&self) -> Result<Params> {
+        let params: CK_RSA_AES_KEY_WRAP_PARAMS = self.structure()?;
+        let bytes = size_of::<CK_RSA_PKCS_OAEP_PARAMS>() as CK_ULONG;
+        let oaep = self
+            .place
+            .pointed(params.pOAEPParams, bytes)
+            .structure()
+            .ok_or(Reason::MechanismParam("pOAEPParams is null"))?;
+        Ok(Params::RsaAesWrap { aes_bits: params.ulAESKeyBits, oaep: Box::new(self.oaep(oaep)?) })
+    }
+
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    pub(super) fn ecdh_aes_wrap(&self) -> Result<Params> {
+        let params: CK_ECDH_AES_KEY_WRAP_PARAMS = self.structure()?;
+        Ok(Params::EcdhAesWrap {
+            aes_bits: params.ulAESKeyBits,
+            kdf: params.kdf,
+            shared: self.field(params.pSharedData, params.ulSharedDataLen, "pSharedData")?,
         })
     }
 

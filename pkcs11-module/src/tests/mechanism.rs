@@ -42,6 +42,7 @@ fn each_structure_is_taken_at_its_own_length_only() {
         (ParamShape::Iv8, &[8]),
         (ParamShape::Gmac, &[12, 40, 48]),
         (ParamShape::Ccm, &[48]),
+        (ParamShape::EcdhAesWrap, &[32]),
         (ParamShape::ChaCha20, &[32]),
         (ParamShape::Salsa20, &[24]),
         (ParamShape::ChaCha20Poly1305, &[32]),
@@ -85,6 +86,8 @@ fn a_null_parameter_with_a_length_is_refused() {
         (ParamShape::Gmac, 12),
         (ParamShape::Gmac, 48),
         (ParamShape::Ccm, 48),
+        (ParamShape::RsaAesWrap, 16),
+        (ParamShape::EcdhAesWrap, 32),
         (ParamShape::ChaCha20, 32),
         (ParamShape::Salsa20, 24),
         (ParamShape::ChaCha20Poly1305, 32),
@@ -138,6 +141,28 @@ fn the_parameters_of_ccm_and_of_stream_ciphers_are_read() {
         let expect = Params::ChaCha20Poly1305 { nonce: vec![1; 12], aad: vec![] };
         assert_eq!(decoded(ParamShape::ChaCha20Poly1305, &mut poly, 32).unwrap(), expect);
     }
+}
+
+#[test]
+fn the_structure_within_a_structure_is_read_and_must_be_there() {
+    let mut label = *b"label";
+    let mut oaep = CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: CKM_SHA256,
+        mgf: CKG_MGF1_SHA1,
+        source: CKZ_DATA_SPECIFIED,
+        pSourceData: label.as_mut_ptr().cast(),
+        ulSourceDataLen: 5,
+    };
+    let mut wrap = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: &raw mut oaep };
+    let inner =
+        Params::Oaep { hash: CKM_SHA256, mgf: CKG_MGF1_SHA1, source: CKZ_DATA_SPECIFIED, label: label.to_vec() };
+    let expect = Params::RsaAesWrap { aes_bits: 256, oaep: Box::new(inner) };
+    assert_eq!(decoded(ParamShape::RsaAesWrap, &mut wrap, 16).unwrap(), expect);
+    for length in [0, 8, 15, 17, 24] {
+        assert!(matches!(decoded(ParamShape::RsaAesWrap, &mut wrap, length), Err(Reason::MechanismParam(_))));
+    }
+    wrap.pOAEPParams = ptr::null_mut();
+    assert!(matches!(decoded(ParamShape::RsaAesWrap, &mut wrap, 16), Err(Reason::MechanismParam(_))));
 }
 
 #[test]

@@ -29,7 +29,11 @@ pub(super) const USER: Actor = Actor { security_officer: false, user: true };
 pub(super) const OFFICER: Actor = Actor { security_officer: true, user: false };
 
 pub(super) fn env() -> Env<'static> {
-    Env { engine: hsm_crypto::portable(), random: &OsRandom, policy: crate::policy::Policy::default() }
+    Env {
+        engine: hsm_crypto::portable(),
+        random: &OsRandom,
+        policy: crate::policy::Policy { legacy: true, ..Default::default() },
+    }
 }
 
 /// One RSA key for all tests; smaller than a token would generate, to be quick.
