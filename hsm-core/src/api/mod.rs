@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod crypto;
+mod encapsulation;
 pub mod examine;
 mod jobs;
 mod keys;

@@ -8,26 +8,17 @@
 //!
 //! Sizes: `update_bytes` is exact; every other size is exact or an upper bound, and never too small.
 
-mod aes_ccm;
 mod aes_cmac;
-mod aes_cts;
-mod aes_feedback;
 mod aes_gcm;
-mod aes_gmac;
 mod aes_keygen;
-mod aes_mac;
 mod aes_modes;
 mod aes_wrap;
-mod aes_xts;
-mod chacha20;
 mod combine;
 pub(crate) mod derive;
-mod des3;
 mod digest;
 mod document;
 mod ec_keygen;
 mod ecdh;
-mod ecdh_aes_wrap;
 mod ecdsa;
 mod eddsa;
 mod faults;
@@ -37,9 +28,11 @@ mod hashes;
 mod hkdf;
 mod hmac;
 mod mac;
+mod ml_dsa;
+mod ml_kem;
 mod parts;
-mod poly1305;
-mod rsa_aes_wrap;
+mod pq_keygen;
+mod pq_signatures;
 mod rsa_hash;
 mod rsa_keygen;
 mod rsa_oaep;
@@ -47,7 +40,7 @@ mod rsa_pkcs;
 mod rsa_pss;
 mod rsa_x509;
 pub(crate) mod rules;
-mod salsa20;
+mod slh_dsa;
 mod sp800_108;
 
 use crate::attributes::Material;
@@ -58,6 +51,7 @@ use crate::template::Template;
 use crate::types::{Mechanism, MechanismInfo, ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use hsm_crypto::post_quantum::Encapsulated;
 use rules::Usage;
 use std::sync::LazyLock;
 
@@ -179,6 +173,19 @@ pub type WrapBytes = fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<
 /// Unwraps the bytes of a key under a key that passed the row's rules.
 pub type UnwrapBytes = fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretBytes>;
 
+/// The two steps of an encapsulation with a public key that passed the row's rules.
+#[derive(Clone, Copy)]
+pub struct Encapsulation {
+    /// The length of the ciphertext.
+    pub ciphertext_bytes: fn(&Env<'_>, &Params, &Object) -> Result<usize>,
+    /// Makes ciphertext and secret; of so many bytes, or as many as the mechanism gives.
+    pub run: fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<Encapsulated>,
+}
+
+/// Takes the secret out of a ciphertext with a private key that passed the row's rules; of so many bytes, or as many as the
+/// mechanism gives.
+pub type Decapsulate = fn(&Env<'_>, &Params, &Object, &[u8], Option<usize>) -> Result<SecretBytes>;
+
 /// Makes the material of a secret key from the caller's template.
 pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;
 
@@ -238,6 +245,10 @@ pub struct Row {
     pub derive: Option<Derive>,
     /// What derived keys have from the keys that they come from.
     pub heritage: Heritage,
+    /// C_EncapsulateKey.
+    pub encapsulate: Option<Encapsulation>,
+    /// C_DecapsulateKey.
+    pub decapsulate: Option<Decapsulate>,
     /// C_GenerateKey: the material of a secret key.
     pub generate: Option<Generate>,
     /// C_GenerateKeyPair: the material of public and private key.
@@ -253,7 +264,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 34] = [
+const FAMILIES: [&[Row]; 25] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -269,18 +280,6 @@ const FAMILIES: [&[Row]; 34] = [
     aes_gcm::ROWS,
     aes_cmac::ROWS,
     aes_wrap::ROWS,
-    aes_feedback::ROWS,
-    aes_cts::ROWS,
-    aes_xts::ROWS,
-    aes_ccm::ROWS,
-    aes_gmac::ROWS,
-    aes_mac::ROWS,
-    chacha20::ROWS,
-    salsa20::ROWS,
-    poly1305::ROWS,
-    des3::ROWS,
-    rsa_aes_wrap::ROWS,
-    ecdh_aes_wrap::ROWS,
     generic::ROWS,
     digest::ROWS,
     hmac::ROWS,
@@ -288,6 +287,9 @@ const FAMILIES: [&[Row]; 34] = [
     hash_derive::ROWS,
     hkdf::ROWS,
     sp800_108::ROWS,
+    ml_kem::ROWS,
+    ml_dsa::ROWS,
+    slh_dsa::ROWS,
 ];
 
 /// Every row by its number.
@@ -365,6 +367,8 @@ impl Row {
         unwrap: None,
         derive: None,
         heritage: Heritage::Free,
+        encapsulate: None,
+        decapsulate: None,
         generate: None,
         generate_pair: None,
     };
@@ -386,6 +390,8 @@ impl Row {
             (CKF_WRAP, self.wrap.is_some()),
             (CKF_UNWRAP, self.unwrap.is_some()),
             (CKF_DERIVE, self.derive.is_some()),
+            (CKF_ENCAPSULATE, self.encapsulate.is_some()),
+            (CKF_DECAPSULATE, self.decapsulate.is_some()),
             (CKF_GENERATE, self.generate.is_some()),
             (CKF_GENERATE_KEY_PAIR, self.generate_pair.is_some()),
         ];
@@ -498,7 +504,15 @@ mod tests {
     #[test]
     fn a_key_rule_stands_exactly_where_a_function_takes_a_key() {
         for row in all() {
-            let takes_key = CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE;
+            let takes_key = CKF_SIGN
+                | CKF_VERIFY
+                | CKF_ENCRYPT
+                | CKF_DECRYPT
+                | CKF_WRAP
+                | CKF_UNWRAP
+                | CKF_DERIVE
+                | CKF_ENCAPSULATE
+                | CKF_DECAPSULATE;
             assert_eq!(row.keys != KeyRule::None, row.info().flags & takes_key != 0, "{}", row.name);
         }
     }
