@@ -50,6 +50,10 @@
 #define CKA_BIP32_PARENT_FINGERPRINT 0x80001106UL /* First four bytes of the parent's BIP32 identifier. */
 
 /* Mechanisms */
+#define CKM_AES_CFB8_OLD 0x80000118UL /* CKM_AES_CFB8 before the standard gave it a number. */
+#define CKM_AES_CFB128_OLD 0x80000119UL /* CKM_AES_CFB128 before the standard gave it a number. */
+#define CKM_AES_OFB_OLD 0x8000011AUL /* CKM_AES_OFB before the standard gave it a number. */
+#define CKM_AES_GCM_OLD 0x8000011CUL /* CKM_AES_GCM before the standard gave it a number. */
 #define CKM_RSA_FIPS_186_3_AUX_PRIME_KEY_PAIR_GEN 0x80000142UL /* RSA key pair by FIPS 186-3 with auxiliary primes. */
 #define CKM_RSA_FIPS_186_3_PRIME_KEY_PAIR_GEN 0x80000143UL /* RSA key pair by FIPS 186-3 with probable primes. */
 #define CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD 0x80000160UL /* EC key pairs with extra random bits before 3.0 gave them a number. */

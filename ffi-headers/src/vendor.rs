@@ -88,13 +88,16 @@ vendor! {
         CKA_BIP32_PARENT_FINGERPRINT = 0x8000_1106, "First four bytes of the parent's BIP32 identifier.";
     }
     "Mechanisms" {
+        CKM_AES_CFB8_OLD = 0x8000_0118, "CKM_AES_CFB8 before the standard gave it a number.";
+        CKM_AES_CFB128_OLD = 0x8000_0119, "CKM_AES_CFB128 before the standard gave it a number.";
+        CKM_AES_OFB_OLD = 0x8000_011A, "CKM_AES_OFB before the standard gave it a number.";
+        CKM_AES_GCM_OLD = 0x8000_011C, "CKM_AES_GCM before the standard gave it a number.";
         CKM_RSA_FIPS_186_3_AUX_PRIME_KEY_PAIR_GEN = 0x8000_0142, "RSA key pair by FIPS 186-3 with auxiliary primes.";
         CKM_RSA_FIPS_186_3_PRIME_KEY_PAIR_GEN = 0x8000_0143, "RSA key pair by FIPS 186-3 with probable primes.";
         CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD = 0x8000_0160, "EC key pairs with extra random bits before 3.0 gave them a number.";
         CKM_AES_KW = 0x8000_0170, "AES key wrap (SP 800-38F KW) under Luna's number.";
         CKM_AES_KWP = 0x8000_0171, "AES key wrap with padding (SP 800-38F KWP) under Luna's number.";
         CKM_AES_CBC_CMAC_WRAP = 0x8000_0174, "AES-CBC with AES-CMAC as a key wrap.";
-        CKM_EXTMU_ML_DSA = 0x8000_0175, "ML-DSA over a message representative that the caller has computed.";
         CKM_ECIES = 0x8000_0A00, "ECIES encryption.";
         CKM_NIST_PRF_KDF = 0x8000_0A02, "Key derivation of SP 800-108.";
         CKM_PRF_KDF = 0x8000_0A03, "Key derivation of SP 800-108 with a free counter.";

@@ -8,13 +8,12 @@
 //! C_UnwrapKey gives one answer, `WrappedKeyInvalid`, for all that depends on the decrypted bytes:
 //! padding, integrity, PKCS#8, key length. What depends on the template alone is judged before.
 
+pub(crate) mod ciphers;
 mod derive;
-mod encapsulation;
 pub(crate) mod material;
 
 pub use derive::derive_key;
 pub(crate) use derive::secret_target;
-pub use encapsulation::{Enclosed, decapsulate_key, encapsulate_key};
 
 use crate::attributes::{self, Actor, Origin};
 use crate::mechanisms::rules::{self, Usage};

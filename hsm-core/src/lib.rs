@@ -26,7 +26,6 @@ pub mod object;
 mod operation;
 pub mod platform;
 pub mod policy;
-pub mod post_quantum;
 pub mod reason;
 mod recent;
 pub mod role;

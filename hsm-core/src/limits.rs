@@ -50,5 +50,3 @@ pub const CERTIFICATE_CATEGORY_MAX: u64 = 3;
 pub const FOUND_PER_CALL_MAX: usize = 1 << 20;
 /// Most bytes of objects in one transaction when a whole token comes over; a larger one takes several.
 pub const MIGRATION_BATCH_BYTES: usize = 32 << 20;
-/// Most bytes of a message that is given in parts and must be kept whole until its end (SLH-DSA).
-pub const BUFFERED_MESSAGE_BYTES_MAX: usize = 64 << 20;

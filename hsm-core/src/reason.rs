@@ -199,9 +199,6 @@ pub enum Reason {
     /// The curve is not one the token has.
     #[error("the curve is not supported")]
     CurveUnknown,
-    /// The parameter set is not one the token has.
-    #[error("parameter set {0:#x} is not supported for the key type")]
-    ParameterSetUnknown(u64),
     /// The token has the object by itself.
     #[error("the token has this object by itself: it cannot be changed, copied or destroyed")]
     BuiltIn,
@@ -258,9 +255,6 @@ pub enum Reason {
     /// The key cannot be wrapped by this key or mechanism (WRAP_WITH_TRUSTED, WRAP_TEMPLATE, class).
     #[error("the key cannot be wrapped: {0}")]
     KeyNotWrappable(&'static str),
-    /// The template contradicts what the public key's CKA_ENCAPSULATE_TEMPLATE prescribes.
-    #[error("{}: the public key's CKA_ENCAPSULATE_TEMPLATE prescribes another value", attribute(*.0))]
-    EncapsulateTemplate(u64),
     /// The key to wrap has a size the mechanism cannot take.
     #[error("the size of the key to wrap does not fit the mechanism")]
     WrappedKeySize,
@@ -394,8 +388,7 @@ impl Reason {
             Reason::PinLocked => CKR_PIN_LOCKED,
             Reason::PinLength { .. } => CKR_PIN_LEN_RANGE,
             Reason::ObjectUnknown(_) | Reason::Hidden => CKR_OBJECT_HANDLE_INVALID,
-            // v3.2, 5.18.8 asks for this value, as C_WrapKey does for CKA_WRAP_TEMPLATE.
-            Reason::KeyUnknown(_) | Reason::EncapsulateTemplate(_) => CKR_KEY_HANDLE_INVALID,
+            Reason::KeyUnknown(_) => CKR_KEY_HANDLE_INVALID,
             Reason::AttributeUnknown(_) => CKR_ATTRIBUTE_TYPE_INVALID,
             Reason::AttributeSensitive(_) => CKR_ATTRIBUTE_SENSITIVE,
             Reason::AttributeReadOnly { .. } => CKR_ATTRIBUTE_READ_ONLY,
@@ -407,7 +400,6 @@ impl Reason {
             }
             Reason::BuiltIn => CKR_ACTION_PROHIBITED,
             Reason::CurveUnknown => CKR_CURVE_NOT_SUPPORTED,
-            Reason::ParameterSetUnknown(_) => CKR_PARAMETER_SET_NOT_SUPPORTED,
             Reason::Damaged(_) => CKR_DEVICE_ERROR,
             Reason::MechanismUnknown(_) | Reason::MechanismNotPermitted { .. } => CKR_MECHANISM_INVALID,
             Reason::MechanismParam(_) => CKR_MECHANISM_PARAM_INVALID,

@@ -117,10 +117,22 @@ pub enum ParamShape {
     OptionalEddsa,
     /// That of a derivation which has more than one result or takes more than one key.
     Derive(DeriveShape),
-    /// None, or `CK_SIGN_ADDITIONAL_CONTEXT`.
-    OptionalSignContext,
-    /// `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
-    HashSignContext,
+    /// Exactly 8 bytes of initialisation vector.
+    Iv8,
+    /// 12 bytes of initialisation vector (v2.40), or `CK_GCM_PARAMS` (v3.0) in both of its forms.
+    Gmac,
+    /// `CK_CCM_PARAMS`.
+    Ccm,
+    /// `CK_CHACHA20_PARAMS`.
+    ChaCha20,
+    /// `CK_SALSA20_PARAMS`.
+    Salsa20,
+    /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
+    ChaCha20Poly1305,
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAesWrap,
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    EcdhAesWrap,
 }
 
 /// A mechanism's parameter as values. Constants (`CKM_*`, `CKG_*`, `CKD_*`, `CKZ_*`) are as the caller gave them.
@@ -177,14 +189,46 @@ pub enum Params {
     },
     /// `CK_MAC_GENERAL_PARAMS`: length of the MAC in bytes.
     MacLength(u64),
-    /// `CK_SIGN_ADDITIONAL_CONTEXT`, or with a hash `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
-    SignContext {
-        /// `hedgeVariant`, a `CKH_*`.
-        hedge: u64,
-        /// `pContext`, `ulContextLen`.
-        context: Vec<u8>,
-        /// `hash`, a `CKM_*`.
-        hash: Option<u64>,
+    /// `CK_CCM_PARAMS`.
+    Ccm {
+        /// `ulDataLen`: length of the plaintext, in encryption and in decryption.
+        data_bytes: u64,
+        /// `pNonce`, `ulNonceLen`.
+        nonce: Vec<u8>,
+        /// `pAAD`, `ulAADLen`.
+        aad: Vec<u8>,
+        /// `ulMACLen`.
+        mac_bytes: u64,
+    },
+    /// `CK_CHACHA20_PARAMS` or `CK_SALSA20_PARAMS`.
+    Stream {
+        /// `pBlockCounter`, little-endian as the cipher has it; empty for a null pointer.
+        counter: Vec<u8>,
+        /// `pNonce`, `ulNonceBits`.
+        nonce: Vec<u8>,
+    },
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAesWrap {
+        /// `ulAESKeyBits`.
+        aes_bits: u64,
+        /// `pOAEPParams`: always [`Params::Oaep`].
+        oaep: Box<Params>,
+    },
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    EcdhAesWrap {
+        /// `ulAESKeyBits`.
+        aes_bits: u64,
+        /// `kdf`, a `CKD_*`.
+        kdf: u64,
+        /// `pSharedData`, `ulSharedDataLen`.
+        shared: Vec<u8>,
+    },
+    /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
+    ChaCha20Poly1305 {
+        /// `pNonce`, `ulNonceLen`.
+        nonce: Vec<u8>,
+        /// `pAAD`, `ulAADLen`.
+        aad: Vec<u8>,
     },
     /// `CK_EDDSA_PARAMS`.
     Eddsa {

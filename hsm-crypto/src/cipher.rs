@@ -1,4 +1,7 @@
-//! AES modes as the engines offer them: running ciphers, authenticated encryption, key wrap.
+//! Ciphers as the engines offer them: running ciphers, authenticated encryption, key wrap.
+//!
+//! Owns: what can be asked of an engine, and how a running operation behaves. Does not know: engines. A [`Mode`] is one of AES
+//! unless it names another cipher.
 
 use crate::error::Result;
 use zeroize::Zeroize;
@@ -12,7 +15,7 @@ pub enum Direction {
     Decrypt,
 }
 
-/// An AES mode without authentication, with its parameters.
+/// A cipher without authentication, with its parameters: a mode of AES, or another cipher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// ECB without padding.
@@ -34,6 +37,92 @@ pub enum Mode {
         /// Width of the counter, 1 to 128 bits.
         counter_bits: u32,
     },
+    /// Output feedback (SP 800-38A, 6.4).
+    Ofb {
+        /// Initialisation vector.
+        iv: [u8; 16],
+    },
+    /// Cipher feedback by single bytes (SP 800-38A, 6.3, with s = 8).
+    Cfb8 {
+        /// Initialisation vector.
+        iv: [u8; 16],
+    },
+    /// Cipher feedback by whole blocks (s = 128); the last one may be cut short.
+    Cfb128 {
+        /// Initialisation vector.
+        iv: [u8; 16],
+    },
+    /// CBC with ciphertext stealing, variant CS1 (addendum to SP 800-38A): any length from one block.
+    CbcCs1 {
+        /// Initialisation vector.
+        iv: [u8; 16],
+    },
+    /// XTS (SP 800-38E): the key is two different AES keys of 16 or 32 bytes, the message one data unit of 16 bytes to 16 MiB.
+    Xts {
+        /// Number of the data unit, as IEEE 1619 writes it: little-endian.
+        tweak: [u8; 16],
+    },
+    /// Triple DES with three keys.
+    TripleDes(DesMode),
+    /// A stream cipher.
+    Stream(StreamCipher),
+}
+
+/// A mode of triple DES, whose key has 24 bytes; parity bits are not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DesMode {
+    /// ECB without padding.
+    Ecb,
+    /// CBC without padding.
+    Cbc {
+        /// Initialisation vector.
+        iv: [u8; 8],
+    },
+    /// CBC with PKCS#7 padding.
+    CbcPad {
+        /// Initialisation vector.
+        iv: [u8; 8],
+    },
+}
+
+/// A stream cipher, whose key has 32 bytes, at the block of 64 bytes from which its key stream is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamCipher {
+    /// ChaCha20 of RFC 8439.
+    ChaCha20 {
+        /// First block.
+        block: u32,
+        /// Nonce.
+        nonce: [u8; 12],
+    },
+    /// ChaCha20 as Bernstein published it.
+    ChaCha20Original {
+        /// First block.
+        block: u64,
+        /// Nonce.
+        nonce: [u8; 8],
+    },
+    /// XChaCha20 (draft-irtf-cfrg-xchacha).
+    XChaCha20 {
+        /// First block.
+        block: u32,
+        /// Nonce.
+        nonce: [u8; 24],
+    },
+    /// Salsa20.
+    Salsa20 {
+        /// First block.
+        block: u64,
+        /// Nonce.
+        nonce: [u8; 8],
+    },
+    /// XSalsa20.
+    XSalsa20 {
+        /// First block.
+        block: u64,
+        /// Nonce.
+        nonce: [u8; 24],
+    },
 }
 
 /// A running cipher; holds key material and wipes it on drop.
@@ -43,7 +132,7 @@ pub trait Cipher: Send {
     /// `out` has `update_bytes` bytes at least. After an error its content is unspecified, and may be plaintext.
     ///
     /// # Errors
-    /// `InputLength` when a counter would wrap round.
+    /// `InputLength` when a counter would wrap round, or a message grows longer than the mode takes.
     fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize>;
     /// Ends the message, writes the rest to the beginning of `out`, and returns how many bytes that was.
     ///
@@ -74,7 +163,7 @@ pub trait Cipher: Send {
     fn finish_bytes_max(&self, input_bytes: usize) -> usize;
 }
 
-/// A running AES-GCM operation with any IV length from 1 byte and a tag of 32 to 128 bits (SP 800-38D).
+/// A running authenticated encryption or decryption.
 ///
 /// Encryption streams. Decryption holds everything back until the tag, the last `tag_bytes` of the
 /// input, has been checked; when it does not match, no plaintext is left anywhere.
@@ -83,13 +172,15 @@ pub trait Aead: Send {
     /// how many bytes that was. `out` has `update_bytes` bytes at least.
     ///
     /// # Errors
-    /// `InputLength` above the mode's limit of 2^36 - 32 bytes.
+    /// `InputLength` above the mode's limit: GCM's 2^36 - 32 bytes, to which ChaCha20-Poly1305 keeps here as well; in CCM
+    /// the length announced.
     fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize>;
     /// Ends the message: writes the tag when encrypting, the plaintext when decrypting, and returns how many bytes that
     /// was. `out` has `finish_bytes` bytes at least.
     ///
     /// # Errors
-    /// `DecryptionFailed` when the tag does not match, `InputLength` when there was less input than a tag.
+    /// `DecryptionFailed` when the tag does not match, `InputLength` when there was less input than a tag, or in CCM less
+    /// than announced.
     fn finish_into(&mut self, out: &mut [u8]) -> Result<usize>;
     /// Does a whole message at once, before any `update_into`; needs no memory of its own, also when decrypting.
     ///
@@ -138,6 +229,8 @@ pub enum KeyWrap {
     Kw,
     /// KWP: 1 byte or more, padded to 8.
     Kwp,
+    /// KW of what PKCS#7 has filled up to multiples of 8 bytes: 8 bytes or more, since KW takes 16 at least.
+    Pkcs7,
 }
 
 /// Parameters of AES-GCM.
@@ -149,4 +242,31 @@ pub struct GcmParams<'a> {
     pub aad: &'a [u8],
     /// Tag length in bytes, 4 to 16.
     pub tag_bytes: usize,
+}
+
+/// Parameters of AES-CCM (SP 800-38C).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CcmParams<'a> {
+    /// Nonce, 7 to 13 bytes: the longer it is, the shorter the message may be.
+    pub nonce: &'a [u8],
+    /// Additional authenticated data.
+    pub aad: &'a [u8],
+    /// Tag length in bytes: 4, 6, 8, 10, 12, 14 or 16.
+    pub tag_bytes: usize,
+    /// Length of the plaintext in bytes, which the first block of the computation contains.
+    pub message_bytes: u64,
+}
+
+/// An authenticated encryption other than AES-GCM, with its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AeadParams<'a> {
+    /// AES-CCM.
+    Ccm(CcmParams<'a>),
+    /// ChaCha20-Poly1305 (RFC 8439, 2.8), or XChaCha20-Poly1305 with the longer nonce; the tag has 16 bytes.
+    ChaCha20Poly1305 {
+        /// Nonce, 12 or 24 bytes.
+        nonce: &'a [u8],
+        /// Additional authenticated data.
+        aad: &'a [u8],
+    },
 }

@@ -4,9 +4,7 @@
 //! know: whether a key is any good beyond its shape; the engine's parser says that (an EC point is checked here,
 //! since it must belong to its scalar). The DER itself is that of the crates `pkcs8`, `pkcs1`, `sec1` and `spki`.
 //! Called from `hsm-core` for wrapping, unwrapping and `CKA_PUBLIC_KEY_INFO`.
-//! Rule source: RFC 8017 (A.1), RFC 5915, RFC 5480, RFC 8410; post-quantum keys in `encoding/pq.rs`.
-
-mod pq;
+//! Rule source: RFC 8017 (A.1), RFC 5915, RFC 5480, RFC 8410.
 
 use crate::ec::Curve;
 use crate::error::{CryptoError, Result};
@@ -23,8 +21,6 @@ use sec1::{EcParameters, EcPrivateKey};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
-
-pub use pq::PqSet;
 
 /// A private key in any of the forms that PKCS#8 carries here.
 #[derive(Debug, Clone)]
@@ -44,15 +40,6 @@ pub enum PrivateForm {
     Ed25519(SecretBytes),
     /// The 32 bytes of an X25519 key.
     X25519(SecretBytes),
-    /// A post-quantum key: its seed, its full form, or both.
-    PostQuantum {
-        /// Algorithm and parameter set.
-        set: PqSet,
-        /// The seed of ML-KEM or ML-DSA.
-        seed: Option<SecretBytes>,
-        /// The expanded key of ML-KEM or ML-DSA; the key of SLH-DSA.
-        key: Option<SecretBytes>,
-    },
 }
 
 /// A public key in any of the forms that SubjectPublicKeyInfo carries here.
@@ -76,13 +63,6 @@ pub enum PublicForm {
     Ed25519(Vec<u8>),
     /// A 32-byte X25519 key.
     X25519(Vec<u8>),
-    /// A post-quantum key.
-    PostQuantum {
-        /// Algorithm and parameter set.
-        set: PqSet,
-        /// The key.
-        key: Vec<u8>,
-    },
 }
 
 /// Encodes as DER `PrivateKeyInfo` (PKCS#8, version 1).
@@ -99,7 +79,6 @@ pub fn encode_pkcs8(key: &PrivateForm) -> Result<SecretBytes> {
         PrivateForm::Ec { curve, scalar, point } => encode_ec_private(*curve, scalar, point.as_deref()),
         PrivateForm::Ed25519(seed) => encode_octets(ED25519, seed),
         PrivateForm::X25519(key) => encode_octets(X25519, key),
-        PrivateForm::PostQuantum { set, seed, key } => pq::encode_private(*set, seed.as_ref(), key.as_ref()),
     }
 }
 
@@ -118,13 +97,7 @@ pub fn decode_pkcs8(der: &[u8]) -> Result<PrivateForm> {
         EC => decode_ec_private(named_curve(&info.algorithm)?, content),
         ED25519 => Ok(PrivateForm::Ed25519(decode_octets(&info.algorithm, content)?)),
         X25519 => Ok(PrivateForm::X25519(decode_octets(&info.algorithm, content)?)),
-        other => match PqSet::by_oid(other) {
-            Some(set) => {
-                check_no_parameters(&info.algorithm)?;
-                pq::decode_private(set, content)
-            }
-            None => Err(UNKNOWN_ALGORITHM),
-        },
+        _ => Err(UNKNOWN_ALGORITHM),
     }
 }
 
@@ -146,7 +119,6 @@ pub fn encode_spki(key: &PublicForm) -> Result<Vec<u8>> {
         }
         PublicForm::Ed25519(key) => public_info(ED25519, None, octets_of_32(key)?),
         PublicForm::X25519(key) => public_info(X25519, None, octets_of_32(key)?),
-        PublicForm::PostQuantum { set, key } => public_info(set.oid(), None, pq::public_of(*set, key)?),
     }
 }
 
@@ -182,13 +154,7 @@ pub fn decode_spki(der: &[u8]) -> Result<PublicForm> {
             check_no_parameters(&info.algorithm)?;
             Ok(PublicForm::X25519(octets_of_32(content)?.to_vec()))
         }
-        other => match PqSet::by_oid(other) {
-            Some(set) => {
-                check_no_parameters(&info.algorithm)?;
-                Ok(PublicForm::PostQuantum { set, key: pq::public_of(set, content)?.to_vec() })
-            }
-            None => Err(UNKNOWN_ALGORITHM),
-        },
+        _ => Err(UNKNOWN_ALGORITHM),
     }
 }
 

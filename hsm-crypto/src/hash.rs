@@ -124,7 +124,27 @@ pub trait Digest: Send {
     fn fork(&self) -> Box<dyn Digest>;
 }
 
-/// A MAC in the making (HMAC or CMAC); holds key material and wipes it on drop.
+/// A MAC from a cipher, other than AES-CMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CipherMac<'a> {
+    /// AES-GMAC (SP 800-38D) with this IV of 1 byte or more.
+    Gmac {
+        /// Initialisation vector, never used twice with a key.
+        iv: &'a [u8],
+    },
+    /// CBC-MAC of AES over the message filled up with zero bytes (FIPS 113); the message's length must be fixed by other means.
+    AesCbc,
+    /// AES-XCBC-MAC with a key of 16 bytes (RFC 3566), whole.
+    AesXcbc,
+    /// CMAC of triple DES (SP 800-38B).
+    TripleDesCmac,
+    /// CBC-MAC of triple DES, as `AesCbc`.
+    TripleDesCbc,
+    /// Poly1305 with a key of 32 bytes that is used once (RFC 8439, 2.5).
+    Poly1305,
+}
+
+/// A MAC in the making; holds key material and wipes it on drop.
 pub trait Mac: Send {
     /// Takes in more of the message.
     ///

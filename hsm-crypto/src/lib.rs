@@ -24,7 +24,6 @@ pub mod hash;
 pub mod kdf;
 mod modes;
 mod portable;
-pub mod post_quantum;
 pub mod provider;
 pub mod random;
 pub mod rsa;

@@ -2,11 +2,10 @@
 //!
 //! Every field of every provider is a working function; what one engine lacks is filled from the other.
 
-use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
+use crate::cipher::{Aead, AeadParams, Cipher, Direction, GcmParams, KeyWrap, Mode};
 use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
 use crate::error::Result;
-use crate::hash::{Digest, Hash, Mac};
-use crate::post_quantum::PostQuantum;
+use crate::hash::{CipherMac, Digest, Hash, Mac};
 use crate::random::Random;
 use crate::rsa::{RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::secret::SecretBytes;
@@ -44,16 +43,18 @@ pub struct Provider {
     pub ed25519_public: fn(&[u8]) -> Result<Arc<dyn EdPublicKey>>,
     /// Makes an X25519 key from its 32 bytes.
     pub x25519_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
-    /// Starts a cipher with a key of 16, 24 or 32 bytes.
+    /// Starts another MAC from a cipher, with a key of its length.
+    pub cipher_mac: fn(&CipherMac<'_>, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    /// Starts a cipher; the key of AES has 16, 24 or 32 bytes, and that of another cipher or of XTS as its mode says.
     pub cipher: fn(&Mode, Direction, &SymmetricKey) -> Result<Box<dyn Cipher>>,
     /// Starts AES-GCM with a key of 16, 24 or 32 bytes.
     pub gcm: fn(&GcmParams<'_>, Direction, &SymmetricKey) -> Result<Box<dyn Aead>>,
+    /// Starts another authenticated encryption; the key has 16, 24 or 32 bytes with AES, and 32 with ChaCha20.
+    pub aead: fn(&AeadParams<'_>, Direction, &SymmetricKey) -> Result<Box<dyn Aead>>,
     /// Wraps key material; arguments: kind, key-encryption key, initial value (`None` for the default), data.
     pub key_wrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>>,
     /// Unwraps what `key_wrap` made; any integrity failure is `DecryptionFailed`.
     pub key_unwrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<SecretBytes>,
-    /// ML-KEM, ML-DSA and SLH-DSA.
-    pub post_quantum: PostQuantum,
 }
 
 /// The engine made of RustCrypto crates alone; complete on every platform.

@@ -114,29 +114,6 @@ pub fn derive(
     Ok(())
 }
 
-/// C_EncapsulateKey: two results, of which the key's handle is not written when the size is asked for.
-///
-/// # Errors
-/// `ArgumentsBad`, and the work's.
-pub fn encapsulate(
-    ciphertext: Raw<'_, CK_BYTE>,
-    ciphertext_length: Raw<'_, CK_ULONG>,
-    key: Raw<'_, CK_OBJECT_HANDLE>,
-    work: impl FnOnce(Room) -> Result<(Reply, Option<ObjectHandle>)>,
-) -> Result<()> {
-    let place = if ciphertext.is_null() { None } else { Some(key.out("phKey is null")?) };
-    let mut made = None;
-    output::produce(ciphertext, ciphertext_length, |room| {
-        let (reply, key) = work(room)?;
-        made = key;
-        Ok(reply)
-    })?;
-    if let (Some(place), Some(key)) = (place, made) {
-        place.write(key.0);
-    }
-    Ok(())
-}
-
 /// C_GetObjectSize.
 ///
 /// # Errors

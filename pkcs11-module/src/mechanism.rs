@@ -12,6 +12,8 @@ use hsm_core::{Mechanism, ParamShape, Params, Reason, Result, limits};
 use crate::derivation::Places;
 use crate::memory::{Input, Raw};
 
+mod ciphers;
+
 /// `CK_GCM_PARAMS` of 2.30 and of many 2.40 headers, which have no `ulIvBits`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -72,11 +74,7 @@ impl<'call> Reader<'call> {
                 let params: CK_RSA_PKCS_PSS_PARAMS = self.structure()?;
                 Ok(Params::Pss { hash: params.hashAlg, mgf: params.mgf, salt_bytes: params.sLen })
             }
-            ParamShape::Oaep => {
-                let params: CK_RSA_PKCS_OAEP_PARAMS = self.structure()?;
-                let label = self.field(params.pSourceData, params.ulSourceDataLen, "pSourceData")?;
-                Ok(Params::Oaep { hash: params.hashAlg, mgf: params.mgf, source: params.source, label })
-            }
+            ParamShape::Oaep => self.oaep(self.structure()?),
             ParamShape::Ecdh1 => {
                 let params: CK_ECDH1_DERIVE_PARAMS = self.structure()?;
                 Ok(Params::Ecdh1 {
@@ -89,17 +87,15 @@ impl<'call> Reader<'call> {
             ParamShape::OptionalEddsa if self.parameter.is_empty() => Ok(Params::None),
             ParamShape::OptionalEddsa => self.eddsa(),
             ParamShape::Derive(shape) => self.derivation(shape).map(Params::Derive),
-            ParamShape::OptionalSignContext if self.parameter.is_empty() => Ok(Params::None),
-            ParamShape::OptionalSignContext => {
-                let params: CK_SIGN_ADDITIONAL_CONTEXT = self.structure()?;
-                let context = self.field(params.pContext, params.ulContextLen, "pContext")?;
-                Ok(Params::SignContext { hedge: params.hedgeVariant, context, hash: None })
-            }
-            ParamShape::HashSignContext => {
-                let params: CK_HASH_SIGN_ADDITIONAL_CONTEXT = self.structure()?;
-                let context = self.field(params.pContext, params.ulContextLen, "pContext")?;
-                Ok(Params::SignContext { hedge: params.hedgeVariant, context, hash: Some(params.hash) })
-            }
+            ParamShape::Iv8 => self.initial_value(8),
+            ParamShape::Gmac if self.parameter.length() == 12 => self.initial_value(12),
+            ParamShape::Gmac => self.gcm(),
+            ParamShape::Ccm => self.ccm(),
+            ParamShape::ChaCha20 => self.chacha20(),
+            ParamShape::RsaAesWrap => self.rsa_aes_wrap(),
+            ParamShape::EcdhAesWrap => self.ecdh_aes_wrap(),
+            ParamShape::Salsa20 => self.salsa20(),
+            ParamShape::ChaCha20Poly1305 => self.chacha20_poly1305(),
         }
     }
 
@@ -130,6 +126,12 @@ impl<'call> Reader<'call> {
             aad: self.field(params.p_aad, params.aad_length, "pAAD")?,
             tag_bits: params.tag_bits,
         })
+    }
+
+    /// What `CK_RSA_PKCS_OAEP_PARAMS` points to, wherever the structure itself stands.
+    fn oaep(&self, params: CK_RSA_PKCS_OAEP_PARAMS) -> Result<Params> {
+        let label = self.field(params.pSourceData, params.ulSourceDataLen, "pSourceData")?;
+        Ok(Params::Oaep { hash: params.hashAlg, mgf: params.mgf, source: params.source, label })
     }
 
     fn eddsa(&self) -> Result<Params> {

@@ -264,15 +264,12 @@ listed since 3 . 0 false {
 }
 
 listed since 3 . 2 false {
-    session C_EncapsulateKey(mechanism: *mut CK_MECHANISM, public_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
-        count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
-        |hsm, session| encapsulate(ciphertext, ciphertext_length, key, |room| hsm.encapsulate_key(session,
-            &mechanism::decode(mechanism)?, ObjectHandle(public_key), &template::decode(attributes, count)?, room));
-    session C_DecapsulateKey(mechanism: *mut CK_MECHANISM, private_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
-        count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
-        |hsm, session| new_object(key, || hsm.decapsulate_key(session, &mechanism::decode(mechanism)?,
-            ObjectHandle(private_key), decode::ciphertext(ciphertext.input(ciphertext_length))?,
-            &template::decode(attributes, count)?));
+    absent C_EncapsulateKey(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, public_key: CK_OBJECT_HANDLE,
+        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG,
+        key: *mut CK_OBJECT_HANDLE) = "key encapsulation";
+    absent C_DecapsulateKey(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, private_key: CK_OBJECT_HANDLE,
+        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG,
+        key: *mut CK_OBJECT_HANDLE) = "key encapsulation";
     absent C_VerifySignatureInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE,
         signature: *mut CK_BYTE, signature_length: CK_ULONG) = "verification with the signature first";
     absent C_VerifySignature(session: CK_SESSION_HANDLE, data: *mut CK_BYTE, data_length: CK_ULONG) =

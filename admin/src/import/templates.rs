@@ -8,8 +8,6 @@ use crate::cli::{Import, KeyUsage};
 use crate::failure::Failure;
 use ffi_headers::*;
 use hsm_core::attributes::curves::{CurveName, octet_string};
-use hsm_core::object::{self, Attributes};
-use hsm_core::post_quantum;
 use hsm_core::template::Template;
 use hsm_crypto::encoding::{PrivateForm, PublicForm, encode_spki};
 use hsm_crypto::{CryptoError, Hash};
@@ -94,9 +92,6 @@ fn public_form(key: &PrivateForm) -> Result<PublicForm, CryptoError> {
             PublicForm::Ed25519((engine.ed25519_private)(seed.expose())?.public_key().to_vec())
         }
         PrivateForm::X25519(key) => PublicForm::X25519((engine.x25519_private)(key.expose())?.public_key().to_vec()),
-        PrivateForm::PostQuantum { set, seed, key } => {
-            post_quantum::public_of_form(engine, *set, seed.as_ref(), key.as_ref())?
-        }
     })
 }
 
@@ -149,10 +144,6 @@ fn private_template(key: &PrivateForm, args: &Import) -> Template {
         }
         PrivateForm::Ed25519(seed) => on_curve(template, CurveName::Ed25519).with(CKA_VALUE, seed.expose()),
         PrivateForm::X25519(key) => on_curve(template, CurveName::X25519).with(CKA_VALUE, key.expose()),
-        PrivateForm::PostQuantum { set, seed, key } => {
-            let material = post_quantum::private_material(*set, seed.clone(), key.clone());
-            with_material(template, &material)
-        }
     }
 }
 
@@ -171,17 +162,7 @@ fn public_template(key: &PublicForm) -> Template {
         }
         PublicForm::Ed25519(point) => on_curve(template, CurveName::Ed25519).with(CKA_EC_POINT, &octet_string(point)),
         PublicForm::X25519(point) => on_curve(template, CurveName::X25519).with(CKA_EC_POINT, &octet_string(point)),
-        PublicForm::PostQuantum { set, key } => {
-            with_material(template, &post_quantum::public_material(*set, key.clone()))
-        }
     }
-}
-
-/// The template with all of a key's material but its class, which the template has.
-fn with_material(mut template: Template, material: &Attributes) -> Template {
-    let material = object::template(material).entries;
-    template.entries.extend(material.into_iter().filter(|entry| entry.kind != CKA_CLASS));
-    template
 }
 
 fn on_curve(template: Template, curve: CurveName) -> Template {

@@ -5,7 +5,6 @@
 
 pub mod backup;
 mod crypto;
-mod encapsulation;
 pub mod examine;
 mod jobs;
 mod keys;

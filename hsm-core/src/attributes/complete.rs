@@ -9,14 +9,14 @@ use super::curves::{CurveName, octet_string};
 use super::tables::Table;
 use super::values::{bit_length, strip_zeros};
 use crate::key::{self, Key};
+use crate::keys::ciphers::{is_cipher_type, judge_value};
 use crate::keys::material;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::{self, Attributes, Value};
 use crate::platform::Env;
-use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use ffi_headers::*;
-use hsm_crypto::cipher::{Direction, Mode};
+use hsm_crypto::cipher::{DesMode, Direction, Mode};
 use hsm_crypto::encoding::{decode_spki, encode_spki};
 use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey};
 use std::sync::Arc;
@@ -67,16 +67,8 @@ fn normalise(env: &Env<'_>, table: &Table, made: Option<&Key>, attributes: &mut 
             Ok(())
         }
         (CKO_PRIVATE_KEY, Some(CKK_RSA)) => complete_rsa(attributes),
-        (CKO_PRIVATE_KEY, Some(key_type)) if post_quantum::is_key_type(key_type) => {
-            post_quantum::normalise_private(env, made.is_some(), attributes)
-        }
-        // The engine judges a public one whole.
-        (CKO_PUBLIC_KEY, Some(key_type)) if post_quantum::is_key_type(key_type) => Ok(()),
         (CKO_PUBLIC_KEY | CKO_PRIVATE_KEY, Some(key_type)) => normalise_curve(env, table, key_type, made, attributes),
-        (_, Some(CKK_AES)) => match of(attributes, CKA_VALUE)?.len() {
-            16 | 24 | 32 => Ok(()),
-            _ => Err(Reason::KeyMaterial("an AES key has 16, 24 or 32 bytes")),
-        },
+        (_, Some(key_type)) if is_cipher_type(key_type) => judge_value(key_type, of(attributes, CKA_VALUE)?),
         (_, Some(key_type)) if !material::fits(key_type, of(attributes, CKA_VALUE)?.len()) => {
             Err(Reason::KeyMaterial("no key of this type has so many bytes"))
         }
@@ -158,10 +150,10 @@ fn complete_secret(env: &Env<'_>, table: &Table, key: &Key, attributes: &mut Att
     let Key::Secret(key) = key else { return Err(Reason::Internal("a secret key was parsed as another")) };
     let value = key.expose();
     attributes.insert(CKA_VALUE_LEN, Value::Number(value.len() as u64));
-    if table.key_type == Some(CKK_AES) {
-        put_check_value(attributes, &aes_check_value(env, key)?)
-    } else {
-        put_check_value(attributes, &sha1_check_value(env, value))
+    match table.key_type {
+        Some(CKK_AES) => put_check_value(attributes, &block_check_value(env, &Mode::Ecb, 16, key)?),
+        Some(CKK_DES3) => put_check_value(attributes, &block_check_value(env, &Mode::TripleDes(DesMode::Ecb), 8, key)?),
+        _ => put_check_value(attributes, &sha1_check_value(env, value)),
     }
 }
 
@@ -183,10 +175,7 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
             _ => attributes.insert(CKA_EC_POINT, wrapped),
         };
     }
-    let form = match post_quantum::public_of_private(key) {
-        Some(form) => form,
-        None => object::public_form(attributes)?,
-    };
+    let form = object::public_form(attributes)?;
     if let Some(Value::Bytes(given)) = attributes.get(CKA_PUBLIC_KEY_INFO)
         && !given.is_empty()
         && decode_spki(given.expose()).ok().as_ref() != Some(&form)
@@ -223,10 +212,15 @@ pub(crate) fn sha1_check_value(env: &Env<'_>, value: &[u8]) -> Vec<u8> {
 }
 
 /// The check value of a block cipher's key: the first bytes of a block of zeros, encrypted.
-fn aes_check_value(env: &Env<'_>, key: &SymmetricKey) -> Result<[u8; CHECK_VALUE_BYTES]> {
-    let mut cipher = (env.engine.cipher)(&Mode::Ecb, Direction::Encrypt, key)?;
+fn block_check_value(
+    env: &Env<'_>,
+    ecb: &Mode,
+    block_bytes: usize,
+    key: &SymmetricKey,
+) -> Result<[u8; CHECK_VALUE_BYTES]> {
+    let mut cipher = (env.engine.cipher)(ecb, Direction::Encrypt, key)?;
     let mut block = [0; 16];
-    cipher.update_into(&[0; 16], &mut block)?;
+    cipher.update_into(&[0; 16][..block_bytes], &mut block)?;
     let [first, second, third, ..] = block;
     Ok([first, second, third])
 }

@@ -4,10 +4,7 @@
 //! apply and the usages that the type can do. Does not know: how rows are applied. Everything that
 //! judges a template or answers a question reads these tables; `docs/attributes.md` is printed from them.
 //! Rule source: PKCS#11 v3.1, 4.2 to 4.10 (common attributes), 6.1 (RSA), 6.3 (EC), 6.8 (generic secret),
-//! 6.10 (AES), 6.20 and on (HMAC keys); v3.2, 6.66 to 6.69 (post-quantum keys).
-//!
-//! CKA_ENCAPSULATE and CKA_DECAPSULATE are false by default but for ML-KEM keys: an application that knows versions before 3.2 and forbids a
-//! key all uses but one would otherwise have made a key with two.
+//! 6.10 (AES), 6.20 and on (HMAC keys).
 
 mod objects;
 
@@ -194,8 +191,6 @@ pub static PUBLIC: Group = Group {
         flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes),
         row(CKA_WRAP_TEMPLATE, Form::Template),
         row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).migrates(Give::Try),
-        usage(CKA_ENCAPSULATE),
-        row(CKA_ENCAPSULATE_TEMPLATE, Form::Template),
     ],
 };
 
@@ -217,8 +212,6 @@ pub static PRIVATE: Group = Group {
         flag(CKA_ALWAYS_AUTHENTICATE, false).changes(Change::OnlyTrue, Change::Never),
         row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).migrates(Give::Try),
         row(CKA_DERIVE_TEMPLATE, Form::Template),
-        usage(CKA_DECAPSULATE),
-        row(CKA_DECAPSULATE_TEMPLATE, Form::Template),
     ],
 };
 
@@ -324,39 +317,6 @@ const EC_PRIVATE_PARAMS: Row = row(CKA_EC_PARAMS, Form::Der).gives(Give::Must, G
 const EC_PRIVATE_POINT: Row =
     row(CKA_EC_POINT, Form::Der).fill(Fill::Computed).gives(Give::May, Give::Never, Give::Same, Give::Never);
 
-/// Set and value of a post-quantum public key.
-pub static PQ_PUBLIC: Group = Group {
-    title: "ML-KEM, ML-DSA and SLH-DSA public key",
-    rows: &[
-        row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Never, Give::Never),
-        material(CKA_VALUE, Form::Bytes),
-    ],
-};
-
-/// Set, seed and value of a lattice private key.
-pub static LATTICE_PRIVATE: Group = Group {
-    title: "ML-KEM and ML-DSA private key",
-    rows: &[
-        PQ_PRIVATE_SET,
-        // One of the two must be there; the completion sees to that, and computes the value of a seed.
-        row(CKA_SEED, Form::Bytes)
-            .fill(Fill::Empty)
-            .gives(Give::May, Give::Never, Give::Never, Give::Never)
-            .sensitive(),
-        row(CKA_VALUE, Form::Bytes)
-            .fill(Fill::Computed)
-            .gives(Give::May, Give::Never, Give::Never, Give::Never)
-            .sensitive(),
-    ],
-};
-
-/// Set and value of an SLH-DSA private key.
-pub static SLH_PRIVATE: Group =
-    Group { title: "SLH-DSA private key", rows: &[PQ_PRIVATE_SET, material(CKA_VALUE, Form::Bytes).sensitive()] };
-
-const PQ_PRIVATE_SET: Row =
-    row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Same, Give::Never);
-
 const fn object(class: u64, groups: &'static [&'static Group]) -> Table {
     Table { class, key_type: None, groups, usages: &[], material: CKA_VALUE }
 }
@@ -378,14 +338,11 @@ const RSA_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &RSA_PRIVATE];
 const EC_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &EC_PUBLIC];
 const EC_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_PRIVATE];
 const EC_RAW_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_RAW_PRIVATE];
-const PQ_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &PQ_PUBLIC];
-const LATTICE_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &LATTICE_PRIVATE];
-const SLH_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &SLH_PRIVATE];
 const SECRET_GROUPS: &[&Group] = &[&STORAGE, &KEY, &SECRET];
 const MAC: &[u64] = &[CKA_SIGN, CKA_VERIFY];
 
 /// The groups of keys, certificates and data.
-static GROUPS: [&Group; 15] = [
+static GROUPS: [&Group; 12] = [
     &STORAGE,
     &DATA,
     &CERTIFICATE,
@@ -398,13 +355,10 @@ static GROUPS: [&Group; 15] = [
     &EC_PUBLIC,
     &EC_PRIVATE,
     &EC_RAW_PRIVATE,
-    &PQ_PUBLIC,
-    &LATTICE_PRIVATE,
-    &SLH_PRIVATE,
 ];
 
 /// Every class and key type that the token has.
-pub static TABLES: [Table; 37] = [
+pub static TABLES: [Table; 36] = [
     object(CKO_DATA, &[&STORAGE, &DATA]),
     object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
     public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
@@ -415,13 +369,12 @@ pub static TABLES: [Table; 37] = [
     private(CKK_EC_EDWARDS, EC_RAW_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
     public(CKK_EC_MONTGOMERY, EC_PUBLIC_GROUPS, &[], CKA_EC_POINT),
     private(CKK_EC_MONTGOMERY, EC_RAW_PRIVATE_GROUPS, &[CKA_DERIVE], CKA_VALUE),
-    public(CKK_ML_KEM, PQ_PUBLIC_GROUPS, &[CKA_ENCAPSULATE], CKA_VALUE),
-    private(CKK_ML_KEM, LATTICE_PRIVATE_GROUPS, &[CKA_DECAPSULATE], CKA_VALUE),
-    public(CKK_ML_DSA, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
-    private(CKK_ML_DSA, LATTICE_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
-    public(CKK_SLH_DSA, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
-    private(CKK_SLH_DSA, SLH_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
     secret(CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
+    secret(CKK_AES_XTS, &[CKA_ENCRYPT, CKA_DECRYPT]),
+    secret(CKK_CHACHA20, &[CKA_ENCRYPT, CKA_DECRYPT]),
+    secret(CKK_SALSA20, &[CKA_ENCRYPT, CKA_DECRYPT]),
+    secret(CKK_POLY1305, MAC),
+    secret(CKK_DES3, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
     secret(CKK_GENERIC_SECRET, &[CKA_SIGN, CKA_VERIFY, CKA_DERIVE]),
     secret(CKK_HKDF, &[CKA_DERIVE]),
     secret(CKK_SHA_1_HMAC, MAC),
@@ -497,7 +450,6 @@ mod tests {
             let found: Vec<u64> = table.rows().filter(|row| row.sensitive).map(|row| row.kind).collect();
             let expected: &[u64] = match (table.class, table.key_type) {
                 (CKO_PRIVATE_KEY, Some(CKK_RSA)) => rsa,
-                (CKO_PRIVATE_KEY, Some(CKK_ML_KEM | CKK_ML_DSA)) => &[CKA_SEED, CKA_VALUE],
                 (CKO_PRIVATE_KEY | CKO_SECRET_KEY, _) => &[CKA_VALUE],
                 _ => &[],
             };

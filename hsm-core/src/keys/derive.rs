@@ -5,7 +5,7 @@
 //! keeps all new objects or none.
 //! Rule source: PKCS#11 v3.1, 5.18.5, 6.43 (what a result of the simple derivations keeps), v3.0 (CKA_DERIVE_TEMPLATE).
 
-use super::{enforce, material};
+use super::{ciphers, enforce, material};
 use crate::attributes::{self, Actor, Origin};
 use crate::derivation::{Derived, Sources};
 use crate::mechanisms::derive::{Derive, Heritage, Product, Request};
@@ -78,7 +78,10 @@ fn secret(
     if !material::fits(key_type, value.len()) {
         return Err(Reason::TemplateIncomplete(CKA_VALUE_LEN));
     }
-    Ok(Product { template: request.template.clone(), material: material::secret(key_type, value).into() })
+    Ok(Product {
+        template: request.template.clone(),
+        material: material::secret(key_type, ciphers::derived(key_type, value)).into(),
+    })
 }
 
 /// The type of the secret key that a template asks for, and its length where the template says one.

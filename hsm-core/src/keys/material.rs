@@ -5,6 +5,7 @@
 //! Called from [`crate::keys`] and from the families that generate.
 //! Rule source: PKCS#11 v2.40, 2.5 (wrapping and unwrapping private keys); RFC 5958.
 
+use super::ciphers::{DES3_KEY_BYTES, is_cipher_type};
 use crate::attributes::{self, Material};
 use crate::key::Key;
 use crate::limits::SECRET_BYTES_MAX;
@@ -14,7 +15,7 @@ use crate::reason::{Reason, Result};
 use crate::template::Template;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
-use hsm_crypto::encoding::{PqSet, PrivateForm, PublicForm, decode_pkcs8, encode_pkcs8};
+use hsm_crypto::encoding::{PrivateForm, PublicForm, decode_pkcs8, encode_pkcs8};
 use hsm_crypto::rsa::RsaPair;
 
 /// Length of an AES block in bytes; zero padding is shorter.
@@ -49,7 +50,7 @@ pub(crate) fn value_len(template: &Template) -> Result<Option<usize>> {
 
 /// Whether keys of this `CKK_*` are plain bytes.
 pub(crate) const fn is_secret_type(key_type: u64) -> bool {
-    matches!(key_type, CKK_AES | CKK_GENERIC_SECRET | CKK_HKDF) || is_mac_type(key_type)
+    matches!(key_type, CKK_GENERIC_SECRET | CKK_HKDF) || is_mac_type(key_type) || is_cipher_type(key_type)
 }
 
 /// Whether keys of this `CKK_*` are made for one MAC.
@@ -84,6 +85,9 @@ pub(crate) const fn fits(key_type: u64, bytes: usize) -> bool {
         CKK_AES => matches!(bytes, 16 | 24 | 32),
         // RFC 7693, 2.1: the key is a part of the first block, and has a byte for its length.
         _ if is_blake2b_type(key_type) => 1 <= bytes && bytes <= BLAKE2B_KEY_BYTES_MAX,
+        CKK_AES_XTS => matches!(bytes, 32 | 64),
+        CKK_CHACHA20 | CKK_POLY1305 | CKK_SALSA20 => bytes == 32,
+        CKK_DES3 => bytes == DES3_KEY_BYTES,
         _ => bytes > 0,
     }
 }
@@ -133,9 +137,6 @@ pub(crate) const fn key_type(form: &PrivateForm) -> u64 {
         PrivateForm::Ec { .. } => CKK_EC,
         PrivateForm::Ed25519(_) => CKK_EC_EDWARDS,
         PrivateForm::X25519(_) => CKK_EC_MONTGOMERY,
-        PrivateForm::PostQuantum { set: PqSet::MlKem(_), .. } => CKK_ML_KEM,
-        PrivateForm::PostQuantum { set: PqSet::MlDsa(_), .. } => CKK_ML_DSA,
-        PrivateForm::PostQuantum { set: PqSet::SlhDsa(_), .. } => CKK_SLH_DSA,
     }
 }
 

@@ -1,4 +1,4 @@
-//! CKM_AES_GCM.
+//! CKM_AES_GCM, and Luna's older number for it.
 //!
 //! Any IV from one byte, tags of 32 to 128 bits in whole bytes. Decryption gives out nothing before the
 //! tag is checked: parts are taken in and C_DecryptFinal returns the whole.
@@ -11,24 +11,31 @@ use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
+use ffi_headers::vendor::CKM_AES_GCM_OLD;
 use ffi_headers::*;
 use hsm_crypto::cipher::{Aead, Direction, GcmParams};
 
-pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
-    encrypt,
-    decrypt,
-    Wraps::SecretAndPrivateKeys,
-    Row {
-        kind: CKM_AES_GCM,
-        name: "CKM_AES_GCM",
-        shape: ParamShape::Gcm,
-        judge: |params| parse(params).map(|_| ()),
-        // An approved token makes the initialisation vectors itself (SP 800-38D, 8.2), which these functions do not let it.
-        approved: EVERYTHING & !(CKF_ENCRYPT | CKF_WRAP),
-        vectors: "Wycheproof aes_gcm",
-        ..AES
-    }
-)];
+macro_rules! gcm {
+    ($kind:ident) => {
+        crypt_and_wrap!(
+            encrypt,
+            decrypt,
+            Wraps::SecretAndPrivateKeys,
+            Row {
+                kind: $kind,
+                name: stringify!($kind),
+                shape: ParamShape::Gcm,
+                judge: |params| parse(params).map(|_| ()),
+                // An approved token makes the initialisation vectors itself (SP 800-38D, 8.2), which these functions do not let it.
+                approved: EVERYTHING & !(CKF_ENCRYPT | CKF_WRAP),
+                vectors: "Wycheproof aes_gcm",
+                ..AES
+            }
+        )
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[gcm!(CKM_AES_GCM), gcm!(CKM_AES_GCM_OLD)];
 
 fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     start(env, params, Direction::Encrypt, key)
@@ -41,10 +48,14 @@ fn decrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypt
 fn start(env: &Env<'_>, params: &Params, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
     let params = parse(params)?;
     let aead = rules::with_secret(env, key, |key| Ok((env.engine.gcm)(&params, direction, key)?))?;
-    Ok(Box::new(GcmOperation { aead, direction }))
+    Ok(operation(aead, direction))
 }
 
-fn parse(params: &Params) -> Result<GcmParams<'_>> {
+/// Reads `CK_GCM_PARAMS`.
+///
+/// # Errors
+/// `MechanismParam`.
+pub(super) fn parse(params: &Params) -> Result<GcmParams<'_>> {
     let Params::Gcm { iv, aad, tag_bits } = params else {
         return Err(Reason::MechanismParam("CK_GCM_PARAMS is needed"));
     };
@@ -60,12 +71,16 @@ fn parse(params: &Params) -> Result<GcmParams<'_>> {
 }
 
 /// A running authenticated encryption as an operation.
-struct GcmOperation {
+pub(super) fn operation(aead: Box<dyn Aead>, direction: Direction) -> Box<dyn Crypter> {
+    Box::new(AeadOperation { aead, direction })
+}
+
+struct AeadOperation {
     aead: Box<dyn Aead>,
     direction: Direction,
 }
 
-impl Crypter for GcmOperation {
+impl Crypter for AeadOperation {
     fn multi_part(&self) -> bool {
         true
     }

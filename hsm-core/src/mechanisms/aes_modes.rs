@@ -111,10 +111,14 @@ fn decrypt_ctr(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn C
     start(env, &ctr(params)?, Direction::Decrypt, key)
 }
 
-fn iv(params: &Params) -> Result<[u8; BLOCK_BYTES]> {
+/// The initialisation vector, of which the shape has seen the length.
+///
+/// # Errors
+/// `MechanismParam`.
+pub(super) fn iv<const BYTES: usize>(params: &Params) -> Result<[u8; BYTES]> {
     let Params::Iv(iv) = params else { return Err(Reason::MechanismParam("an initialisation vector is needed")) };
     // Only the length can be wrong, and the text says so.
-    iv.as_slice().try_into().map_err(|_| Reason::MechanismParam("the initialisation vector has not 16 bytes"))
+    iv.as_slice().try_into().map_err(|_| Reason::MechanismParam("the initialisation vector has not a block's length"))
 }
 
 fn ctr(params: &Params) -> Result<Mode> {
@@ -128,14 +132,22 @@ fn ctr(params: &Params) -> Result<Mode> {
     Ok(Mode::Ctr { block: *block, counter_bits })
 }
 
-fn start(env: &Env<'_>, mode: &Mode, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
+/// Starts a cipher as an operation.
+///
+/// # Errors
+/// The engine's.
+pub(super) fn start(env: &Env<'_>, mode: &Mode, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
     let cipher = rules::with_secret(env, key, |key| Ok((env.engine.cipher)(mode, direction, key)?))?;
     Ok(Box::new(CipherOperation { cipher, direction }))
 }
 
-/// Fills up to whole blocks with zero bytes.
 fn padded(material: &SecretBytes) -> SecretBytes {
-    let mut padded = SecretBytes::zeroed(material.len().next_multiple_of(BLOCK_BYTES));
+    padded_to(material, BLOCK_BYTES)
+}
+
+/// Fills up to whole blocks with zero bytes.
+pub(super) fn padded_to(material: &SecretBytes, block_bytes: usize) -> SecretBytes {
+    let mut padded = SecretBytes::zeroed(material.len().next_multiple_of(block_bytes));
     padded.expose_mut()[..material.len()].copy_from_slice(material.expose());
     padded
 }

@@ -1,8 +1,9 @@
-//! AES key wrap: CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD and Luna's numbers for the first two.
+//! AES key wrap: CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD, CKM_AES_KEY_WRAP_PKCS7 and Luna's numbers for the
+//! first two.
 //!
 //! CKM_AES_KEY_WRAP takes multiples of 8 bytes from 16; whatever else goes by KWP. CKM_AES_KEY_WRAP_PAD
 //! had no clear definition in v2.40; it is RFC 5649 here, as in SoftHSM, nShield and Luna's tools, so it
-//! is the same as KWP.
+//! is the same as KWP. CKM_AES_KEY_WRAP_PKCS7 is CKM_AES_KEY_WRAP behind PKCS#7 padding to 8 bytes, so it takes 8 bytes at least.
 //! Rule source: PKCS#11 v2.40, 2.14 (AES key wrap) and its successors; NIST SP 800-38F, RFC 3394, RFC 5649.
 
 use super::aes_modes::AES;
@@ -57,6 +58,19 @@ pub(super) const ROWS: &[Row] = &[
     kw!(CKM_AES_KEY_WRAP),
     kwp!(CKM_AES_KEY_WRAP_KWP),
     kwp!(CKM_AES_KEY_WRAP_PAD),
+    crypt_and_wrap!(
+        |env, params, key| encrypt(KeyWrap::Pkcs7, env, params, key),
+        |env, params, key| decrypt(KeyWrap::Pkcs7, env, params, key),
+        Wraps::SecretAndPrivateKeys,
+        Row {
+            kind: CKM_AES_KEY_WRAP_PKCS7,
+            name: "CKM_AES_KEY_WRAP_PKCS7",
+            shape: ParamShape::OptionalIv(8),
+            approved: EVERYTHING,
+            vectors: "Wycheproof aes_wrap where the wrapped key ends in a PKCS#7 padding; the cryptography library of Python",
+            ..AES
+        }
+    ),
     kw!(CKM_AES_KW),
     kwp!(CKM_AES_KWP),
 ];
@@ -70,6 +84,7 @@ fn encrypt(kind: KeyWrap, env: &Env<'_>, params: &Params, key: &Object) -> Resul
     let size = match kind {
         KeyWrap::Kw => OneShotSize::InputPlus(HALF_BLOCK_BYTES),
         KeyWrap::Kwp => OneShotSize::UnitsPlusOne(HALF_BLOCK_BYTES),
+        KeyWrap::Pkcs7 => OneShotSize::PaddedPlusOne(HALF_BLOCK_BYTES),
     };
     Ok(Box::new(OnePartCrypter {
         size,

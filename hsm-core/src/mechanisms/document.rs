@@ -81,10 +81,16 @@ fn shape(shape: ParamShape) -> String {
         ParamShape::Oaep => "`CK_RSA_PKCS_OAEP_PARAMS`".to_owned(),
         ParamShape::Ecdh1 => "`CK_ECDH1_DERIVE_PARAMS`".to_owned(),
         ParamShape::MacLength => "`CK_MAC_GENERAL_PARAMS`".to_owned(),
-        ParamShape::OptionalSignContext => "none or `CK_SIGN_ADDITIONAL_CONTEXT`".to_owned(),
-        ParamShape::HashSignContext => "`CK_HASH_SIGN_ADDITIONAL_CONTEXT`".to_owned(),
         ParamShape::OptionalEddsa => "none or `CK_EDDSA_PARAMS`".to_owned(),
         ParamShape::Derive(shape) => format!("`{}`", shape.name()),
+        ParamShape::Iv8 => "8 bytes".to_owned(),
+        ParamShape::Gmac => "12 bytes or `CK_GCM_PARAMS`".to_owned(),
+        ParamShape::Ccm => "`CK_CCM_PARAMS`".to_owned(),
+        ParamShape::RsaAesWrap => "`CK_RSA_AES_KEY_WRAP_PARAMS`".to_owned(),
+        ParamShape::EcdhAesWrap => "`CK_ECDH_AES_KEY_WRAP_PARAMS`".to_owned(),
+        ParamShape::ChaCha20 => "`CK_CHACHA20_PARAMS`".to_owned(),
+        ParamShape::Salsa20 => "`CK_SALSA20_PARAMS`".to_owned(),
+        ParamShape::ChaCha20Poly1305 => "`CK_SALSA20_CHACHA20_POLY1305_PARAMS`".to_owned(),
     }
 }
 
@@ -118,8 +124,6 @@ fn functions(row: &Row, flags: u64) -> String {
         (private, CKF_WRAP),
         ("unwrap", CKF_UNWRAP),
         ("derive", CKF_DERIVE),
-        ("encapsulate", CKF_ENCAPSULATE),
-        ("decapsulate", CKF_DECAPSULATE),
         ("generate key", CKF_GENERATE),
         ("generate pair", CKF_GENERATE_KEY_PAIR),
     ];

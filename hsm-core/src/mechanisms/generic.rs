@@ -4,6 +4,7 @@
 //! Rule source: PKCS#11 v2.40, 2.6 (generic secret keys): CKA_VALUE_LEN must be given; sizes are in bits.
 
 use super::{EVERYTHING, Row, SizeUnit, named};
+use crate::keys::ciphers::is_cipher_type;
 use crate::keys::material;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::Attributes;
@@ -28,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[Row {
 fn generate(env: &Env<'_>, _params: &Params, template: &Template) -> Result<Attributes> {
     let key_type = match material::number(template, CKA_KEY_TYPE)? {
         None => CKK_GENERIC_SECRET,
-        Some(key_type) if key_type != CKK_AES && material::is_secret_type(key_type) => key_type,
+        Some(key_type) if material::is_secret_type(key_type) && !is_cipher_type(key_type) => key_type,
         Some(_) => {
             return Err(Reason::TemplateInconsistent {
                 kind: CKA_KEY_TYPE,

@@ -27,6 +27,11 @@ impl MacOperation {
         };
         Ok(Self { mac, bytes })
     }
+
+    /// Takes a MAC of which the first `bytes` bytes are the tag: one at least, and not more than there are.
+    pub(super) fn cut(mac: Box<dyn Mac>, bytes: usize) -> Self {
+        Self { mac, bytes }
+    }
 }
 
 /// Reads the length of a MAC: from one byte to the whole tag.

@@ -8,17 +8,26 @@
 //!
 //! Sizes: `update_bytes` is exact; every other size is exact or an upper bound, and never too small.
 
+mod aes_ccm;
 mod aes_cmac;
+mod aes_cts;
+mod aes_feedback;
 mod aes_gcm;
+mod aes_gmac;
 mod aes_keygen;
+mod aes_mac;
 mod aes_modes;
 mod aes_wrap;
+mod aes_xts;
+mod chacha20;
 mod combine;
 pub(crate) mod derive;
+mod des3;
 mod digest;
 mod document;
 mod ec_keygen;
 mod ecdh;
+mod ecdh_aes_wrap;
 mod ecdsa;
 mod eddsa;
 mod faults;
@@ -28,11 +37,9 @@ mod hashes;
 mod hkdf;
 mod hmac;
 mod mac;
-mod ml_dsa;
-mod ml_kem;
 mod parts;
-mod pq_keygen;
-mod pq_signatures;
+mod poly1305;
+mod rsa_aes_wrap;
 mod rsa_hash;
 mod rsa_keygen;
 mod rsa_oaep;
@@ -40,7 +47,7 @@ mod rsa_pkcs;
 mod rsa_pss;
 mod rsa_x509;
 pub(crate) mod rules;
-mod slh_dsa;
+mod salsa20;
 mod sp800_108;
 
 use crate::attributes::Material;
@@ -51,7 +58,6 @@ use crate::template::Template;
 use crate::types::{Mechanism, MechanismInfo, ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
-use hsm_crypto::post_quantum::Encapsulated;
 use rules::Usage;
 use std::sync::LazyLock;
 
@@ -173,19 +179,6 @@ pub type WrapBytes = fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<
 /// Unwraps the bytes of a key under a key that passed the row's rules.
 pub type UnwrapBytes = fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretBytes>;
 
-/// The two steps of an encapsulation with a public key that passed the row's rules.
-#[derive(Clone, Copy)]
-pub struct Encapsulation {
-    /// The length of the ciphertext.
-    pub ciphertext_bytes: fn(&Env<'_>, &Params, &Object) -> Result<usize>,
-    /// Makes ciphertext and secret; of so many bytes, or as many as the mechanism gives.
-    pub run: fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<Encapsulated>,
-}
-
-/// Takes the secret out of a ciphertext with a private key that passed the row's rules; of so many bytes, or as many as the
-/// mechanism gives.
-pub type Decapsulate = fn(&Env<'_>, &Params, &Object, &[u8], Option<usize>) -> Result<SecretBytes>;
-
 /// Makes the material of a secret key from the caller's template.
 pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;
 
@@ -245,10 +238,6 @@ pub struct Row {
     pub derive: Option<Derive>,
     /// What derived keys have from the keys that they come from.
     pub heritage: Heritage,
-    /// C_EncapsulateKey.
-    pub encapsulate: Option<Encapsulation>,
-    /// C_DecapsulateKey.
-    pub decapsulate: Option<Decapsulate>,
     /// C_GenerateKey: the material of a secret key.
     pub generate: Option<Generate>,
     /// C_GenerateKeyPair: the material of public and private key.
@@ -264,7 +253,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 25] = [
+const FAMILIES: [&[Row]; 34] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -280,6 +269,18 @@ const FAMILIES: [&[Row]; 25] = [
     aes_gcm::ROWS,
     aes_cmac::ROWS,
     aes_wrap::ROWS,
+    aes_feedback::ROWS,
+    aes_cts::ROWS,
+    aes_xts::ROWS,
+    aes_ccm::ROWS,
+    aes_gmac::ROWS,
+    aes_mac::ROWS,
+    chacha20::ROWS,
+    salsa20::ROWS,
+    poly1305::ROWS,
+    des3::ROWS,
+    rsa_aes_wrap::ROWS,
+    ecdh_aes_wrap::ROWS,
     generic::ROWS,
     digest::ROWS,
     hmac::ROWS,
@@ -287,9 +288,6 @@ const FAMILIES: [&[Row]; 25] = [
     hash_derive::ROWS,
     hkdf::ROWS,
     sp800_108::ROWS,
-    ml_kem::ROWS,
-    ml_dsa::ROWS,
-    slh_dsa::ROWS,
 ];
 
 /// Every row by its number.
@@ -367,8 +365,6 @@ impl Row {
         unwrap: None,
         derive: None,
         heritage: Heritage::Free,
-        encapsulate: None,
-        decapsulate: None,
         generate: None,
         generate_pair: None,
     };
@@ -390,8 +386,6 @@ impl Row {
             (CKF_WRAP, self.wrap.is_some()),
             (CKF_UNWRAP, self.unwrap.is_some()),
             (CKF_DERIVE, self.derive.is_some()),
-            (CKF_ENCAPSULATE, self.encapsulate.is_some()),
-            (CKF_DECAPSULATE, self.decapsulate.is_some()),
             (CKF_GENERATE, self.generate.is_some()),
             (CKF_GENERATE_KEY_PAIR, self.generate_pair.is_some()),
         ];
@@ -504,15 +498,7 @@ mod tests {
     #[test]
     fn a_key_rule_stands_exactly_where_a_function_takes_a_key() {
         for row in all() {
-            let takes_key = CKF_SIGN
-                | CKF_VERIFY
-                | CKF_ENCRYPT
-                | CKF_DECRYPT
-                | CKF_WRAP
-                | CKF_UNWRAP
-                | CKF_DERIVE
-                | CKF_ENCAPSULATE
-                | CKF_DECAPSULATE;
+            let takes_key = CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE;
             assert_eq!(row.keys != KeyRule::None, row.info().flags & takes_key != 0, "{}", row.name);
         }
     }

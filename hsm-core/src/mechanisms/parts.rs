@@ -129,6 +129,8 @@ pub(super) enum OneShotSize {
     InputPlus(usize),
     /// The input filled up to whole units of this many bytes, and one unit; exact in encryption.
     UnitsPlusOne(usize),
+    /// The input filled up to whole units by one byte at least, and one unit; exact in encryption.
+    PaddedPlusOne(usize),
 }
 
 impl<F: FnMut(&Env<'_>, &[u8]) -> Result<SecretBytes> + Send> Crypter for OnePartCrypter<F> {
@@ -139,6 +141,7 @@ impl<F: FnMut(&Env<'_>, &[u8]) -> Result<SecretBytes> + Send> Crypter for OnePar
         match self.size {
             OneShotSize::AtMost(bytes) => bytes,
             OneShotSize::InputPlus(bytes) => input_bytes.saturating_add(bytes),
+            OneShotSize::PaddedPlusOne(unit) => (input_bytes / unit).saturating_add(2).saturating_mul(unit),
             OneShotSize::UnitsPlusOne(unit) => input_bytes.div_ceil(unit).saturating_add(1).saturating_mul(unit),
         }
     }

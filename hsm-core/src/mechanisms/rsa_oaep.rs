@@ -57,7 +57,10 @@ fn decrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypt
 }
 
 /// Reads `CK_RSA_PKCS_OAEP_PARAMS`.
-fn parse(params: &Params) -> Result<OaepParams> {
+///
+/// # Errors
+/// `MechanismParam`.
+pub(super) fn parse(params: &Params) -> Result<OaepParams> {
     let Params::Oaep { hash, mgf, source, label } = params else {
         return Err(Reason::MechanismParam("CK_RSA_PKCS_OAEP_PARAMS is needed"));
     };

@@ -13,7 +13,6 @@ use crate::key::Key;
 use crate::object::{Object, ValueRef};
 use crate::platform::Env;
 use crate::policy::Policy;
-use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
@@ -31,8 +30,6 @@ pub(crate) enum Usage {
     Wrap,
     Unwrap,
     Derive,
-    Encapsulate,
-    Decapsulate,
 }
 
 impl Usage {
@@ -46,8 +43,6 @@ impl Usage {
             Usage::Wrap => CKA_WRAP,
             Usage::Unwrap => CKA_UNWRAP,
             Usage::Derive => CKA_DERIVE,
-            Usage::Encapsulate => CKA_ENCAPSULATE,
-            Usage::Decapsulate => CKA_DECAPSULATE,
         }
     }
 
@@ -61,18 +56,15 @@ impl Usage {
             Usage::Wrap => CKF_WRAP,
             Usage::Unwrap => CKF_UNWRAP,
             Usage::Derive => CKF_DERIVE,
-            Usage::Encapsulate => CKF_ENCAPSULATE,
-            Usage::Decapsulate => CKF_DECAPSULATE,
         }
     }
 
     /// The class that a key of this type must have.
     const fn class(self, key_type: u64) -> u64 {
         match key_type {
-            CKK_RSA | CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA => match self
-            {
-                Usage::Verify | Usage::Encrypt | Usage::Wrap | Usage::Encapsulate => CKO_PUBLIC_KEY,
-                Usage::Sign | Usage::Decrypt | Usage::Unwrap | Usage::Derive | Usage::Decapsulate => CKO_PRIVATE_KEY,
+            CKK_RSA | CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY => match self {
+                Usage::Verify | Usage::Encrypt | Usage::Wrap => CKO_PUBLIC_KEY,
+                Usage::Sign | Usage::Decrypt | Usage::Unwrap | Usage::Derive => CKO_PRIVATE_KEY,
             },
             _ => CKO_SECRET_KEY,
         }
@@ -105,10 +97,16 @@ pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
         | (ParamShape::Oaep, Params::Oaep { .. })
         | (ParamShape::Ecdh1, Params::Ecdh1 { .. })
         | (ParamShape::MacLength, Params::MacLength(_))
-        | (ParamShape::OptionalEddsa, Params::Eddsa { .. })
-        | (ParamShape::OptionalSignContext, Params::None | Params::SignContext { hash: None, .. })
-        | (ParamShape::HashSignContext, Params::SignContext { hash: Some(_), .. }) => true,
+        | (ParamShape::OptionalEddsa, Params::Eddsa { .. }) => true,
         (ParamShape::Derive(shape), Params::Derive(params)) => params.shape() == shape,
+        (ParamShape::Ccm, Params::Ccm { .. })
+        | (ParamShape::Gmac, Params::Gcm { .. })
+        | (ParamShape::RsaAesWrap, Params::RsaAesWrap { .. })
+        | (ParamShape::EcdhAesWrap, Params::EcdhAesWrap { .. })
+        | (ParamShape::ChaCha20 | ParamShape::Salsa20, Params::Stream { .. })
+        | (ParamShape::ChaCha20Poly1305, Params::ChaCha20Poly1305 { .. }) => true,
+        (ParamShape::Iv8, Params::Iv(iv)) => iv.len() == 8,
+        (ParamShape::Gmac, Params::Iv(iv)) => iv.len() == 12,
         (ParamShape::Iv16, Params::Iv(iv)) => iv.len() == 16,
         (ParamShape::OptionalIv(bytes), Params::Iv(iv)) => iv.len() == bytes,
         _ => false,
@@ -184,11 +182,6 @@ fn key_bits(key: &Object, key_type: u64) -> Result<usize> {
                 CurveName::Weierstrass(curve) => curve.bits(),
                 CurveName::Ed25519 | CurveName::X25519 => 255,
             })
-        }
-        // As the standard counts them: the bytes of the public key, whichever half it is.
-        CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA => {
-            let number = key.number(CKA_PARAMETER_SET).ok_or(Reason::KeyMaterial("CKA_PARAMETER_SET is missing"))?;
-            Ok(8 * post_quantum::set(key_type, number)?.public_bytes())
         }
         _ => Ok(8 * key.bytes(CKA_VALUE).ok_or(Reason::KeyMaterial("CKA_VALUE is missing"))?.len()),
     }

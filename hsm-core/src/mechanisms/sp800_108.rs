@@ -8,7 +8,7 @@ use super::combine::SECRETS;
 use super::derive::{Derive, Heritage, Product, Request, value, wrong_params};
 use super::{EVERYTHING, KeyRule, Row, SizeUnit, hashes};
 use crate::derivation::{DeriveParams, DeriveShape, Derived, PrfField, PrfKdfParams, PrfNumber};
-use crate::keys::{material, secret_target};
+use crate::keys::{ciphers, material, secret_target};
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::Object;
 use crate::reason::{Reason, Result};
@@ -161,7 +161,8 @@ fn derive(request: &Request<'_>, mode: Mode) -> Result<Derived<Product>> {
         let cut = "the derived bytes are fewer than the keys ask for";
         let (segment, after) = rest.split_at_checked(rounded(key.bytes)).ok_or(Reason::Internal(cut))?;
         let value = segment.get(..key.bytes).ok_or(Reason::Internal(cut))?;
-        let material = material::secret(key.key_type, SecretBytes::copy_of(value)).into();
+        let material =
+            material::secret(key.key_type, ciphers::derived(key.key_type, SecretBytes::copy_of(value))).into();
         products.push(Product { template: key.template.clone(), material });
         rest = after;
     }

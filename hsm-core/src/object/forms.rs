@@ -6,7 +6,6 @@
 
 use super::{Attributes, Object, Value};
 use crate::attributes::curves::{CurveName, octet_string, octet_string_content};
-use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Given, Template};
 use ffi_headers::*;
@@ -30,9 +29,6 @@ pub fn private_form(object: &Object) -> Result<PrivateForm> {
         } else {
             Err(Reason::KeyMaterial("a part of the key is missing"))
         };
-    }
-    if object.key_type().is_some_and(post_quantum::is_key_type) {
-        return post_quantum::private_form(attributes);
     }
     let secret = SecretBytes::copy_of(part(attributes, CKA_VALUE)?);
     Ok(match CurveName::parse(part(attributes, CKA_EC_PARAMS)?)? {
@@ -69,7 +65,6 @@ pub fn private_material(form: PrivateForm) -> Attributes {
         }
         PrivateForm::Ed25519(seed) => on_curve(CurveName::Ed25519, seed),
         PrivateForm::X25519(secret) => on_curve(CurveName::X25519, secret),
-        PrivateForm::PostQuantum { set, seed, key } => post_quantum::private_material(set, seed, key),
     }
 }
 
@@ -81,9 +76,6 @@ pub fn public_form(attributes: &Attributes) -> Result<PublicForm> {
     if attributes.get(CKA_KEY_TYPE) == Some(&Value::Number(CKK_RSA)) {
         let modulus = part(attributes, CKA_MODULUS)?.to_vec();
         return Ok(PublicForm::Rsa { modulus, public_exponent: part(attributes, CKA_PUBLIC_EXPONENT)?.to_vec() });
-    }
-    if matches!(attributes.get(CKA_KEY_TYPE), Some(Value::Number(key_type)) if post_quantum::is_key_type(*key_type)) {
-        return post_quantum::public_form(attributes);
     }
     let curve = CurveName::parse(part(attributes, CKA_EC_PARAMS)?)?;
     let point = curve.parse_point(part(attributes, CKA_EC_POINT)?)?.to_vec();
@@ -107,7 +99,6 @@ pub fn public_material(form: PublicForm) -> Attributes {
         PublicForm::Ec { curve, point } => (CurveName::Weierstrass(curve), point),
         PublicForm::Ed25519(point) => (CurveName::Ed25519, point),
         PublicForm::X25519(point) => (CurveName::X25519, point),
-        PublicForm::PostQuantum { set, key } => return post_quantum::public_material(set, key),
     };
     let mut attributes = key_attributes(CKO_PUBLIC_KEY, curve.key_type());
     attributes.insert(CKA_EC_PARAMS, bytes(curve.oid_der().to_vec()));

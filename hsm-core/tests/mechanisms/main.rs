@@ -5,6 +5,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may end the test")]
 
+mod ciphers;
 mod golden;
 mod management;
 mod misuse;
@@ -13,10 +14,12 @@ mod pairs;
 mod support;
 mod vectors;
 mod vectors_aes;
+mod vectors_ciphers;
 mod vectors_derive;
 mod vectors_ec;
 mod vectors_hash;
 mod vectors_kdf;
-mod vectors_pq;
 mod vectors_rsa;
 mod vectors_sha3;
+mod vectors_stream;
+mod vectors_wrap;

@@ -77,8 +77,12 @@ fn public_keys_are_not_wrapped_and_private_ones_only_where_the_row_says_so() {
         assert_eq!(wrap(&mechanism, &kek, &public), CKR_KEY_NOT_WRAPPABLE, "{}", row.name);
         let rv = wrap(&mechanism, &kek, &private);
         if row.wraps == Wraps::SecretAndPrivateKeys {
-            // The 138 bytes of the PKCS#8 are no multiple of 8.
-            let expect = if row.shape == hsm_core::ParamShape::OptionalIv(8) { CKR_KEY_SIZE_RANGE } else { CKR_OK };
+            let expect = match (row.kind, row.shape) {
+                (CKM_AES_KEY_WRAP_PKCS7, _) => CKR_OK,
+                // The 138 bytes of the PKCS#8 are no multiple of 8, nor the length that the sample announces.
+                (_, hsm_core::ParamShape::OptionalIv(8) | hsm_core::ParamShape::Ccm) => CKR_KEY_SIZE_RANGE,
+                _ => CKR_OK,
+            };
             assert_eq!(rv, expect, "{}", row.name);
         } else {
             assert_eq!(rv, CKR_KEY_NOT_WRAPPABLE, "{}", row.name);

@@ -2,13 +2,12 @@
 
 use crate::operability::{DATA, USER, sample_derived, sample_pair, sample_params};
 use crate::support::{aes, derive, env, mechanism, rsa_public, with};
-use ffi_headers::vendor::CKM_EXTMU_ML_DSA;
 use ffi_headers::*;
 use hsm_core::mechanisms::{self, KeyRule, Row, SizeUnit};
 use hsm_core::object::{Object, Value};
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
-use hsm_core::{Mechanism, Params, Reason, Room, keys};
+use hsm_core::{Mechanism, Params, Reason, keys};
 use hsm_crypto::SecretBytes;
 
 /// What a key can be used for, as the caller sees it.
@@ -21,34 +20,12 @@ enum Use {
     Wrap,
     Unwrap,
     Derive,
-    Encapsulate,
-    Decapsulate,
 }
 
-const USES: [Use; 9] = [
-    Use::Sign,
-    Use::Verify,
-    Use::Encrypt,
-    Use::Decrypt,
-    Use::Wrap,
-    Use::Unwrap,
-    Use::Derive,
-    Use::Encapsulate,
-    Use::Decapsulate,
-];
+const USES: [Use; 7] = [Use::Sign, Use::Verify, Use::Encrypt, Use::Decrypt, Use::Wrap, Use::Unwrap, Use::Derive];
 
-const KEY_TYPES: [u64; 10] = [
-    CKK_RSA,
-    CKK_EC,
-    CKK_EC_EDWARDS,
-    CKK_EC_MONTGOMERY,
-    CKK_AES,
-    CKK_GENERIC_SECRET,
-    CKK_SHA256_HMAC,
-    CKK_ML_KEM,
-    CKK_ML_DSA,
-    CKK_SLH_DSA,
-];
+const KEY_TYPES: [u64; 7] =
+    [CKK_RSA, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKK_AES, CKK_GENERIC_SECRET, CKK_SHA256_HMAC];
 
 impl Use {
     fn flag(self) -> (u64, u64) {
@@ -60,8 +37,6 @@ impl Use {
             Use::Wrap => (CKF_WRAP, CKA_WRAP),
             Use::Unwrap => (CKF_UNWRAP, CKA_UNWRAP),
             Use::Derive => (CKF_DERIVE, CKA_DERIVE),
-            Use::Encapsulate => (CKF_ENCAPSULATE, CKA_ENCAPSULATE),
-            Use::Decapsulate => (CKF_DECAPSULATE, CKA_DECAPSULATE),
         }
     }
 
@@ -69,8 +44,8 @@ impl Use {
     fn halves(self, key_type: u64) -> (Object, Object) {
         let (public, private) = sample_pair(key_type);
         match self {
-            Use::Verify | Use::Encrypt | Use::Wrap | Use::Encapsulate => (public, private),
-            Use::Sign | Use::Decrypt | Use::Unwrap | Use::Derive | Use::Decapsulate => (private, public),
+            Use::Verify | Use::Encrypt | Use::Wrap => (public, private),
+            Use::Sign | Use::Decrypt | Use::Unwrap | Use::Derive => (private, public),
         }
     }
 
@@ -84,17 +59,11 @@ impl Use {
             Use::Wrap => keys::wrap_key(env, mechanism, key, &aes(&DATA)).map(|_| ()),
             Use::Unwrap => keys::unwrap_key(env, USER, mechanism, key, &[], &Template::default()).map(|_| ()),
             Use::Derive => derive(env, mechanism, key, &sample_derived()).map(|_| ()),
-            Use::Encapsulate => {
-                keys::encapsulate_key(env, USER, mechanism, key, &Template::default(), Room::Ask).map(|_| ())
-            }
-            Use::Decapsulate => keys::decapsulate_key(env, USER, mechanism, key, &[], &Template::default()).map(|_| ()),
         };
         // With an empty template the good case of unwrapping ends where the template is looked at.
         match outcome {
             Ok(()) => CKR_OK,
             Err(Reason::TemplateIncomplete(CKA_CLASS)) if self == Use::Unwrap => CKR_OK,
-            // With an empty ciphertext that of decapsulation ends where the ciphertext is looked at.
-            Err(Reason::WrappedKeyLength) if self == Use::Decapsulate => CKR_OK,
             Err(reason) => reason.rv(),
         }
     }
@@ -102,7 +71,7 @@ impl Use {
     fn wrong_type(self) -> u64 {
         match self {
             Use::Wrap => CKR_WRAPPING_KEY_TYPE_INCONSISTENT,
-            Use::Unwrap | Use::Decapsulate => CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT,
+            Use::Unwrap => CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT,
             _ => CKR_KEY_TYPE_INCONSISTENT,
         }
     }
@@ -110,7 +79,7 @@ impl Use {
     fn wrong_size(self) -> u64 {
         match self {
             Use::Wrap => CKR_WRAPPING_KEY_SIZE_RANGE,
-            Use::Unwrap | Use::Decapsulate => CKR_UNWRAPPING_KEY_SIZE_RANGE,
+            Use::Unwrap => CKR_UNWRAPPING_KEY_SIZE_RANGE,
             _ => CKR_KEY_SIZE_RANGE,
         }
     }
@@ -207,7 +176,6 @@ fn parameters_out_of_range_are_refused() {
         |kdf, shared: &[u8], public: &[u8]| Params::Ecdh1 { kdf, shared: shared.to_vec(), public: public.to_vec() };
     let gcm = |iv: &[u8], tag_bits| Params::Gcm { iv: iv.to_vec(), aad: vec![], tag_bits };
     let eddsa = |prehash, context: &[u8]| Params::Eddsa { prehash, context: context.to_vec() };
-    let context = |hedge, context: &[u8], hash| Params::SignContext { hedge, context: context.to_vec(), hash };
     let point = crate::operability::sample_point(CKK_EC);
     let off_curve = [&[4], &[1; 64][..]].concat();
     let cases: &[(u64, u64, Use, Params)] = &[
@@ -234,17 +202,6 @@ fn parameters_out_of_range_are_refused() {
         (CKM_SHA256_HMAC_GENERAL, CKK_GENERIC_SECRET, Use::Verify, Params::MacLength(33)),
         (CKM_EDDSA, CKK_EC_EDWARDS, Use::Sign, eddsa(true, b"")),
         (CKM_EDDSA, CKK_EC_EDWARDS, Use::Verify, eddsa(false, b"context")),
-        (CKM_ML_DSA, CKK_ML_DSA, Use::Sign, context(3, &[], None)),
-        (CKM_ML_DSA, CKK_ML_DSA, Use::Verify, context(0, &[7; 256], None)),
-        (CKM_HASH_ML_DSA_SHA256, CKK_ML_DSA, Use::Sign, context(0, &[7; 256], None)),
-        (CKM_HASH_ML_DSA_SHA256, CKK_ML_DSA, Use::Sign, context(0, &[], Some(CKM_SHA256))),
-        (CKM_HASH_ML_DSA, CKK_ML_DSA, Use::Sign, context(0, &[], Some(CKM_SHA_1))),
-        (CKM_HASH_ML_DSA, CKK_ML_DSA, Use::Verify, context(0, &[], None)),
-        (CKM_EXTMU_ML_DSA, CKK_ML_DSA, Use::Sign, context(0, b"context", None)),
-        (CKM_SLH_DSA, CKK_SLH_DSA, Use::Sign, context(0, &[7; 256], None)),
-        (CKM_SLH_DSA, CKK_SLH_DSA, Use::Verify, context(9, &[], None)),
-        (CKM_HASH_SLH_DSA, CKK_SLH_DSA, Use::Verify, context(0, &[], Some(CKM_ML_DSA))),
-        (CKM_HASH_SLH_DSA_SHAKE256, CKK_SLH_DSA, Use::Sign, context(u64::MAX, &[], None)),
         (CKM_ECDH1_DERIVE, CKK_EC, Use::Derive, ecdh(CKD_NULL, b"info", &point)),
         (CKM_ECDH1_DERIVE, CKK_EC, Use::Derive, ecdh(0, b"", &point)),
         (CKM_ECDH1_DERIVE, CKK_EC, Use::Derive, ecdh(CKD_NULL, b"", b"")),
@@ -327,8 +284,7 @@ fn a_key_below_or_above_the_row_sizes_is_refused() {
             SizeUnit::Bits => 8,
             SizeUnit::Bytes | SizeUnit::None => 1,
         };
-        // The size of the others is that of their curve or parameter set.
-        if !matches!(key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA) {
+        if !matches!(key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) {
             let bytes = |size: u64| usize::try_from(size / unit).unwrap();
             assert_eq!(sized(bytes(row.size_min) - 1), use_.wrong_size(), "{} {use_:?}", row.name);
             assert_eq!(sized(bytes(row.size_max) + 1), use_.wrong_size(), "{} {use_:?}", row.name);

@@ -58,17 +58,7 @@ pub fn mechanism(kind: u64, params: &Params) -> Mechanism {
 // --- keys ---
 
 /// The usages that a key can have.
-pub const USAGES: [u64; 9] = [
-    CKA_SIGN,
-    CKA_VERIFY,
-    CKA_ENCRYPT,
-    CKA_DECRYPT,
-    CKA_WRAP,
-    CKA_UNWRAP,
-    CKA_DERIVE,
-    CKA_ENCAPSULATE,
-    CKA_DECAPSULATE,
-];
+pub const USAGES: [u64; 7] = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE];
 
 /// A key object that may be used for everything and extracted.
 pub fn key(mut material: Attributes) -> Object {

@@ -3,7 +3,8 @@
 
 use crate::support::{engines, env};
 use crate::{
-    vectors_aes, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_pq, vectors_rsa, vectors_sha3,
+    vectors_aes, vectors_ciphers, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa, vectors_sha3,
+    vectors_stream, vectors_wrap,
 };
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
@@ -11,7 +12,10 @@ use hsm_core::platform::Env;
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 8] = [
+const FAMILIES: [&[(u64, Runner)]; 10] = [
+    vectors_ciphers::RUNNERS,
+    vectors_stream::RUNNERS,
+    vectors_wrap::RUNNERS,
     vectors_rsa::RUNNERS,
     vectors_ec::RUNNERS,
     vectors_aes::RUNNERS,
@@ -19,7 +23,6 @@ const FAMILIES: [&[(u64, Runner)]; 8] = [
     vectors_derive::RUNNERS,
     vectors_kdf::RUNNERS,
     vectors_sha3::RUNNERS,
-    vectors_pq::RUNNERS,
 ];
 
 /// Runs a family's vectors over every engine.

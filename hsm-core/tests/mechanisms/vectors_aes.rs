@@ -3,7 +3,7 @@
 use crate::support::{aes, decrypt, encrypt, hex, mechanism, rv, sign, verify};
 use crate::vectors::{Runner, run};
 use crate::vectors_hash::{generation, macs};
-use ffi_headers::vendor::{CKM_AES_KW, CKM_AES_KWP};
+use ffi_headers::vendor::{CKM_AES_GCM_OLD, CKM_AES_KW, CKM_AES_KWP};
 use ffi_headers::*;
 use hsm_core::platform::Env;
 use hsm_core::{Mechanism, Params};
@@ -16,7 +16,8 @@ pub const RUNNERS: &[(u64, Runner)] = &[
     (CKM_AES_CBC, |env| sp800_38a(env, &mechanism(CKM_AES_CBC, &Params::Iv((0..16).collect())), &CBC)),
     (CKM_AES_CTR, |env| sp800_38a(env, &mechanism(CKM_AES_CTR, &counter()), &CTR)),
     (CKM_AES_CBC_PAD, cbc_pad),
-    (CKM_AES_GCM, gcm),
+    (CKM_AES_GCM, |env| gcm(env, CKM_AES_GCM)),
+    (CKM_AES_GCM_OLD, |env| gcm(env, CKM_AES_GCM_OLD)),
     (CKM_AES_CMAC, |env| {
         macs(env, mac::TestName::AesCmac, |tag| (tag == 16).then(|| mechanism(CKM_AES_CMAC, &Params::None)), CKK_AES)
     }),
@@ -37,14 +38,14 @@ fn aes_gives_the_published_values() {
 }
 
 /// The keys of SP 800-38A, appendix F.
-const KEYS: [&str; 3] = [
+pub const KEYS: [&str; 3] = [
     "2b7e151628aed2a6abf7158809cf4f3c",
     "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
     "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
 ];
 
 /// The four blocks of plaintext of SP 800-38A, appendix F.
-const PLAINTEXT: &str = "6bc1bee22e409f96e93d7e117393172a ae2d8a571e03ac9c9eb76fac45af8e51 \
+pub const PLAINTEXT: &str = "6bc1bee22e409f96e93d7e117393172a ae2d8a571e03ac9c9eb76fac45af8e51 \
      30c81c46a35ce411e5fbc1191a0a52ef f69f2445df4f9b17ad2b417be66c3710";
 
 /// F.1: ECB, for the three key lengths.
@@ -94,7 +95,8 @@ fn counter() -> Params {
     Params::Ctr { counter_bits: 128, block }
 }
 
-fn sp800_38a(env: &Env<'_>, mechanism: &Mechanism, expect: &[&str; 3]) -> usize {
+/// The four blocks, under the three keys.
+pub fn sp800_38a(env: &Env<'_>, mechanism: &Mechanism, expect: &[&str; 3]) -> usize {
     for (key, ciphertext) in KEYS.iter().zip(expect) {
         let (key, ciphertext) = (aes(&hex(key)), hex(ciphertext));
         assert_eq!(encrypt(env, mechanism, &key, &hex(PLAINTEXT)).unwrap(), ciphertext);
@@ -123,13 +125,13 @@ fn cbc_pad(env: &Env<'_>) -> usize {
     ran
 }
 
-fn gcm(env: &Env<'_>) -> usize {
+fn gcm(env: &Env<'_>, kind: u64) -> usize {
     let mut ran = 0;
     for group in aead::TestSet::load(aead::TestName::AesGcm).unwrap().test_groups {
         for test in group.tests {
             let (iv, aad) = (test.nonce.to_vec(), test.aad.to_vec());
             let tag_bits = 8 * test.tag.len() as u64;
-            let mechanism = mechanism(CKM_AES_GCM, &Params::Gcm { iv, aad, tag_bits });
+            let mechanism = mechanism(kind, &Params::Gcm { iv, aad, tag_bits });
             let key = aes(&test.key);
             let sealed = [&test.ct[..], &test.tag].concat();
             let outcome = decrypt(env, &mechanism, &key, &sealed);

@@ -1,36 +1,44 @@
-//! AES-ECB, CBC, CTR and GCM of AWS-LC, on `aws-lc-sys`: `aws-lc-rs` streams only with its own padding rules and knows
+//! AES modes, CMAC, GMAC and ChaCha20-Poly1305 of AWS-LC, on `aws-lc-sys`: `aws-lc-rs` streams only with its own padding rules and knows
 //! GCM with 12-byte IVs and full tags only.
 //!
 //! Owns: one cipher context for one operation. Does not know: framing, padding, limits and lengths, which are
 //! [`crate::modes`]' for both engines. Called from `aws_lc::PROVIDER`. Rule source: SP 800-38A, SP 800-38D.
 
 use super::object::{NO_MEMORY, Owned, succeeded};
-use crate::cipher::{Aead, Cipher, Direction, GcmParams, Mode};
+use crate::cipher::{Aead, AeadParams, Cipher, Direction, GcmParams, Mode};
 use crate::error::{CryptoError, Result};
-use crate::hash::Mac;
+use crate::hash::{CipherMac, MAC_IS_OVER, Mac};
 use crate::modes::block::{BLOCK_BYTES, BlockStream, Blocks};
-use crate::modes::cmac::{Chain, CmacStream, Subkeys};
+use crate::modes::ccm::{self, Ccm};
+use crate::modes::chain::Chain;
+use crate::modes::cmac::{CmacStream, Subkeys};
 use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
+use crate::modes::stealing::StealingStream;
+use crate::modes::stream::ByteStream;
+use crate::modes::unit::{DataUnit, UnitStream, halves};
+use crate::portable;
 use crate::portable::hash::AES_KEY_LENGTH;
 use crate::symmetric::SymmetricKey;
 use aws_lc_sys::{
     EVP_CIPHER, EVP_CIPHER_CTX, EVP_CIPHER_CTX_copy, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_new,
     EVP_CIPHER_CTX_set_padding, EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_IVLEN, EVP_CTRL_AEAD_SET_TAG,
-    EVP_CipherFinal_ex, EVP_CipherInit_ex, EVP_CipherUpdate, EVP_aes_128_cbc, EVP_aes_128_ctr, EVP_aes_128_ecb,
-    EVP_aes_128_gcm, EVP_aes_192_cbc, EVP_aes_192_ctr, EVP_aes_192_ecb, EVP_aes_192_gcm, EVP_aes_256_cbc,
-    EVP_aes_256_ctr, EVP_aes_256_ecb, EVP_aes_256_gcm,
+    EVP_CipherFinal_ex, EVP_CipherInit_ex, EVP_CipherUpdate, EVP_aes_128_cbc, EVP_aes_128_cfb8, EVP_aes_128_cfb128,
+    EVP_aes_128_ctr, EVP_aes_128_ecb, EVP_aes_128_gcm, EVP_aes_128_ofb, EVP_aes_192_cbc, EVP_aes_192_cfb8,
+    EVP_aes_192_cfb128, EVP_aes_192_ctr, EVP_aes_192_ecb, EVP_aes_192_gcm, EVP_aes_192_ofb, EVP_aes_256_cbc,
+    EVP_aes_256_cfb8, EVP_aes_256_cfb128, EVP_aes_256_ctr, EVP_aes_256_ecb, EVP_aes_256_gcm, EVP_aes_256_ofb,
+    EVP_aes_256_xts, EVP_chacha20_poly1305,
 };
 use std::os::raw::c_int;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use zeroize::Zeroize;
 
 /// Starts a cipher.
 ///
 /// # Errors
-/// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for a counter of impossible width.
+/// `InvalidKey` for a key of another length than the mode's; `InvalidParameter` for a counter of impossible width.
 pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
     let start = |kind, iv| Context::start(kind, direction, key, iv);
     Ok(match mode {
@@ -41,6 +49,19 @@ pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
             check_counter_bits(*counter_bits)?;
             Box::new(CounterStream::new(start(Kind::Ctr, Some(block))?, block, *counter_bits)?)
         }
+        Mode::Ofb { iv } => Box::new(ByteStream(start(Kind::Ofb, Some(iv))?)),
+        Mode::Cfb8 { iv } => Box::new(ByteStream(start(Kind::Cfb8, Some(iv))?)),
+        Mode::Cfb128 { iv } => Box::new(ByteStream(start(Kind::Cfb128, Some(iv))?)),
+        Mode::CbcCs1 { iv } => {
+            let tail = portable::stealing::tail(key.expose(), direction)?;
+            Box::new(StealingStream::new(start(Kind::Cbc, Some(iv))?, tail, direction, iv))
+        }
+        // AWS-LC has XTS with AES-256 alone.
+        Mode::Xts { tweak } if key.expose().len() == 64 => {
+            halves(key.expose())?;
+            Box::new(UnitStream::new(start(Kind::Xts, Some(tweak))?))
+        }
+        Mode::Xts { .. } | Mode::TripleDes(_) | Mode::Stream(_) => portable::cipher::cipher(mode, direction, key)?,
     })
 }
 
@@ -50,8 +71,46 @@ pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` as [`check_params`].
 pub(super) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
     check_params(params)?;
-    let context = Context::start_gcm(params, direction, key)?;
+    let context = Context::start_authenticated(Kind::Gcm, params, direction, key)?;
     Ok(Box::new(GaloisStream::new(context, direction, params.tag_bytes)))
+}
+
+/// Starts an authenticated encryption other than AES-GCM.
+///
+/// # Errors
+/// `InvalidKey` for a key of another length than the cipher's; `InvalidParameter` for a nonce, tag or length out of range.
+pub(super) fn aead(params: &AeadParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+    match params {
+        AeadParams::Ccm(params) => {
+            ccm::check_params(params)?;
+            let (zeros, counter) = ([0; BLOCK_BYTES], ccm::first_counter_block(params));
+            let chain = Context::start(Kind::Cbc, Direction::Encrypt, key, Some(&zeros))?;
+            let keystream = Context::start(Kind::Ctr, Direction::Encrypt, key, Some(&counter))?;
+            Ok(Box::new(GaloisStream::new(Ccm::new(chain, keystream, params)?, direction, params.tag_bytes)))
+        }
+        AeadParams::ChaCha20Poly1305 { nonce, aad } if nonce.len() == 12 => {
+            let params = GcmParams { iv: nonce, aad, tag_bytes: TAG_BYTES };
+            let context = Context::start_authenticated(Kind::ChaChaPoly, &params, direction, key)?;
+            Ok(Box::new(GaloisStream::new(context, direction, TAG_BYTES)))
+        }
+        AeadParams::ChaCha20Poly1305 { .. } => portable::ccm::aead(params, direction, key),
+    }
+}
+
+/// Starts a MAC from a cipher.
+///
+/// # Errors
+/// `InvalidKey` for a key of another length than the MAC's; `InvalidParameter` for an empty IV.
+pub(super) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    match mac {
+        CipherMac::Gmac { iv } => {
+            let params = GcmParams { iv, aad: &[], tag_bytes: TAG_BYTES };
+            check_params(&params)?;
+            let context = Context::start_authenticated(Kind::Gcm, &params, Direction::Encrypt, key)?;
+            Ok(Box::new(Gmac(Some(context))))
+        }
+        _ => portable::mac::cipher_mac(mac, key),
+    }
 }
 
 /// Starts an AES-CMAC.
@@ -77,14 +136,22 @@ enum Kind {
     Cbc,
     Ctr,
     Gcm,
+    Ofb,
+    Cfb8,
+    Cfb128,
+    Xts,
+    ChaChaPoly,
 }
+
+/// How many kinds there are.
+const KINDS: usize = Kind::ChaChaPoly as usize + 1;
 
 /// Contexts that hold the key and nothing of a message, one for each kind and direction, and the subkeys of CMAC.
 #[derive(Default)]
 pub(super) struct PreparedCiphers {
-    contexts: [OnceLock<Template>; 8],
+    contexts: [OnceLock<Template>; 2 * KINDS],
     /// Which of them were wanted before, a bit each: the second operation is the first one that makes a template.
-    wanted: AtomicU8,
+    wanted: AtomicU32,
     subkeys: OnceLock<Subkeys>,
 }
 
@@ -97,7 +164,7 @@ unsafe impl Sync for Template {}
 /// The most bytes that one call of AWS-LC is given: lengths are C `int`s there, and whole blocks here.
 const CALL_BYTES_MAX: usize = 1 << 30;
 
-const FAILED: CryptoError = CryptoError::EngineFailed("AES");
+const FAILED: CryptoError = CryptoError::EngineFailed("a cipher of AWS-LC");
 
 /// Finds AWS-LC's description of a cipher.
 fn description(kind: Kind, key_bytes: usize) -> Result<*const EVP_CIPHER> {
@@ -114,6 +181,18 @@ fn description(kind: Kind, key_bytes: usize) -> Result<*const EVP_CIPHER> {
         (Kind::Gcm, 16) => EVP_aes_128_gcm,
         (Kind::Gcm, 24) => EVP_aes_192_gcm,
         (Kind::Gcm, 32) => EVP_aes_256_gcm,
+        (Kind::Ofb, 16) => EVP_aes_128_ofb,
+        (Kind::Ofb, 24) => EVP_aes_192_ofb,
+        (Kind::Ofb, 32) => EVP_aes_256_ofb,
+        (Kind::Cfb8, 16) => EVP_aes_128_cfb8,
+        (Kind::Cfb8, 24) => EVP_aes_192_cfb8,
+        (Kind::Cfb8, 32) => EVP_aes_256_cfb8,
+        (Kind::Cfb128, 16) => EVP_aes_128_cfb128,
+        (Kind::Cfb128, 24) => EVP_aes_192_cfb128,
+        (Kind::Cfb128, 32) => EVP_aes_256_cfb128,
+        (Kind::Xts, 64) => EVP_aes_256_xts,
+        (Kind::ChaChaPoly, 32) => EVP_chacha20_poly1305,
+        (Kind::ChaChaPoly, _) => return Err(CryptoError::InvalidKey("a key of this cipher has 32 bytes")),
         _ => return Err(CryptoError::InvalidKey(AES_KEY_LENGTH)),
     };
     // SAFETY: each of these functions has no preconditions and returns a constant.
@@ -171,11 +250,16 @@ impl Context {
         Ok(context)
     }
 
-    /// Starts GCM and takes in the associated data.
-    fn start_gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Self> {
+    /// Starts GCM or ChaCha20-Poly1305 and takes in the associated data.
+    fn start_authenticated(
+        kind: Kind,
+        params: &GcmParams<'_>,
+        direction: Direction,
+        key: &SymmetricKey,
+    ) -> Result<Self> {
         let iv_bytes = c_int::try_from(params.iv.len())
             .map_err(|_| CryptoError::InvalidParameter("a GCM IV is shorter than 2 GiB here"))?;
-        let mut context = Self::keyed(Kind::Gcm, direction, key)?;
+        let mut context = Self::keyed(kind, direction, key)?;
         context.control(EVP_CTRL_AEAD_SET_IVLEN, iv_bytes, ptr::null_mut())?;
         context.init(ptr::null(), ptr::null(), params.iv.as_ptr(), direction)?;
         for part in params.aad.chunks(CALL_BYTES_MAX) {
@@ -294,6 +378,32 @@ impl Keystream for Context {
 
     fn apply_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
         self.process_into(input, out)
+    }
+}
+
+impl DataUnit for Context {
+    fn transform(&mut self, data: &mut [u8]) -> Result<()> {
+        // A data unit is shorter than what one call takes, so it is not cut.
+        self.process(data)
+    }
+}
+
+/// A GMAC: the message is what GCM calls associated data.
+struct Gmac(Option<Context>);
+
+impl Mac for Gmac {
+    fn update(&mut self, data: &[u8]) -> Result<()> {
+        let context = self.0.as_mut().ok_or(MAC_IS_OVER)?;
+        data.chunks(CALL_BYTES_MAX).try_for_each(|part| context.authenticate(part))
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        let mut context = self.0.take().ok_or(MAC_IS_OVER)?;
+        Ok(context.tag()?.to_vec())
+    }
+
+    fn tag_bytes(&self) -> usize {
+        TAG_BYTES
     }
 }
 

@@ -14,7 +14,10 @@ pub(crate) const BLOCK_BYTES: usize = 16;
 
 /// The transformation of whole blocks, with whatever chaining the mode has.
 pub(crate) trait Blocks: Send {
-    /// Transforms `data`, a multiple of 16 bytes, in place.
+    /// Length of a block in bytes: that of AES, or less.
+    const BYTES: usize = BLOCK_BYTES;
+
+    /// Transforms `data`, a multiple of the block, in place.
     ///
     /// # Errors
     /// Only what the engine itself may fail with.
@@ -42,14 +45,14 @@ pub(crate) struct BlockStream<B> {
 impl<B: Blocks> BlockStream<B> {
     /// Starts a stream; `padded` asks for PKCS#7.
     pub(crate) fn new(blocks: B, direction: Direction, padded: bool) -> Self {
-        Self { blocks, direction, padded, held: Zeroizing::new(Vec::with_capacity(2 * BLOCK_BYTES)) }
+        Self { blocks, direction, padded, held: Zeroizing::new(Vec::with_capacity(2 * B::BYTES)) }
     }
 
     /// How many of `total` bytes can leave now.
     fn ready_bytes(&self, total: usize) -> usize {
-        let whole = total - total % BLOCK_BYTES;
+        let whole = total - total % B::BYTES;
         let may_carry_padding = self.padded && self.direction == Direction::Decrypt;
-        if may_carry_padding && whole == total { whole.saturating_sub(BLOCK_BYTES) } else { whole }
+        if may_carry_padding && whole == total { whole.saturating_sub(B::BYTES) } else { whole }
     }
 }
 
@@ -63,7 +66,7 @@ impl<B: Blocks> Cipher for BlockStream<B> {
         let (mut first, mut rest) = out[..ready].split_at_mut(0);
         if !self.held.is_empty() {
             // At least one block leaves, and less than one block or a whole last block was held: all of it leaves.
-            (first, rest) = out[..ready].split_at_mut(BLOCK_BYTES);
+            (first, rest) = out[..ready].split_at_mut(B::BYTES);
             let (of_held, of_input) = first.split_at_mut(self.held.len());
             let (missing, after) = input.split_at(of_input.len());
             of_held.copy_from_slice(&self.held);
@@ -90,14 +93,14 @@ impl<B: Blocks> Cipher for BlockStream<B> {
                 }
             }
             (true, Direction::Encrypt) => {
-                let last = &mut out[..BLOCK_BYTES];
-                last.copy_from_slice(&padded_block(&self.held));
+                let last = &mut out[..B::BYTES];
+                last.copy_from_slice(&padded_block(&self.held, B::BYTES)[..B::BYTES]);
                 self.held.zeroize();
                 self.blocks.transform(last)?;
-                Ok(BLOCK_BYTES)
+                Ok(B::BYTES)
             }
             (true, Direction::Decrypt) => {
-                if self.held.len() != BLOCK_BYTES {
+                if self.held.len() != B::BYTES {
                     return Err(CryptoError::InputLength);
                 }
                 self.blocks.transform(&mut self.held)?;
@@ -117,7 +120,7 @@ impl<B: Blocks> Cipher for BlockStream<B> {
         let total = self.held.len().saturating_add(input_bytes);
         match (self.padded, self.direction) {
             (false, _) => 0,
-            (true, Direction::Encrypt) => BLOCK_BYTES,
+            (true, Direction::Encrypt) => B::BYTES,
             // The last block carries one byte of padding at least.
             (true, Direction::Decrypt) => (total - self.ready_bytes(total)).saturating_sub(1),
         }
@@ -125,9 +128,9 @@ impl<B: Blocks> Cipher for BlockStream<B> {
 }
 
 /// Fills the last block with the number of bytes that it lacks.
-fn padded_block(rest: &[u8]) -> [u8; BLOCK_BYTES] {
+fn padded_block(rest: &[u8], block_bytes: usize) -> [u8; BLOCK_BYTES] {
     // `rest` is shorter than a block, so the number is 1 to 16.
-    let missing = (BLOCK_BYTES - rest.len()) as u8;
+    let missing = (block_bytes - rest.len()) as u8;
     let mut block = [missing; BLOCK_BYTES];
     block[..rest.len()].copy_from_slice(rest);
     block
@@ -135,11 +138,11 @@ fn padded_block(rest: &[u8]) -> [u8; BLOCK_BYTES] {
 
 /// Finds how many bytes of the last block are message, looking at every byte whatever the padding says.
 fn unpadded_bytes(block: &[u8]) -> Result<usize> {
-    let pad = block[BLOCK_BYTES - 1];
-    let mut good = pad.ct_gt(&0) & !pad.ct_gt(&(BLOCK_BYTES as u8));
+    let pad = block[block.len() - 1];
+    let mut good = pad.ct_gt(&0) & !pad.ct_gt(&(block.len() as u8));
     for (place, byte) in block.iter().rev().enumerate() {
         let in_padding = pad.ct_gt(&(place as u8));
         good &= byte.ct_eq(&pad) | !in_padding;
     }
-    if bool::from(good) { Ok(BLOCK_BYTES - usize::from(pad)) } else { Err(CryptoError::DecryptionFailed) }
+    if bool::from(good) { Ok(block.len() - usize::from(pad)) } else { Err(CryptoError::DecryptionFailed) }
 }

@@ -8,7 +8,7 @@ use crate::cipher::Cipher;
 use crate::error::{CryptoError, Result};
 use crate::modes::block::BLOCK_BYTES;
 
-/// A key stream made from 128-bit big-endian counter blocks.
+/// A key stream; in counter mode one made from 128-bit big-endian counter blocks.
 pub(crate) trait Keystream: Send {
     /// Combines `data` with the next bytes of the key stream, in place.
     ///

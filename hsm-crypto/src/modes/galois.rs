@@ -1,7 +1,7 @@
-//! The order of events in AES-GCM: encryption streams, decryption keeps everything until the tag is checked.
+//! The order of events in authenticated encryption, GCM's first of all: encryption streams, decryption keeps everything until the tag is checked.
 //!
-//! Owns: parameter and length limits (SP 800-38D, 5.2.1), buffering, the tag comparison. Does not know: AES and
-//! GHASH, which the engine supplies as [`Galois`]. Used by both engines.
+//! Owns: parameter and length limits (SP 800-38D, 5.2.1), buffering, the tag comparison. Does not know: ciphers and
+//! hashes, which the engine supplies as [`Galois`]. Used by both engines.
 
 use crate::cipher::{Aead, Direction, GcmParams};
 use crate::error::{CryptoError, Result};
@@ -12,8 +12,21 @@ pub(crate) const TAG_BYTES: usize = 16;
 /// The most bytes one message may have: 2^39 - 256 bits.
 const MESSAGE_BYTES_MAX: u64 = (1 << 36) - 32;
 
-/// A GCM computation that has taken in key, IV and associated data.
+/// A computation that has taken in key, IV and associated data.
 pub(crate) trait Galois: Send {
+    /// The most bytes of plaintext.
+    fn message_bytes_max(&self) -> u64 {
+        MESSAGE_BYTES_MAX
+    }
+
+    /// Judges the length of the whole plaintext, before the tag is made and before anything is decrypted.
+    ///
+    /// # Errors
+    /// `InputLength`.
+    fn check_message_bytes(&self, _bytes: u64) -> Result<()> {
+        Ok(())
+    }
+
     /// Encrypts `input` into `out` of the same length and hashes the ciphertext.
     ///
     /// # Errors
@@ -40,7 +53,7 @@ pub(crate) trait Galois: Send {
     fn check_tag(&mut self, tag: &[u8]) -> Result<()>;
 }
 
-/// A running GCM operation.
+/// A running operation.
 pub(crate) struct GaloisStream<G> {
     galois: G,
     direction: Direction,
@@ -79,8 +92,8 @@ impl<G: Galois> GaloisStream<G> {
     fn count(&mut self, input: &[u8]) -> Result<()> {
         let total = self.message_bytes.saturating_add(input.len() as u64);
         let limit = match self.direction {
-            Direction::Encrypt => MESSAGE_BYTES_MAX,
-            Direction::Decrypt => MESSAGE_BYTES_MAX + self.tag_bytes as u64,
+            Direction::Encrypt => self.galois.message_bytes_max(),
+            Direction::Decrypt => self.galois.message_bytes_max().saturating_add(self.tag_bytes as u64),
         };
         if total > limit {
             return Err(CryptoError::InputLength);
@@ -93,6 +106,7 @@ impl<G: Galois> GaloisStream<G> {
 /// Decrypts a whole message, ciphertext and tag, to the beginning of `out`, and wipes that when the tag is wrong.
 fn open(galois: &mut impl Galois, tag_bytes: usize, message: &[u8], out: &mut [u8]) -> Result<usize> {
     let text_bytes = message.len().checked_sub(tag_bytes).ok_or(CryptoError::InputLength)?;
+    galois.check_message_bytes(text_bytes as u64)?;
     let (text, tag) = message.split_at(text_bytes);
     let out = &mut out[..text_bytes];
     let outcome = galois.decrypt(text, out).and_then(|()| galois.check_tag(tag));
@@ -120,6 +134,7 @@ impl<G: Galois> Aead for GaloisStream<G> {
     fn finish_into(&mut self, out: &mut [u8]) -> Result<usize> {
         match self.direction {
             Direction::Encrypt => {
+                self.galois.check_message_bytes(self.message_bytes)?;
                 let tag = self.galois.tag()?;
                 out[..self.tag_bytes].copy_from_slice(&tag[..self.tag_bytes]);
                 Ok(self.tag_bytes)

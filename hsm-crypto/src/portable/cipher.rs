@@ -6,10 +6,13 @@
 
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, Mode};
 use crate::error::{CryptoError, Result};
+use crate::hash::{MAC_IS_OVER, Mac};
 use crate::modes::block::{BLOCK_BYTES, BlockStream, Blocks};
 use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
+use crate::modes::stealing::StealingStream;
 use crate::portable::hash::AES_KEY_LENGTH;
+use crate::portable::{des, feedback, stealing, stream, xts};
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -26,9 +29,22 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// Starts a cipher.
 ///
 /// # Errors
-/// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for a counter of impossible width.
+/// `InvalidKey` for a key of another length than the mode's; `InvalidParameter` for a counter of impossible width.
 pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
     let key = key.expose();
+    match mode {
+        Mode::Xts { tweak } => return xts::xts(tweak, direction, key),
+        Mode::TripleDes(mode) => return des::cipher(mode, direction, key),
+        Mode::Stream(cipher) => return stream::stream(cipher, key),
+        Mode::Ecb
+        | Mode::Cbc { .. }
+        | Mode::CbcPad { .. }
+        | Mode::Ctr { .. }
+        | Mode::Ofb { .. }
+        | Mode::Cfb8 { .. }
+        | Mode::Cfb128 { .. }
+        | Mode::CbcCs1 { .. } => {}
+    }
     match key.len() {
         16 => cipher_of::<aes::Aes128>(mode, direction, key),
         24 => cipher_of::<aes::Aes192>(mode, direction, key),
@@ -102,6 +118,22 @@ fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
                 CtrKeystream(Ctr128BE::<A>::from_core(ctr::CtrCore::inner_iv_init(aes, &Array::from(*block))));
             Box::new(CounterStream::new(keystream, block, *counter_bits)?)
         }
+        (Mode::Ofb { iv }, _) => return Ok(feedback::ofb(aes, iv)),
+        (Mode::Cfb8 { iv }, _) => return Ok(feedback::cfb8(aes, iv, direction)),
+        (Mode::Cfb128 { iv }, _) => return Ok(feedback::cfb128(aes, iv, direction)),
+        (Mode::CbcCs1 { iv }, Direction::Encrypt) => {
+            let (tail, iv_block) = (stealing::tail_of(aes.clone(), direction), Array::from(*iv));
+            let chain = CbcEncrypt(cbc::Encryptor::inner_iv_init(aes, &iv_block));
+            Box::new(StealingStream::new(chain, tail, direction, iv))
+        }
+        (Mode::CbcCs1 { iv }, Direction::Decrypt) => {
+            let (tail, iv_block) = (stealing::tail_of(aes.clone(), direction), Array::from(*iv));
+            let chain = CbcDecrypt(cbc::Decryptor::inner_iv_init(aes, &iv_block));
+            Box::new(StealingStream::new(chain, tail, direction, iv))
+        }
+        (Mode::Xts { .. } | Mode::TripleDes(_) | Mode::Stream(_), _) => {
+            return Err(CryptoError::Unsupported("not a cipher with a single AES key"));
+        }
     })
 }
 
@@ -142,7 +174,7 @@ impl<A: Aes> Blocks for CbcDecrypt<A> {
 }
 
 /// Sees `data` as blocks.
-fn whole_blocks(data: &mut [u8]) -> Result<&mut [Array<u8, U16>]> {
+pub(crate) fn whole_blocks(data: &mut [u8]) -> Result<&mut [Array<u8, U16>]> {
     let (blocks, rest) = Array::slice_as_chunks_mut(data);
     if rest.is_empty() { Ok(blocks) } else { Err(CryptoError::InputLength) }
 }
@@ -213,6 +245,22 @@ impl<A: Aes> Gcm<A> {
         self.partial.extend_from_slice(&data[whole..]);
     }
 
+    /// The tag of data that is authenticated alone, and came through `hash_text`.
+    fn tag_of_data_alone(&mut self) -> [u8; TAG_BYTES] {
+        self.tag_over(self.text_bytes, 0)
+    }
+
+    fn tag_over(&self, aad_bytes: u64, text_bytes: u64) -> [u8; TAG_BYTES] {
+        let mut hash = self.hash.clone();
+        hash.update_padded(&self.partial);
+        hash.update(&[lengths_block(aad_bytes, text_bytes)]);
+        let mut tag: [u8; TAG_BYTES] = hash.finalize().into();
+        for (byte, mask) in tag.iter_mut().zip(self.mask) {
+            *byte ^= mask;
+        }
+        tag
+    }
+
     fn apply_keystream(&mut self, input: &[u8], out: &mut [u8]) -> Result<()> {
         out.copy_from_slice(input);
         // The only error is the end of the key stream, which the message limit keeps out of reach.
@@ -233,14 +281,7 @@ impl<A: Aes> Galois for Gcm<A> {
     }
 
     fn tag(&mut self) -> Result<[u8; TAG_BYTES]> {
-        let mut hash = self.hash.clone();
-        hash.update_padded(&self.partial);
-        hash.update(&[lengths_block(self.aad_bytes, self.text_bytes)]);
-        let mut tag: [u8; TAG_BYTES] = hash.finalize().into();
-        for (byte, mask) in tag.iter_mut().zip(self.mask) {
-            *byte ^= mask;
-        }
-        Ok(tag)
+        Ok(self.tag_over(self.aad_bytes, self.text_bytes))
     }
 
     fn check_tag(&mut self, tag: &[u8]) -> Result<()> {
@@ -253,6 +294,42 @@ impl<A: Aes> Galois for Gcm<A> {
 impl<A: Aes> Drop for Gcm<A> {
     fn drop(&mut self) {
         self.mask.zeroize();
+    }
+}
+
+/// A GMAC: the message is what GCM calls associated data.
+struct Gmac<A: Aes>(Option<Gcm<A>>);
+
+/// Starts a GMAC.
+///
+/// # Errors
+/// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for an empty IV.
+pub(crate) fn gmac(iv: &[u8], key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    fn of<A: Aes>(iv: &[u8], key: &[u8]) -> Result<Box<dyn Mac>> {
+        Ok(Box::new(Gmac(Some(Gcm::<A>::new(A::expand(key)?, iv, &[])))))
+    }
+    check_params(&GcmParams { iv, aad: &[], tag_bytes: TAG_BYTES })?;
+    let key = key.expose();
+    match key.len() {
+        16 => of::<aes::Aes128>(iv, key),
+        24 => of::<aes::Aes192>(iv, key),
+        32 => of::<aes::Aes256>(iv, key),
+        _ => Err(CryptoError::InvalidKey(AES_KEY_LENGTH)),
+    }
+}
+
+impl<A: Aes> Mac for Gmac<A> {
+    fn update(&mut self, data: &[u8]) -> Result<()> {
+        self.0.as_mut().ok_or(MAC_IS_OVER)?.hash_text(data);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        Ok(self.0.take().ok_or(MAC_IS_OVER)?.tag_of_data_alone().to_vec())
+    }
+
+    fn tag_bytes(&self) -> usize {
+        TAG_BYTES
     }
 }
 

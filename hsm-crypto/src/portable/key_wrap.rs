@@ -1,6 +1,6 @@
 //! AES key wrap, KW and KWP of SP 800-38F (RFC 3394 and RFC 5649), from the `aes-kw` crate.
 //!
-//! Owns: lengths and initial values. The crate knows the default initial values only; for another one the wrapping
+//! Owns: lengths, initial values, and PKCS#7 padding in front of KW. The crate knows the default initial values only; for another one the wrapping
 //! function W is composed here from the block cipher (SP 800-38F, 6.1), and the tests hold the two against each other.
 //! Both engines use this file: wrapped keys are short, so speed does not matter.
 
@@ -20,6 +20,9 @@ use zeroize::Zeroizing;
 /// `InvalidKey` for a key-encryption key that is no AES key, `InvalidParameter` for an initial value of a wrong
 /// length, `InputLength` for data that the kind cannot wrap.
 pub(crate) fn key_wrap(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
+    if kind == KeyWrap::Pkcs7 {
+        return key_wrap(KeyWrap::Kw, key, initial, filled_up(data).expose());
+    }
     match key.len() {
         16 => wrap::<aes::Aes128>(kind, key, initial, data),
         24 => wrap::<aes::Aes192>(kind, key, initial, data),
@@ -33,6 +36,11 @@ pub(crate) fn key_wrap(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: 
 /// # Errors
 /// As [`key_wrap`]; `DecryptionFailed` for every failure of integrity.
 pub(crate) fn key_unwrap(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, wrapped: &[u8]) -> Result<SecretBytes> {
+    if kind == KeyWrap::Pkcs7 {
+        let mut plain = key_unwrap(KeyWrap::Kw, key, initial, wrapped)?;
+        plain.truncate(message_bytes(plain.expose())?);
+        return Ok(plain);
+    }
     match key.len() {
         16 => unwrap::<aes::Aes128>(kind, key, initial, wrapped),
         24 => unwrap::<aes::Aes192>(kind, key, initial, wrapped),
@@ -48,6 +56,28 @@ const KW_INITIAL: [u8; 8] = [0xA6; 8];
 /// Default ICV2 of KWP.
 const KWP_INITIAL: [u8; 4] = [0xA6, 0x59, 0x59, 0xA6];
 
+/// Fills up to whole semiblocks with the number of bytes that are missing (RFC 5652, 6.3).
+fn filled_up(data: &[u8]) -> SecretBytes {
+    let missing = SEMIBLOCK_BYTES - data.len() % SEMIBLOCK_BYTES;
+    let mut filled = SecretBytes::zeroed(data.len() + missing);
+    let (message, padding) = filled.expose_mut().split_at_mut(data.len());
+    message.copy_from_slice(data);
+    padding.fill(missing as u8);
+    filled
+}
+
+/// How many bytes are in front of the padding. It is looked at after the integrity check, so that it tells an attacker nothing.
+fn message_bytes(filled: &[u8]) -> Result<usize> {
+    let missing = filled.last().map_or(0, |last| usize::from(*last));
+    let padding = filled.len().checked_sub(missing).and_then(|kept| filled.get(kept..));
+    match padding {
+        Some(padding) if (1..=8).contains(&missing) && padding.iter().all(|byte| usize::from(*byte) == missing) => {
+            Ok(filled.len() - missing)
+        }
+        _ => Err(CryptoError::DecryptionFailed),
+    }
+}
+
 fn wrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
     let aes = A::expand(key)?;
     check_plain_length(kind, data.len())?;
@@ -56,7 +86,7 @@ fn wrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: &[u8]) 
         Initial::Default => {
             // Both errors of the crate are about lengths, which were checked above.
             let outcome = match kind {
-                KeyWrap::Kw => AesKw::inner_init(aes).wrap_key(data, &mut out).map(<[u8]>::len),
+                KeyWrap::Kw | KeyWrap::Pkcs7 => AesKw::inner_init(aes).wrap_key(data, &mut out).map(<[u8]>::len),
                 KeyWrap::Kwp => AesKwp::inner_init(aes).wrap_key(data, &mut out).map(<[u8]>::len),
             };
             outcome.map_err(|_| CryptoError::InputLength)?;
@@ -84,7 +114,7 @@ fn wrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: &[u8]) 
 fn unwrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, wrapped: &[u8]) -> Result<SecretBytes> {
     let aes = A::expand(key)?;
     let shortest = match kind {
-        KeyWrap::Kw => 3 * SEMIBLOCK_BYTES,
+        KeyWrap::Kw | KeyWrap::Pkcs7 => 3 * SEMIBLOCK_BYTES,
         KeyWrap::Kwp => 2 * SEMIBLOCK_BYTES,
     };
     if wrapped.len() < shortest || !wrapped.len().is_multiple_of(SEMIBLOCK_BYTES) {
@@ -95,7 +125,9 @@ fn unwrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, wrapped: &[
         Initial::Default => {
             // Lengths are right, so the only error left is the failed integrity check.
             let kept = match kind {
-                KeyWrap::Kw => AesKw::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len),
+                KeyWrap::Kw | KeyWrap::Pkcs7 => {
+                    AesKw::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len)
+                }
                 KeyWrap::Kwp => AesKwp::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len),
             };
             plain.truncate(kept.map_err(|_| CryptoError::DecryptionFailed)?);
@@ -141,7 +173,7 @@ fn initial_value(kind: KeyWrap, given: Option<&[u8]>) -> Result<Initial> {
         CryptoError::InvalidParameter("the initial value has 8 bytes for KW and 4 bytes for KWP");
     Ok(match (kind, given) {
         (_, None) => Initial::Default,
-        (KeyWrap::Kw, Some(value)) => match <[u8; 8]>::try_from(value) {
+        (KeyWrap::Kw | KeyWrap::Pkcs7, Some(value)) => match <[u8; 8]>::try_from(value) {
             Ok(KW_INITIAL) => Initial::Default,
             Ok(value) => Initial::Kw(value),
             Err(_) => return Err(WRONG_LENGTH),
@@ -156,7 +188,7 @@ fn initial_value(kind: KeyWrap, given: Option<&[u8]>) -> Result<Initial> {
 
 fn check_plain_length(kind: KeyWrap, bytes: usize) -> Result<()> {
     let fits = match kind {
-        KeyWrap::Kw => bytes >= 2 * SEMIBLOCK_BYTES && bytes.is_multiple_of(SEMIBLOCK_BYTES),
+        KeyWrap::Kw | KeyWrap::Pkcs7 => bytes >= 2 * SEMIBLOCK_BYTES && bytes.is_multiple_of(SEMIBLOCK_BYTES),
         KeyWrap::Kwp => bytes >= 1 && u32::try_from(bytes).is_ok(),
     };
     if fits { Ok(()) } else { Err(CryptoError::InputLength) }

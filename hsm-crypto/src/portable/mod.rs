@@ -3,20 +3,23 @@
 //! Owns: [`PROVIDER`], one function for each operation of the list. Does not know: the other engine.
 //! Called through `provider::portable`, and from `aws_lc` for the operations that stay here.
 
+pub(crate) mod ccm;
 pub(crate) mod cipher;
+pub(crate) mod des;
 pub(crate) mod ec;
 pub(crate) mod edwards;
+pub(crate) mod feedback;
 pub(crate) mod hash;
 pub(crate) mod key_wrap;
-pub(crate) mod ml_dsa;
-pub(crate) mod ml_kem;
+pub(crate) mod mac;
 pub(crate) mod random;
 pub(crate) mod rsa;
 pub(crate) mod rsa_padding;
 pub(crate) mod shake;
-pub(crate) mod slh_dsa;
+pub(crate) mod stealing;
+pub(crate) mod stream;
+pub(crate) mod xts;
 
-use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
 
 /// Every operation from a maintained crate in Rust.
@@ -25,6 +28,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     digest: hash::digest,
     hmac: hash::hmac,
     cmac: hash::cmac,
+    cipher_mac: mac::cipher_mac,
     rsa_generate: rsa::generate,
     rsa_private: rsa::private,
     rsa_public: rsa::public,
@@ -36,15 +40,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     x25519_private: edwards::x25519_private,
     cipher: cipher::cipher,
     gcm: cipher::gcm,
+    aead: ccm::aead,
     key_wrap: key_wrap::key_wrap,
     key_unwrap: key_wrap::key_unwrap,
-    post_quantum: PostQuantum {
-        ml_kem_private: ml_kem::private,
-        ml_kem_public: ml_kem::public,
-        ml_dsa_private: ml_dsa::private,
-        ml_dsa_public: ml_dsa::public,
-        slh_dsa_expand: slh_dsa::expand,
-        slh_dsa_private: slh_dsa::private,
-        slh_dsa_public: slh_dsa::public,
-    },
 };

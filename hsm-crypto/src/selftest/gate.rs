@@ -5,9 +5,10 @@
 //! moment, which does no harm. The tests are the first use of what libraries compute once, which is why they hold a fork off.
 //! `digest` cannot report a failure; every other function proves its family along with its own.
 
+use crate::cipher::{AeadParams, Mode};
 use crate::error::{CryptoError, Result};
 use crate::forks::first_use;
-use crate::post_quantum::PostQuantum;
+use crate::hash::CipherMac;
 use crate::provider::Provider;
 use crate::selftest::{Family, run};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -34,32 +35,43 @@ pub(crate) static PROVIDER: Provider = Provider {
     ed25519_private: |seed| proved(Family::Edwards).and_then(|()| (ENGINE.ed25519_private)(seed)),
     ed25519_public: |key| proved(Family::Edwards).and_then(|()| (ENGINE.ed25519_public)(key)),
     x25519_private: |key| proved(Family::Edwards).and_then(|()| (ENGINE.x25519_private)(key)),
-    cipher: |mode, direction, key| proved(Family::Cipher).and_then(|()| (ENGINE.cipher)(mode, direction, key)),
+    cipher_mac: |mac, key| proved(family_of_mac(mac)).and_then(|()| (ENGINE.cipher_mac)(mac, key)),
+    cipher: |mode, direction, key| proved(family_of(mode)).and_then(|()| (ENGINE.cipher)(mode, direction, key)),
     gcm: |params, direction, key| proved(Family::Gcm).and_then(|()| (ENGINE.gcm)(params, direction, key)),
+    aead: |params, direction, key| proved(family_of_aead(params)).and_then(|()| (ENGINE.aead)(params, direction, key)),
     key_wrap: |kind, key, initial, data| {
         proved(Family::KeyWrap).and_then(|()| (ENGINE.key_wrap)(kind, key, initial, data))
     },
     key_unwrap: |kind, key, initial, data| {
         proved(Family::KeyWrap).and_then(|()| (ENGINE.key_unwrap)(kind, key, initial, data))
     },
-    post_quantum: PostQuantum {
-        ml_kem_private: |set, secret| {
-            proved(Family::MlKem).and_then(|()| (ENGINE.post_quantum.ml_kem_private)(set, secret))
-        },
-        ml_kem_public: |set, key| proved(Family::MlKem).and_then(|()| (ENGINE.post_quantum.ml_kem_public)(set, key)),
-        ml_dsa_private: |set, secret| {
-            proved(Family::MlDsa).and_then(|()| (ENGINE.post_quantum.ml_dsa_private)(set, secret))
-        },
-        ml_dsa_public: |set, key| proved(Family::MlDsa).and_then(|()| (ENGINE.post_quantum.ml_dsa_public)(set, key)),
-        slh_dsa_expand: |set, seeds| {
-            proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_expand)(set, seeds))
-        },
-        slh_dsa_private: |set, key| {
-            proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_private)(set, key))
-        },
-        slh_dsa_public: |set, key| proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_public)(set, key)),
-    },
 };
+
+fn family_of(mode: &Mode) -> Family {
+    match mode {
+        Mode::Ecb | Mode::Cbc { .. } | Mode::CbcPad { .. } | Mode::Ctr { .. } => Family::Cipher,
+        Mode::Ofb { .. } | Mode::Cfb8 { .. } | Mode::Cfb128 { .. } | Mode::CbcCs1 { .. } | Mode::Xts { .. } => {
+            Family::MoreModes
+        }
+        Mode::TripleDes(_) => Family::TripleDes,
+        Mode::Stream(_) => Family::Stream,
+    }
+}
+
+fn family_of_aead(params: &AeadParams<'_>) -> Family {
+    match params {
+        AeadParams::Ccm(_) => Family::Ccm,
+        AeadParams::ChaCha20Poly1305 { .. } => Family::Stream,
+    }
+}
+
+fn family_of_mac(mac: &CipherMac<'_>) -> Family {
+    match mac {
+        CipherMac::Gmac { .. } | CipherMac::AesCbc | CipherMac::AesXcbc => Family::CipherMac,
+        CipherMac::TripleDesCmac | CipherMac::TripleDesCbc => Family::TripleDes,
+        CipherMac::Poly1305 => Family::Stream,
+    }
+}
 
 const UNTESTED: u8 = 0;
 const PASSED: u8 = 1;

@@ -5,9 +5,9 @@
 //! A failure is `CryptoError::SelfTest`, today and for the life of the process. The vectors are those of the standards, or
 //! made with OpenSSL where a standard has none of use; the large sets are in the tests of this crate.
 
+mod ciphers;
 pub(crate) mod gate;
 mod known;
-mod post_quantum;
 
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
 use crate::ec::Curve;
@@ -38,17 +38,21 @@ pub enum Family {
     Gcm,
     /// AES key wrap.
     KeyWrap,
-    /// ML-KEM.
-    MlKem,
-    /// ML-DSA.
-    MlDsa,
-    /// SLH-DSA.
-    SlhDsa,
+    /// AES-OFB, CFB, CTS and XTS.
+    MoreModes,
+    /// AES-CCM.
+    Ccm,
+    /// GMAC, AES CBC-MAC and XCBC-MAC.
+    CipherMac,
+    /// ChaCha20, Salsa20, Poly1305 and ChaCha20-Poly1305.
+    Stream,
+    /// Triple DES and its MACs.
+    TripleDes,
 }
 
 impl Family {
     /// Every family; the ones that others are built on come first.
-    pub const ALL: [Family; 11] = [
+    pub const ALL: [Family; 13] = [
         Family::Digest,
         Family::Mac,
         Family::Rsa,
@@ -57,9 +61,11 @@ impl Family {
         Family::Cipher,
         Family::Gcm,
         Family::KeyWrap,
-        Family::MlKem,
-        Family::MlDsa,
-        Family::SlhDsa,
+        Family::MoreModes,
+        Family::Ccm,
+        Family::CipherMac,
+        Family::Stream,
+        Family::TripleDes,
     ];
 
     /// The name that a failure carries.
@@ -74,9 +80,11 @@ impl Family {
             Family::Cipher => "AES-ECB, CBC and CTR",
             Family::Gcm => "AES-GCM",
             Family::KeyWrap => "AES key wrap",
-            Family::MlKem => "ML-KEM",
-            Family::MlDsa => "ML-DSA",
-            Family::SlhDsa => "SLH-DSA",
+            Family::MoreModes => "AES-OFB, CFB, CTS and XTS",
+            Family::Ccm => "AES-CCM",
+            Family::CipherMac => "GMAC and AES CBC-MACs",
+            Family::Stream => "ChaCha20, Salsa20 and Poly1305",
+            Family::TripleDes => "triple DES",
         }
     }
 }
@@ -95,9 +103,11 @@ pub fn run(provider: &Provider, family: Family) -> Result<()> {
         Family::Cipher => ciphers(provider),
         Family::Gcm => gcm(provider),
         Family::KeyWrap => key_wrap(provider),
-        Family::MlKem => post_quantum::ml_kem(provider),
-        Family::MlDsa => post_quantum::ml_dsa(provider),
-        Family::SlhDsa => post_quantum::slh_dsa(provider),
+        Family::MoreModes => ciphers::modes(provider),
+        Family::Ccm => ciphers::ccm(provider),
+        Family::CipherMac => ciphers::macs(provider),
+        Family::Stream => ciphers::stream(provider),
+        Family::TripleDes => ciphers::triple_des(provider),
     };
     match right {
         Ok(true) => Ok(()),
@@ -298,8 +308,8 @@ impl Random for Unrandom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Digest;
-    use crate::post_quantum::{PostQuantum, Secret};
+    use crate::cipher::AeadParams;
+    use crate::hash::{CipherMac, Digest};
     use crate::{portable, preferred};
 
     #[test]
@@ -310,12 +320,6 @@ mod tests {
             }
             assert_eq!(run_all(engine), Ok(()));
         }
-    }
-
-    fn with_pq(change: fn(&mut PostQuantum)) -> Provider {
-        let mut engine = Provider { ..*portable() };
-        change(&mut engine.post_quantum);
-        engine
     }
 
     /// An engine with one wrong part each.
@@ -336,6 +340,12 @@ mod tests {
         fn wrong_wrap(_: KeyWrap, _: &[u8], _: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
             Ok(data.to_vec())
         }
+        fn no_cipher_mac(_: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+            (portable().hmac)(Hash::Sha256, key)
+        }
+        fn no_aead(params: &AeadParams<'_>, _: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+            (portable().aead)(params, Direction::Encrypt, key)
+        }
         let wrong_seed = |_: &[u8]| (portable().ed25519_private)(&[0; 32]);
         let no_rsa = |_: &RsaParts| Err(CryptoError::InvalidKey("refused"));
         let wrong_curve = |_: Curve, scalar: &[u8]| (portable().ec_private)(Curve::P256, &scalar[..32]);
@@ -348,19 +358,8 @@ mod tests {
             (Provider { cipher: wrong_cipher, ..*portable() }, Family::Cipher),
             (Provider { gcm: wrong_gcm, ..*portable() }, Family::Gcm),
             (Provider { key_wrap: wrong_wrap, ..*portable() }, Family::KeyWrap),
-            (
-                with_pq(|pq| {
-                    pq.ml_kem_private = |set, _| (portable().post_quantum.ml_kem_private)(set, Secret::Seed(&[1; 64]))
-                }),
-                Family::MlKem,
-            ),
-            (
-                with_pq(|pq| {
-                    pq.ml_dsa_private = |set, _| (portable().post_quantum.ml_dsa_private)(set, Secret::Seed(&[1; 32]))
-                }),
-                Family::MlDsa,
-            ),
-            (with_pq(|pq| pq.slh_dsa_expand = |_, _| Ok(SecretBytes::zeroed(64))), Family::SlhDsa),
+            (Provider { cipher_mac: no_cipher_mac, ..*portable() }, Family::CipherMac),
+            (Provider { aead: no_aead, ..*portable() }, Family::Ccm),
         ];
         for (engine, family) in engines {
             assert_eq!(run(&engine, family), Err(CryptoError::SelfTest(family.name())));

@@ -39,8 +39,13 @@ fn each_structure_is_taken_at_its_own_length_only() {
         (ParamShape::Derive(DeriveShape::PrfKdf), &[40]),
         (ParamShape::Derive(DeriveShape::FeedbackKdf), &[56]),
         (ParamShape::Derive(DeriveShape::Hkdf), &[64]),
-        (ParamShape::OptionalSignContext, &[0, 24]),
-        (ParamShape::HashSignContext, &[32]),
+        (ParamShape::Iv8, &[8]),
+        (ParamShape::Gmac, &[12, 40, 48]),
+        (ParamShape::Ccm, &[48]),
+        (ParamShape::EcdhAesWrap, &[32]),
+        (ParamShape::ChaCha20, &[32]),
+        (ParamShape::Salsa20, &[24]),
+        (ParamShape::ChaCha20Poly1305, &[32]),
     ];
     for (shape, lengths) in shapes {
         for length in 0..=64 {
@@ -77,11 +82,87 @@ fn a_null_parameter_with_a_length_is_refused() {
         (ParamShape::Derive(DeriveShape::PrfKdf), 40),
         (ParamShape::Derive(DeriveShape::FeedbackKdf), 56),
         (ParamShape::Derive(DeriveShape::Hkdf), 64),
+        (ParamShape::Iv8, 8),
+        (ParamShape::Gmac, 12),
+        (ParamShape::Gmac, 48),
+        (ParamShape::Ccm, 48),
+        (ParamShape::RsaAesWrap, 16),
+        (ParamShape::EcdhAesWrap, 32),
+        (ParamShape::ChaCha20, 32),
+        (ParamShape::Salsa20, 24),
+        (ParamShape::ChaCha20Poly1305, 32),
         (ParamShape::None, 1),
     ] {
         let outcome = at_address(shape, ptr::null_mut(), length);
         assert!(matches!(outcome, Err(Reason::MechanismParam(_))), "{shape:?}");
     }
+}
+
+#[test]
+fn the_parameters_of_ccm_and_of_stream_ciphers_are_read() {
+    let (mut nonce, mut aad, mut counter) = ([1_u8; 24], *b"aad", [7_u8, 0, 0, 0, 0, 0, 0, 0]);
+    let mut ccm = CK_CCM_PARAMS {
+        ulDataLen: 5,
+        pNonce: nonce.as_mut_ptr(),
+        ulNonceLen: 13,
+        pAAD: aad.as_mut_ptr(),
+        ulAADLen: 3,
+        ulMACLen: 8,
+    };
+    let expect = Params::Ccm { data_bytes: 5, nonce: vec![1; 13], aad: b"aad".to_vec(), mac_bytes: 8 };
+    assert_eq!(decoded(ParamShape::Ccm, &mut ccm, 48).unwrap(), expect);
+
+    let mut chacha = CK_CHACHA20_PARAMS {
+        pBlockCounter: counter.as_mut_ptr(),
+        blockCounterBits: 32,
+        pNonce: nonce.as_mut_ptr(),
+        ulNonceBits: 96,
+    };
+    let expect = Params::Stream { counter: vec![7, 0, 0, 0], nonce: vec![1; 12] };
+    assert_eq!(decoded(ParamShape::ChaCha20, &mut chacha, 32).unwrap(), expect);
+    for (bits, wrong) in [(33, 96), (32, 97), (32, u64::MAX)] {
+        (chacha.blockCounterBits, chacha.ulNonceBits) = (bits, wrong);
+        assert!(matches!(decoded(ParamShape::ChaCha20, &mut chacha, 32), Err(Reason::MechanismParam(_))));
+    }
+
+    let mut salsa =
+        CK_SALSA20_PARAMS { pBlockCounter: counter.as_mut_ptr(), pNonce: nonce.as_mut_ptr(), ulNonceBits: 64 };
+    let expect = Params::Stream { counter: counter.to_vec(), nonce: vec![1; 8] };
+    assert_eq!(decoded(ParamShape::Salsa20, &mut salsa, 24).unwrap(), expect);
+
+    // The standard's unit is bits, that of many clients bytes.
+    for length in [12, 96] {
+        let mut poly = CK_SALSA20_CHACHA20_POLY1305_PARAMS {
+            pNonce: nonce.as_mut_ptr(),
+            ulNonceLen: length,
+            pAAD: ptr::null_mut(),
+            ulAADLen: 0,
+        };
+        let expect = Params::ChaCha20Poly1305 { nonce: vec![1; 12], aad: vec![] };
+        assert_eq!(decoded(ParamShape::ChaCha20Poly1305, &mut poly, 32).unwrap(), expect);
+    }
+}
+
+#[test]
+fn the_structure_within_a_structure_is_read_and_must_be_there() {
+    let mut label = *b"label";
+    let mut oaep = CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: CKM_SHA256,
+        mgf: CKG_MGF1_SHA1,
+        source: CKZ_DATA_SPECIFIED,
+        pSourceData: label.as_mut_ptr().cast(),
+        ulSourceDataLen: 5,
+    };
+    let mut wrap = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: &raw mut oaep };
+    let inner =
+        Params::Oaep { hash: CKM_SHA256, mgf: CKG_MGF1_SHA1, source: CKZ_DATA_SPECIFIED, label: label.to_vec() };
+    let expect = Params::RsaAesWrap { aes_bits: 256, oaep: Box::new(inner) };
+    assert_eq!(decoded(ParamShape::RsaAesWrap, &mut wrap, 16).unwrap(), expect);
+    for length in [0, 8, 15, 17, 24] {
+        assert!(matches!(decoded(ParamShape::RsaAesWrap, &mut wrap, length), Err(Reason::MechanismParam(_))));
+    }
+    wrap.pOAEPParams = ptr::null_mut();
+    assert!(matches!(decoded(ParamShape::RsaAesWrap, &mut wrap, 16), Err(Reason::MechanismParam(_))));
 }
 
 #[test]

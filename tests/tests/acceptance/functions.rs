@@ -109,6 +109,8 @@ const LATER: [&str; 38] = [
     "C_VerifyMessageBegin",
     "C_VerifyMessageNext",
     "C_MessageVerifyFinal",
+    "C_EncapsulateKey",
+    "C_DecapsulateKey",
     "C_VerifySignatureInit",
     "C_VerifySignature",
     "C_VerifySignatureUpdate",

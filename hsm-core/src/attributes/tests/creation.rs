@@ -41,7 +41,7 @@ fn a_template_is_judged_by_the_first_rule_it_breaks() {
         ("hardware feature", none().with_number(CKA_CLASS, CKO_HW_FEATURE), CKR_ATTRIBUTE_VALUE_INVALID),
         ("key without type", none().with_number(CKA_CLASS, CKO_SECRET_KEY), CKR_TEMPLATE_INCOMPLETE),
         ("type of another class", of(CKO_SECRET_KEY, CKK_RSA), CKR_ATTRIBUTE_VALUE_INVALID),
-        ("unknown type", of(CKO_SECRET_KEY, CKK_DES3), CKR_ATTRIBUTE_VALUE_INVALID),
+        ("unknown type", of(CKO_SECRET_KEY, CKK_SKIPJACK), CKR_ATTRIBUTE_VALUE_INVALID),
         ("unknown attribute", data_template().with(0x1234_5678, b""), CKR_ATTRIBUTE_TYPE_INVALID),
         ("vendor attribute", data_template().with(0x8000_0001, b""), CKR_ATTRIBUTE_TYPE_INVALID),
         ("attribute of another class", data_template().with_flag(CKA_SIGN, true), CKR_ATTRIBUTE_TYPE_INVALID),

@@ -29,7 +29,11 @@ pub(super) const USER: Actor = Actor { security_officer: false, user: true };
 pub(super) const OFFICER: Actor = Actor { security_officer: true, user: false };
 
 pub(super) fn env() -> Env<'static> {
-    Env { engine: hsm_crypto::portable(), random: &OsRandom, policy: crate::policy::Policy::default() }
+    Env {
+        engine: hsm_crypto::portable(),
+        random: &OsRandom,
+        policy: crate::policy::Policy { legacy: true, ..Default::default() },
+    }
 }
 
 /// One RSA key for all tests; smaller than a token would generate, to be quick.
@@ -54,7 +58,12 @@ pub(super) fn private_materials() -> Vec<Attributes> {
 pub(super) fn secret_materials() -> Vec<Attributes> {
     tables::all()
         .filter(|table| table.class == CKO_SECRET_KEY)
-        .map(|table| secret_material(table.key_type.unwrap(), &[0x42; 32]))
+        .map(|table| match table.key_type.unwrap() {
+            // Odd parity, and two different halves.
+            CKK_DES3 => secret_material(CKK_DES3, &[0x43; 24]),
+            CKK_AES_XTS => secret_material(CKK_AES_XTS, &[[0x42; 16], [0x43; 16]].concat()),
+            other => secret_material(other, &[0x42; 32]),
+        })
         .collect()
 }
 
