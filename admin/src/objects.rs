@@ -288,6 +288,8 @@ impl Seen {
             Some(CurveName::Weierstrass(curve)) => (curve_name(curve), curve.bits() as u64),
             Some(CurveName::Ed25519) => ("Ed25519", 256),
             Some(CurveName::X25519) => ("X25519", 256),
+            Some(CurveName::Ed448) => ("Ed448", 448),
+            Some(CurveName::X448) => ("X448", 448),
             None => return (Some("EC".to_owned()), None),
         };
         (Some(name.to_owned()), Some(bits))
@@ -296,10 +298,21 @@ impl Seen {
 
 fn curve_name(curve: Curve) -> &'static str {
     match curve {
+        Curve::P224 => "P-224",
         Curve::P256 => "P-256",
         Curve::P384 => "P-384",
         Curve::P521 => "P-521",
         Curve::K256 => "secp256k1",
+        Curve::BrainpoolP224r1 => "brainpoolP224r1",
+        Curve::BrainpoolP224t1 => "brainpoolP224t1",
+        Curve::BrainpoolP256r1 => "brainpoolP256r1",
+        Curve::BrainpoolP256t1 => "brainpoolP256t1",
+        Curve::BrainpoolP320r1 => "brainpoolP320r1",
+        Curve::BrainpoolP320t1 => "brainpoolP320t1",
+        Curve::BrainpoolP384r1 => "brainpoolP384r1",
+        Curve::BrainpoolP384t1 => "brainpoolP384t1",
+        Curve::BrainpoolP512r1 => "brainpoolP512r1",
+        Curve::BrainpoolP512t1 => "brainpoolP512t1",
     }
 }
 

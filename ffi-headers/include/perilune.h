@@ -70,6 +70,13 @@
 #define CKM_BIP32_MASTER_DERIVE 0x80000E00UL /* BIP32 master key from a seed. */
 #define CKM_BIP32_CHILD_DERIVE 0x80000E01UL /* BIP32 key along a path. */
 
+/* Mechanisms of Perilune's own */
+#define CKM_ECDSA_DETERMINISTIC 0x80501041UL /* ECDSA of a digest with the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA224 0x80501043UL /* ECDSA with SHA-224 and the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA256 0x80501044UL /* ECDSA with SHA-256 and the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA384 0x80501045UL /* ECDSA with SHA-384 and the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA512 0x80501046UL /* ECDSA with SHA-512 and the nonce of RFC 6979. */
+
 /* Return values */
 #define CKR_RC_ERROR 0x80000004UL /* Failure without a better name. */
 #define CKR_CONTAINER_HANDLE_INVALID 0x80000005UL /* No such partition. */

@@ -3,7 +3,7 @@
 //! Owns: one table of constants: name, number and meaning. From it come the Rust constants here and the C
 //! header `include/perilune.h` ([`vendor_header`]). Does not know: what the module does with them; a row
 //! here is no promise that it is supported. The numbers are those of public Luna client headers and samples,
-//! so that programs written for a Luna HSM need no change.
+//! so that programs written for a Luna HSM need no change. What neither the standard nor Luna has begins at 0x8050_0000.
 
 use core::fmt::Write as _;
 
@@ -107,6 +107,13 @@ vendor! {
         CKM_EC_MONTGOMERY_KEY_PAIR_GEN_OLD = 0x8000_0D01, "X25519 and X448 key pairs before 3.0 gave them a number.";
         CKM_BIP32_MASTER_DERIVE = 0x8000_0E00, "BIP32 master key from a seed.";
         CKM_BIP32_CHILD_DERIVE = 0x8000_0E01, "BIP32 key along a path.";
+    }
+    "Mechanisms of Perilune's own" {
+        CKM_ECDSA_DETERMINISTIC = 0x8050_1041, "ECDSA of a digest with the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA224 = 0x8050_1043, "ECDSA with SHA-224 and the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA256 = 0x8050_1044, "ECDSA with SHA-256 and the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA384 = 0x8050_1045, "ECDSA with SHA-384 and the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA512 = 0x8050_1046, "ECDSA with SHA-512 and the nonce of RFC 6979.";
     }
     "Return values" {
         CKR_RC_ERROR = 0x8000_0004, "Failure without a better name.";

@@ -25,14 +25,14 @@ pub enum Key {
     EcPrivate(Arc<dyn EcPrivateKey>),
     /// CKK_EC, public.
     EcPublic(Arc<dyn EcPublicKey>),
-    /// CKK_EC_EDWARDS with Ed25519, private.
+    /// CKK_EC_EDWARDS, private.
     EdPrivate(Arc<dyn EdPrivateKey>),
-    /// CKK_EC_EDWARDS with Ed25519, public.
+    /// CKK_EC_EDWARDS, public.
     EdPublic(Arc<dyn EdPublicKey>),
-    /// CKK_EC_MONTGOMERY with X25519, private.
+    /// CKK_EC_MONTGOMERY, private.
     XPrivate(Arc<dyn XPrivateKey>),
-    /// CKK_EC_MONTGOMERY with X25519, public.
-    XPublic([u8; 32]),
+    /// CKK_EC_MONTGOMERY, public.
+    XPublic(Vec<u8>),
     /// CKK_AES, CKK_GENERIC_SECRET, CKK_*_HMAC.
     Secret(Box<SymmetricKey>),
 }
@@ -44,8 +44,8 @@ impl Key {
         match self {
             Key::EcPrivate(key) => Some(key.public_point()),
             Key::EcPublic(key) => Some(key.point()),
-            Key::EdPrivate(key) => Some(key.public_key().to_vec()),
-            Key::XPrivate(key) => Some(key.public_key().to_vec()),
+            Key::EdPrivate(key) => Some(key.public_key()),
+            Key::XPrivate(key) => Some(key.public_key()),
             Key::RsaPrivate(_) | Key::RsaPublic(_) | Key::EdPublic(_) | Key::XPublic(_) | Key::Secret(_) => None,
         }
     }
@@ -99,11 +99,9 @@ fn parse_public_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes) 
     match curve {
         CurveName::Weierstrass(curve) => (env.engine.ec_public)(curve, point).map(Key::EcPublic).map_err(refusal),
         CurveName::Ed25519 => (env.engine.ed25519_public)(point).map(Key::EdPublic).map_err(refusal),
-        CurveName::X25519 => match <[u8; 32]>::try_from(point) {
-            Ok(point) => Ok(Key::XPublic(point)),
-            // The length is all that can be wrong: every 32 bytes are an X25519 public value (RFC 7748, 5).
-            Err(_) => Err(Reason::KeyMaterial("an X25519 public key has 32 bytes")),
-        },
+        CurveName::Ed448 => (env.engine.ed448_public)(point).map(Key::EdPublic).map_err(refusal),
+        // The length, which `parse_point` has checked, is all that can be wrong (RFC 7748, 5).
+        CurveName::X25519 | CurveName::X448 => Ok(Key::XPublic(point.to_vec())),
     }
 }
 
@@ -114,5 +112,7 @@ fn parse_private_on_curve(env: &Env<'_>, key_type: u64, attributes: &Attributes)
         CurveName::Weierstrass(curve) => (env.engine.ec_private)(curve, secret).map(Key::EcPrivate).map_err(refusal),
         CurveName::Ed25519 => (env.engine.ed25519_private)(secret).map(Key::EdPrivate).map_err(refusal),
         CurveName::X25519 => (env.engine.x25519_private)(secret).map(Key::XPrivate).map_err(refusal),
+        CurveName::Ed448 => (env.engine.ed448_private)(secret).map(Key::EdPrivate).map_err(refusal),
+        CurveName::X448 => (env.engine.x448_private)(secret).map(Key::XPrivate).map_err(refusal),
     }
 }

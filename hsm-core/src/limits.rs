@@ -23,8 +23,10 @@ pub const PARAM_BYTES_MAX: usize = 1 << 24;
 pub const RSA_BITS_MIN: u64 = 1024;
 /// Smallest RSA modulus in bits that an approved token makes or signs with (SP 800-131A, table 2).
 pub const RSA_APPROVED_BITS_MIN: u64 = 2048;
-/// Largest RSA modulus, bits.
-pub const RSA_BITS_MAX: u64 = 8192;
+/// Largest RSA modulus, bits: that of a public key, which old roots and archives have. It is the engines' limit.
+pub const RSA_BITS_MAX: u64 = 16384;
+/// Largest RSA modulus of a private key, bits: one signature with a larger one takes a good part of a second.
+pub const RSA_PRIVATE_BITS_MAX: u64 = 8192;
 /// Widest public exponent of a generated RSA key, bits: larger ones make verification slow, and engines refuse them.
 pub const RSA_PUBLIC_EXPONENT_BITS_MAX: usize = 33;
 /// Most random bytes in one call.
@@ -33,7 +35,7 @@ pub const RANDOM_BYTES_MAX: usize = 1 << 30;
 pub const SESSIONS_MAX: usize = 1 << 16;
 /// Most slots.
 pub const SLOTS_MAX: usize = 1024;
-/// Longest number in a key attribute, bytes: twice the largest RSA modulus.
+/// Longest number in a key attribute, bytes: the largest RSA modulus.
 pub const BIG_INTEGER_BYTES_MAX: usize = 2048;
 /// Longest generic secret or HMAC key, bytes.
 pub const SECRET_BYTES_MAX: usize = 1 << 16;

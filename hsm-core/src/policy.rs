@@ -192,11 +192,14 @@ fn made_size(row: &Row, attributes: &Attributes) -> u64 {
     }
 }
 
-/// SP 800-186 for signatures, SP 800-56A for agreement: the NIST curves and Ed25519.
+/// SP 800-186 for signatures, SP 800-56A for agreement: the NIST curves, Ed25519 and Ed448. The Brainpool curves and secp256k1 are
+/// allowed for old systems there, not approved.
 fn approved_curve(curve: CurveName) -> bool {
     match curve {
-        CurveName::Weierstrass(Curve::P256 | Curve::P384 | Curve::P521) | CurveName::Ed25519 => true,
-        CurveName::Weierstrass(Curve::K256) | CurveName::X25519 => false,
+        CurveName::Weierstrass(Curve::P224 | Curve::P256 | Curve::P384 | Curve::P521)
+        | CurveName::Ed25519
+        | CurveName::Ed448 => true,
+        CurveName::Weierstrass(_) | CurveName::X25519 | CurveName::X448 => false,
     }
 }
 

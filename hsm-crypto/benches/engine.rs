@@ -7,7 +7,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hsm_crypto::cipher::{Direction, GcmParams};
-use hsm_crypto::ec::Curve;
+use hsm_crypto::ec::{Curve, ScalarMethod};
 use hsm_crypto::{Hash, Random, SymmetricKey, preferred};
 use std::hint::black_box;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const SIZES: [(usize, &str); 3] = [(64, "64 B"), (1024, "1 KiB"), (1 << 20, "1 M
 fn engine(criterion: &mut Criterion) {
     let engine = preferred();
     let mut group = criterion.benchmark_group("engine");
-    let scalar = (engine.ec_generate)(Curve::P256, &OsRandom).unwrap().scalar;
+    let scalar = (engine.ec_generate)(Curve::P256, ScalarMethod::Rejection, &OsRandom).unwrap().scalar;
     let ec = (engine.ec_private)(Curve::P256, scalar.expose()).unwrap();
     group.bench_function("P-256 sign", |bench| bench.iter(|| ec.sign(black_box(&[7; 32]), &OsRandom).unwrap()));
     let parts = (engine.rsa_generate)(2048, &[1, 0, 1], &OsRandom).unwrap().parts;

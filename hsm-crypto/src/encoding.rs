@@ -40,6 +40,10 @@ pub enum PrivateForm {
     Ed25519(SecretBytes),
     /// The 32 bytes of an X25519 key.
     X25519(SecretBytes),
+    /// The 57-byte seed of an Ed448 key.
+    Ed448(SecretBytes),
+    /// The 56 bytes of an X448 key.
+    X448(SecretBytes),
 }
 
 /// A public key in any of the forms that SubjectPublicKeyInfo carries here.
@@ -63,6 +67,10 @@ pub enum PublicForm {
     Ed25519(Vec<u8>),
     /// A 32-byte X25519 key.
     X25519(Vec<u8>),
+    /// A 57-byte Ed448 key.
+    Ed448(Vec<u8>),
+    /// A 56-byte X448 key.
+    X448(Vec<u8>),
 }
 
 /// Encodes as DER `PrivateKeyInfo` (PKCS#8, version 1).
@@ -79,6 +87,8 @@ pub fn encode_pkcs8(key: &PrivateForm) -> Result<SecretBytes> {
         PrivateForm::Ec { curve, scalar, point } => encode_ec_private(*curve, scalar, point.as_deref()),
         PrivateForm::Ed25519(seed) => encode_octets(ED25519, seed),
         PrivateForm::X25519(key) => encode_octets(X25519, key),
+        PrivateForm::Ed448(seed) => encode_octets(ED448, seed),
+        PrivateForm::X448(key) => encode_octets(X448, key),
     }
 }
 
@@ -97,6 +107,8 @@ pub fn decode_pkcs8(der: &[u8]) -> Result<PrivateForm> {
         EC => decode_ec_private(named_curve(&info.algorithm)?, content),
         ED25519 => Ok(PrivateForm::Ed25519(decode_octets(&info.algorithm, content)?)),
         X25519 => Ok(PrivateForm::X25519(decode_octets(&info.algorithm, content)?)),
+        ED448 => Ok(PrivateForm::Ed448(decode_octets(&info.algorithm, content)?)),
+        X448 => Ok(PrivateForm::X448(decode_octets(&info.algorithm, content)?)),
         _ => Err(UNKNOWN_ALGORITHM),
     }
 }
@@ -117,8 +129,10 @@ pub fn encode_spki(key: &PublicForm) -> Result<Vec<u8>> {
             let point = uncompressed(*curve, point)?;
             public_info(EC, Some(AnyRef::from(&curve_oid(*curve))), &point)
         }
-        PublicForm::Ed25519(key) => public_info(ED25519, None, octets_of_32(key)?),
-        PublicForm::X25519(key) => public_info(X25519, None, octets_of_32(key)?),
+        PublicForm::Ed25519(key) => public_info(ED25519, None, octets_of(ED25519, key)?),
+        PublicForm::X25519(key) => public_info(X25519, None, octets_of(X25519, key)?),
+        PublicForm::Ed448(key) => public_info(ED448, None, octets_of(ED448, key)?),
+        PublicForm::X448(key) => public_info(X448, None, octets_of(X448, key)?),
     }
 }
 
@@ -146,13 +160,15 @@ pub fn decode_spki(der: &[u8]) -> Result<PublicForm> {
             let point = (preferred().ec_public)(curve, content)?.point();
             Ok(PublicForm::Ec { curve, point })
         }
-        ED25519 => {
+        oid @ (ED25519 | X25519 | ED448 | X448) => {
             check_no_parameters(&info.algorithm)?;
-            Ok(PublicForm::Ed25519(octets_of_32(content)?.to_vec()))
-        }
-        X25519 => {
-            check_no_parameters(&info.algorithm)?;
-            Ok(PublicForm::X25519(octets_of_32(content)?.to_vec()))
+            let key = octets_of(oid, content)?.to_vec();
+            Ok(match oid {
+                ED25519 => PublicForm::Ed25519(key),
+                X25519 => PublicForm::X25519(key),
+                ED448 => PublicForm::Ed448(key),
+                _ => PublicForm::X448(key),
+            })
         }
         _ => Err(UNKNOWN_ALGORITHM),
     }
@@ -162,18 +178,31 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const X25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.110");
+const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
+const X448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.111");
 
 const UNKNOWN_ALGORITHM: CryptoError = CryptoError::InvalidKey("the algorithm of the encoded key is not known here");
 const PARAMETERS: CryptoError = CryptoError::InvalidKey("the algorithm parameters of the encoded key are not right");
 
-/// The object identifier of a named curve (RFC 5480, 2.1.1.1; SEC 2).
+/// The object identifier of a named curve (RFC 5480, 2.1.1.1; SEC 2; RFC 5639, 3).
 #[must_use]
 pub const fn curve_oid(curve: Curve) -> ObjectIdentifier {
     match curve {
+        Curve::P224 => ObjectIdentifier::new_unwrap("1.3.132.0.33"),
         Curve::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
         Curve::P384 => ObjectIdentifier::new_unwrap("1.3.132.0.34"),
         Curve::P521 => ObjectIdentifier::new_unwrap("1.3.132.0.35"),
         Curve::K256 => ObjectIdentifier::new_unwrap("1.3.132.0.10"),
+        Curve::BrainpoolP224r1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.5"),
+        Curve::BrainpoolP224t1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.6"),
+        Curve::BrainpoolP256r1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.7"),
+        Curve::BrainpoolP256t1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.8"),
+        Curve::BrainpoolP320r1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.9"),
+        Curve::BrainpoolP320t1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.10"),
+        Curve::BrainpoolP384r1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.11"),
+        Curve::BrainpoolP384t1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.12"),
+        Curve::BrainpoolP512r1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.13"),
+        Curve::BrainpoolP512t1 => ObjectIdentifier::new_unwrap("1.3.36.3.3.2.8.1.1.14"),
     }
 }
 
@@ -192,8 +221,14 @@ fn integer(bytes: &[u8]) -> Result<UintRef<'_>> {
     UintRef::new(trimmed(bytes)).map_err(|error| malformed(error, "an RSA number is too long"))
 }
 
-fn octets_of_32(bytes: &[u8]) -> Result<&[u8]> {
-    if bytes.len() == 32 { Ok(bytes) } else { Err(CryptoError::InvalidKey("an Ed25519 or X25519 key has 32 bytes")) }
+/// The bytes of a key of RFC 8410, public or private, of the length that its algorithm has.
+fn octets_of(oid: ObjectIdentifier, bytes: &[u8]) -> Result<&[u8]> {
+    let (length, problem) = match oid {
+        ED448 => (57, "an Ed448 key has 57 bytes"),
+        X448 => (56, "an X448 key has 56 bytes"),
+        _ => (32, "an Ed25519 or X25519 key has 32 bytes"),
+    };
+    if bytes.len() == length { Ok(bytes) } else { Err(CryptoError::InvalidKey(problem)) }
 }
 
 /// A point in the form that is written. An uncompressed one is taken as it is, of the right length.
@@ -311,7 +346,7 @@ fn check_point(curve: Curve, given: &[u8], right: &[u8]) -> Result<()> {
 
 /// Encodes a key that is an octet string within an octet string (RFC 8410, section 7).
 fn encode_octets(oid: ObjectIdentifier, key: &SecretBytes) -> Result<SecretBytes> {
-    let inner = OctetStringRef::new(octets_of_32(key.expose())?)
+    let inner = OctetStringRef::new(octets_of(oid, key.expose())?)
         .and_then(|octets| octets.to_der())
         .map_err(|error| malformed(error, "the private key cannot be encoded"))?;
     private_info(oid, None, &Zeroizing::new(inner))
@@ -321,5 +356,5 @@ fn decode_octets(algorithm: &AlgorithmIdentifierRef<'_>, content: &[u8]) -> Resu
     check_no_parameters(algorithm)?;
     let inner = <&OctetStringRef>::from_der(content)
         .map_err(|error| malformed(error, "the private key is not an octet string"))?;
-    Ok(SecretBytes::copy_of(octets_of_32(inner.as_bytes())?))
+    Ok(SecretBytes::copy_of(octets_of(algorithm.oid, inner.as_bytes())?))
 }

@@ -15,6 +15,7 @@ pub mod age;
 #[cfg(feature = "aws-lc")]
 #[allow(unsafe_code, reason = "AWS-LC is a C library; each block says who guarantees what")]
 mod aws_lc;
+mod brainpool;
 pub mod cipher;
 pub mod ec;
 pub mod encoding;

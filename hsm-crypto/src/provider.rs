@@ -3,7 +3,7 @@
 //! Every field of every provider is a working function; what one engine lacks is filled from the other.
 
 use crate::cipher::{Aead, AeadParams, Cipher, Direction, GcmParams, KeyWrap, Mode};
-use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, ScalarMethod, XPrivateKey};
 use crate::error::Result;
 use crate::hash::{CipherMac, Digest, Hash, Mac};
 use crate::random::Random;
@@ -32,7 +32,7 @@ pub struct Provider {
     /// Parses and checks a public key from modulus and exponent.
     pub rsa_public: fn(&[u8], &[u8]) -> Result<Arc<dyn RsaPublicKey>>,
     /// Generates a pair, and proves it by computing the point from the scalar once more.
-    pub ec_generate: fn(Curve, &dyn Random) -> Result<EcPair>,
+    pub ec_generate: fn(Curve, ScalarMethod, &dyn Random) -> Result<EcPair>,
     /// Parses a private scalar (shorter ones are padded).
     pub ec_private: fn(Curve, &[u8]) -> Result<Arc<dyn EcPrivateKey>>,
     /// Parses a SEC1 point and checks that it is on the curve and not the identity.
@@ -45,6 +45,12 @@ pub struct Provider {
     pub x25519_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
     /// Starts another MAC from a cipher, with a key of its length.
     pub cipher_mac: fn(&CipherMac<'_>, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    /// Makes an Ed448 key from its 57-byte seed.
+    pub ed448_private: fn(&[u8]) -> Result<Arc<dyn EdPrivateKey>>,
+    /// Parses a 57-byte Ed448 public key.
+    pub ed448_public: fn(&[u8]) -> Result<Arc<dyn EdPublicKey>>,
+    /// Makes an X448 key from its 56 bytes.
+    pub x448_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
     /// Starts a cipher; the key of AES has 16, 24 or 32 bytes, and that of another cipher or of XTS as its mode says.
     pub cipher: fn(&Mode, Direction, &SymmetricKey) -> Result<Box<dyn Cipher>>,
     /// Starts AES-GCM with a key of 16, 24 or 32 bytes.

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{System, hex};
-use hsm_crypto::ec::Curve;
+use hsm_crypto::ec::{Curve, ScalarMethod};
 use hsm_crypto::encoding::{
     PrivateForm, PublicForm, curve_by_oid, curve_oid, decode_pkcs8, decode_spki, encode_pkcs8, encode_spki,
 };
@@ -77,7 +77,7 @@ fn keys_of_rfc_8410_are_read_in_both_versions_and_written_in_the_first() {
 #[test]
 fn generated_keys_come_back_from_their_encoding() {
     for curve in Curve::ALL {
-        let scalar = (preferred().ec_generate)(curve, &System).unwrap().scalar;
+        let scalar = (preferred().ec_generate)(curve, ScalarMethod::Rejection, &System).unwrap().scalar;
         let point = (preferred().ec_private)(curve, scalar.expose()).unwrap().public_point();
         let encoded = encode_pkcs8(&PrivateForm::Ec { curve, scalar: scalar.clone(), point: None }).unwrap();
         let PrivateForm::Ec { curve: read_curve, scalar: read_scalar, point: read_point } =

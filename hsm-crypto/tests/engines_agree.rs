@@ -6,7 +6,7 @@ mod common;
 
 use common::{System, engines, random_bytes};
 use hsm_crypto::cipher::{Direction, GcmParams, KeyWrap, Mode};
-use hsm_crypto::ec::Curve;
+use hsm_crypto::ec::{Curve, ScalarMethod};
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaParts};
 use hsm_crypto::{CryptoError, Hash, Provider, SecretBytes, SymmetricKey, portable, preferred};
 use std::sync::OnceLock;
@@ -142,7 +142,7 @@ fn raw_rsa_is_the_same_in_every_engine_and_refuses_what_is_out_of_range() {
 fn ecdsa_signatures_of_one_engine_verify_in_every_other() {
     for (signer, verifier) in pairs() {
         for curve in Curve::ALL {
-            let scalar = (signer.ec_generate)(curve, &System).unwrap().scalar;
+            let scalar = (signer.ec_generate)(curve, ScalarMethod::Rejection, &System).unwrap().scalar;
             assert_eq!(scalar.len(), curve.field_bytes());
             let key = (signer.ec_private)(curve, scalar.expose()).unwrap();
             let public = (verifier.ec_public)(curve, &key.public_point()).unwrap();
@@ -165,9 +165,16 @@ fn ecdsa_signatures_of_one_engine_verify_in_every_other() {
 fn agreement_gives_both_sides_the_same_secret() {
     for (one, other) in pairs() {
         for curve in Curve::ALL {
-            let ours = (one.ec_private)(curve, (one.ec_generate)(curve, &System).unwrap().scalar.expose()).unwrap();
-            let theirs =
-                (other.ec_private)(curve, (other.ec_generate)(curve, &System).unwrap().scalar.expose()).unwrap();
+            let ours = (one.ec_private)(
+                curve,
+                (one.ec_generate)(curve, ScalarMethod::Rejection, &System).unwrap().scalar.expose(),
+            )
+            .unwrap();
+            let theirs = (other.ec_private)(
+                curve,
+                (other.ec_generate)(curve, ScalarMethod::Rejection, &System).unwrap().scalar.expose(),
+            )
+            .unwrap();
             let shared = ours.agree(&theirs.public_point()).unwrap();
             assert_eq!(shared, theirs.agree(&ours.public_point()).unwrap());
             assert_eq!(shared.len(), curve.field_bytes());

@@ -11,7 +11,7 @@
 mod common;
 
 use common::System;
-use hsm_crypto::ec::{Curve, EcPrivateKey, EcPublicKey};
+use hsm_crypto::ec::{Curve, EcPrivateKey, EcPublicKey, ScalarMethod};
 use hsm_crypto::random::Generator;
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaPrivateKey, RsaPublicKey};
 use hsm_crypto::{Hash, Random, preferred};
@@ -62,7 +62,7 @@ fn keys() -> Keys {
     let engine = preferred();
     let parts = (engine.rsa_generate)(1024, &[1, 0, 1], &System).unwrap().parts;
     let pair = |curve| {
-        let scalar = (engine.ec_generate)(curve, &System).unwrap().scalar;
+        let scalar = (engine.ec_generate)(curve, ScalarMethod::Rejection, &System).unwrap().scalar;
         let key = (engine.ec_private)(curve, scalar.expose()).unwrap();
         let public = (engine.ec_public)(curve, &key.public_point()).unwrap();
         (key, public)

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Broken, System, engines, hex, random_bytes};
 use hsm_crypto::cipher::{Direction, GcmParams, KeyWrap, Mode};
-use hsm_crypto::ec::Curve;
+use hsm_crypto::ec::{Curve, ScalarMethod};
 use hsm_crypto::rsa::{OaepParams, PssParams, RsaParts};
 use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey, portable, preferred};
 use std::sync::OnceLock;
@@ -227,7 +227,7 @@ fn rsa_signatures_of_wrong_length_or_value_are_told_apart() {
 fn points_off_the_curve_and_in_unusual_forms_are_refused() {
     for curve in Curve::ALL {
         let field = curve.field_bytes();
-        let scalar = (preferred().ec_generate)(curve, &System).unwrap().scalar;
+        let scalar = (preferred().ec_generate)(curve, ScalarMethod::Rejection, &System).unwrap().scalar;
         let point = (preferred().ec_private)(curve, scalar.expose()).unwrap().public_point();
         let parity = point[2 * field] & 1;
         let with_first = |first: u8, rest: &[u8]| [&[first], rest].concat();
@@ -540,7 +540,7 @@ fn a_failing_random_source_fails_whatever_asks_it() {
         assert_eq!(key.sign(&[1; 32], &Broken), failed);
         for engine in engines() {
             assert_eq!(
-                (engine.ec_generate)(curve, &Broken).map(drop),
+                (engine.ec_generate)(curve, ScalarMethod::Rejection, &Broken).map(drop),
                 Err(CryptoError::RandomFailed),
                 "{}",
                 engine.name

@@ -88,10 +88,10 @@ fn public_form(key: &PrivateForm) -> Result<PublicForm, CryptoError> {
         PrivateForm::Ec { curve, scalar, point: _ } => {
             PublicForm::Ec { curve: *curve, point: (engine.ec_private)(*curve, scalar.expose())?.public_point() }
         }
-        PrivateForm::Ed25519(seed) => {
-            PublicForm::Ed25519((engine.ed25519_private)(seed.expose())?.public_key().to_vec())
-        }
-        PrivateForm::X25519(key) => PublicForm::X25519((engine.x25519_private)(key.expose())?.public_key().to_vec()),
+        PrivateForm::Ed25519(seed) => PublicForm::Ed25519((engine.ed25519_private)(seed.expose())?.public_key()),
+        PrivateForm::X25519(key) => PublicForm::X25519((engine.x25519_private)(key.expose())?.public_key()),
+        PrivateForm::Ed448(seed) => PublicForm::Ed448((engine.ed448_private)(seed.expose())?.public_key()),
+        PrivateForm::X448(key) => PublicForm::X448((engine.x448_private)(key.expose())?.public_key()),
     })
 }
 
@@ -144,6 +144,8 @@ fn private_template(key: &PrivateForm, args: &Import) -> Template {
         }
         PrivateForm::Ed25519(seed) => on_curve(template, CurveName::Ed25519).with(CKA_VALUE, seed.expose()),
         PrivateForm::X25519(key) => on_curve(template, CurveName::X25519).with(CKA_VALUE, key.expose()),
+        PrivateForm::Ed448(seed) => on_curve(template, CurveName::Ed448).with(CKA_VALUE, seed.expose()),
+        PrivateForm::X448(key) => on_curve(template, CurveName::X448).with(CKA_VALUE, key.expose()),
     }
 }
 
@@ -162,6 +164,8 @@ fn public_template(key: &PublicForm) -> Template {
         }
         PublicForm::Ed25519(point) => on_curve(template, CurveName::Ed25519).with(CKA_EC_POINT, &octet_string(point)),
         PublicForm::X25519(point) => on_curve(template, CurveName::X25519).with(CKA_EC_POINT, &octet_string(point)),
+        PublicForm::Ed448(point) => on_curve(template, CurveName::Ed448).with(CKA_EC_POINT, &octet_string(point)),
+        PublicForm::X448(point) => on_curve(template, CurveName::X448).with(CKA_EC_POINT, &octet_string(point)),
     }
 }
 

@@ -129,7 +129,7 @@ fn normalise_curve(
                 // The engine decompresses, and refuses points that are not on the curve.
                 (env.engine.ec_public)(curve, point).map_err(not_on_curve)?.point()
             }
-            CurveName::Ed25519 | CurveName::X25519 => point.to_vec(),
+            CurveName::Ed25519 | CurveName::X25519 | CurveName::Ed448 | CurveName::X448 => point.to_vec(),
         };
         attributes.insert(CKA_EC_POINT, Value::Bytes(octet_string(&point).into()));
     }

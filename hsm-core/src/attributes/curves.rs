@@ -3,30 +3,32 @@
 //! Owns: CKA_EC_PARAMS as object identifier or printable name, CKA_EC_POINT raw or wrapped. Does not
 //! know: whether a point is on its curve (the engine does), templates, objects. Called from the
 //! completion of keys and from the mechanisms that make or use EC keys.
-//! Rule source: PKCS#11 v3.1, 6.3.3 (ecParameters), SEC 1 2.3.3, RFC 8410 (Ed25519, X25519).
+//! Rule source: PKCS#11 v3.1, 6.3.3 (ecParameters), SEC 1 2.3.3, RFC 8410 (Ed25519, Ed448, X25519, X448).
 //!
 //! What objects keep: for Weierstrass curves always the DER object identifier and the DER OCTET STRING
-//! of the uncompressed point. For Ed25519 and X25519 the parameters stay in the form the client chose
+//! of the uncompressed point. For the curves of RFC 8410 the parameters stay in the form the client chose
 //! where that is a printable name (pkcs11-tool looks for "edwards25519"), else the object identifier of
-//! RFC 8410 (GnuTLS and pkcs11-provider look for it), and the point is an OCTET STRING of 32 bytes.
+//! RFC 8410 (GnuTLS and pkcs11-provider look for it), and the point is an OCTET STRING of the
+//! 32, 57 or 56 bytes.
 
 use crate::reason::{Reason, Result};
 use der::{Decode, asn1::ObjectIdentifier};
 use ffi_headers::{CKA_EC_PARAMS, CKA_EC_POINT, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY};
 use hsm_crypto::ec::Curve;
 
-/// Length of an Ed25519 or X25519 key in bytes, public or secret.
-pub const RAW_25519_BYTES: usize = 32;
-
 /// A curve of any of the three key types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CurveName {
     /// A curve of CKK_EC.
     Weierstrass(Curve),
-    /// The curve of CKK_EC_EDWARDS.
+    /// A curve of CKK_EC_EDWARDS.
     Ed25519,
-    /// The curve of CKK_EC_MONTGOMERY.
+    /// A curve of CKK_EC_MONTGOMERY.
     X25519,
+    /// A curve of CKK_EC_EDWARDS.
+    Ed448,
+    /// A curve of CKK_EC_MONTGOMERY.
+    X448,
 }
 
 /// What is known of a curve: its identifiers (the first is the one that is written) and its printable names.
@@ -41,13 +43,26 @@ struct CurveRow {
 
 impl CurveName {
     /// Every curve of the token.
-    pub const ALL: [CurveName; 6] = [
+    pub const ALL: [CurveName; 19] = [
+        CurveName::Weierstrass(Curve::P224),
         CurveName::Weierstrass(Curve::P256),
         CurveName::Weierstrass(Curve::P384),
         CurveName::Weierstrass(Curve::P521),
         CurveName::Weierstrass(Curve::K256),
+        CurveName::Weierstrass(Curve::BrainpoolP224r1),
+        CurveName::Weierstrass(Curve::BrainpoolP224t1),
+        CurveName::Weierstrass(Curve::BrainpoolP256r1),
+        CurveName::Weierstrass(Curve::BrainpoolP256t1),
+        CurveName::Weierstrass(Curve::BrainpoolP320r1),
+        CurveName::Weierstrass(Curve::BrainpoolP320t1),
+        CurveName::Weierstrass(Curve::BrainpoolP384r1),
+        CurveName::Weierstrass(Curve::BrainpoolP384t1),
+        CurveName::Weierstrass(Curve::BrainpoolP512r1),
+        CurveName::Weierstrass(Curve::BrainpoolP512t1),
         CurveName::Ed25519,
         CurveName::X25519,
+        CurveName::Ed448,
+        CurveName::X448,
     ];
 
     /// Reads CKA_EC_PARAMS: a DER object identifier, or a curve name as PrintableString or UTF8String.
@@ -103,7 +118,7 @@ impl CurveName {
     pub fn stored_params(self, given: &[u8]) -> Vec<u8> {
         match self {
             CurveName::Weierstrass(_) => self.oid_der().to_vec(),
-            CurveName::Ed25519 | CurveName::X25519 => match given.first() {
+            _ => match given.first() {
                 Some(&(TAG_PRINTABLE | TAG_UTF8)) => given.to_vec(),
                 _ => self.oid_der().to_vec(),
             },
@@ -116,9 +131,9 @@ impl CurveName {
         self.row().key_type
     }
 
-    /// The point of CKA_EC_POINT without its wrapping: SEC1 for Weierstrass curves, else 32 bytes.
+    /// The point of CKA_EC_POINT without its wrapping: SEC1 for Weierstrass curves, else as long as the key.
     ///
-    /// Takes the raw point, a DER OCTET STRING of it, and for Ed25519 and X25519 also a DER BIT STRING.
+    /// Takes the raw point, a DER OCTET STRING of it, and for the curves of RFC 8410 also a DER BIT STRING.
     /// Raw and wrapped forms never have the same length, so the first byte (0x04 in both) does not matter.
     ///
     /// # Errors
@@ -129,11 +144,32 @@ impl CurveName {
         }
         let content = der_content(TAG_OCTETS, given).or_else(|| match self {
             CurveName::Weierstrass(_) => None,
-            CurveName::Ed25519 | CurveName::X25519 => der_content(TAG_BITS, given)?.strip_prefix(&[0]),
+            _ => der_content(TAG_BITS, given)?.strip_prefix(&[0]),
         });
         content
             .filter(|point| self.fits_raw(point))
             .ok_or(Reason::AttributeValue { kind: CKA_EC_POINT, problem: "not a point of the curve in any known form" })
+    }
+
+    /// Length of the secret in bytes; outside the Weierstrass curves the public key is as long.
+    #[must_use]
+    pub const fn key_bytes(self) -> usize {
+        match self {
+            CurveName::Weierstrass(curve) => curve.field_bytes(),
+            CurveName::Ed25519 | CurveName::X25519 => 32,
+            CurveName::Ed448 => 57,
+            CurveName::X448 => 56,
+        }
+    }
+
+    /// Size of a key on the curve in bits, as mechanisms count it.
+    #[must_use]
+    pub const fn bits(self) -> usize {
+        match self {
+            CurveName::Weierstrass(curve) => curve.bits(),
+            CurveName::Ed25519 | CurveName::X25519 => 255,
+            CurveName::Ed448 | CurveName::X448 => 448,
+        }
     }
 
     fn fits_raw(self, point: &[u8]) -> bool {
@@ -143,19 +179,19 @@ impl CurveName {
                 Some(0x02 | 0x03) => point.len() == 1 + curve.field_bytes(),
                 _ => false,
             },
-            CurveName::Ed25519 | CurveName::X25519 => point.len() == RAW_25519_BYTES,
+            _ => point.len() == self.key_bytes(),
         }
     }
 
     fn row(self) -> &'static CurveRow {
-        match self {
-            CurveName::Weierstrass(Curve::P256) => &CURVES[0],
-            CurveName::Weierstrass(Curve::P384) => &CURVES[1],
-            CurveName::Weierstrass(Curve::P521) => &CURVES[2],
-            CurveName::Weierstrass(Curve::K256) => &CURVES[3],
-            CurveName::Ed25519 => &CURVES[4],
-            CurveName::X25519 => &CURVES[5],
-        }
+        // The rows stand in the order of the enumerations, which a test makes sure of.
+        &CURVES[match self {
+            CurveName::Weierstrass(curve) => curve as usize,
+            CurveName::Ed25519 => Curve::ALL.len(),
+            CurveName::X25519 => Curve::ALL.len() + 1,
+            CurveName::Ed448 => Curve::ALL.len() + 2,
+            CurveName::X448 => Curve::ALL.len() + 3,
+        }]
     }
 }
 
@@ -201,7 +237,28 @@ const TAG_UTF8: u8 = 0x0c;
 const TAG_PRINTABLE: u8 = 0x13;
 const TAG_SEQUENCE: u8 = 0x30;
 
-const CURVES: [CurveRow; 6] = [
+/// The row of a Brainpool curve: 1.3.36.3.3.2.8.1.1 and its number (RFC 5639, 3).
+macro_rules! brainpool {
+    ($curve:ident, $number:literal, $name:literal) => {
+        CurveRow {
+            curve: CurveName::Weierstrass(Curve::$curve),
+            key_type: CKK_EC,
+            oid_der: &[0x06, 0x09, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, $number],
+            other_oids: &[],
+            names: &[$name],
+        }
+    };
+}
+
+const CURVES: [CurveRow; CurveName::ALL.len()] = [
+    CurveRow {
+        curve: CurveName::Weierstrass(Curve::P224),
+        key_type: CKK_EC,
+        // 1.3.132.0.33
+        oid_der: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21],
+        other_oids: &[],
+        names: &["secp224r1", "P-224", "nistp224"],
+    },
     CurveRow {
         curve: CurveName::Weierstrass(Curve::P256),
         key_type: CKK_EC,
@@ -234,6 +291,16 @@ const CURVES: [CurveRow; 6] = [
         other_oids: &[],
         names: &["secp256k1"],
     },
+    brainpool!(BrainpoolP224r1, 5, "brainpoolP224r1"),
+    brainpool!(BrainpoolP224t1, 6, "brainpoolP224t1"),
+    brainpool!(BrainpoolP256r1, 7, "brainpoolP256r1"),
+    brainpool!(BrainpoolP256t1, 8, "brainpoolP256t1"),
+    brainpool!(BrainpoolP320r1, 9, "brainpoolP320r1"),
+    brainpool!(BrainpoolP320t1, 10, "brainpoolP320t1"),
+    brainpool!(BrainpoolP384r1, 11, "brainpoolP384r1"),
+    brainpool!(BrainpoolP384t1, 12, "brainpoolP384t1"),
+    brainpool!(BrainpoolP512r1, 13, "brainpoolP512r1"),
+    brainpool!(BrainpoolP512t1, 14, "brainpoolP512t1"),
     CurveRow {
         curve: CurveName::Ed25519,
         key_type: CKK_EC_EDWARDS,
@@ -252,6 +319,22 @@ const CURVES: [CurveRow; 6] = [
         // sends it, with a length that is one too large. No other name can be meant.
         other_oids: &[&[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01], b"\x13\x0bcurve25519"],
         names: &["curve25519", "X25519"],
+    },
+    CurveRow {
+        curve: CurveName::Ed448,
+        key_type: CKK_EC_EDWARDS,
+        // 1.3.101.113
+        oid_der: &[0x06, 0x03, 0x2b, 0x65, 0x71],
+        other_oids: &[],
+        names: &["edwards448", "Ed448"],
+    },
+    CurveRow {
+        curve: CurveName::X448,
+        key_type: CKK_EC_MONTGOMERY,
+        // 1.3.101.111
+        oid_der: &[0x06, 0x03, 0x2b, 0x65, 0x6f],
+        other_oids: &[],
+        names: &["curve448", "X448"],
     },
 ];
 
@@ -285,9 +368,9 @@ mod tests {
         let cases: &[&[u8]] = &[
             &[0x30, 0x03, 0x02, 0x01, 0x01],
             &[0x05, 0x00],
-            &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21], // secp224r1
-            &[0x06, 0x03, 0x2b, 0x65, 0x71],             // Ed448
-            b"\x13\x0aedwards448",
+            &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x01], // secp192r1
+            b"\x13\x0fbrainpoolP192r1",
+            b"\x13\x09sect571r1",
         ];
         for params in cases {
             assert!(matches!(CurveName::parse(params), Err(Reason::CurveUnknown)), "{params:02x?}");
@@ -320,7 +403,7 @@ mod tests {
         assert_eq!(p256.stored_params(b"\x13\x05P-256"), p256.oid_der());
         assert_eq!(CurveName::Ed25519.stored_params(b"\x13\x0cedwards25519"), b"\x13\x0cedwards25519");
         assert_eq!(CurveName::Ed25519.stored_params(CurveName::Ed25519.oid_der()), CurveName::Ed25519.oid_der());
-        assert_eq!(CurveName::X25519.stored_params(CURVES[5].other_oids[0]), CurveName::X25519.oid_der());
+        assert_eq!(CurveName::X25519.stored_params(CurveName::X25519.row().other_oids[0]), CurveName::X25519.oid_der());
     }
 
     #[test]
@@ -336,8 +419,8 @@ mod tests {
                 assert_eq!(name.parse_point(&octet_string(&point)).unwrap(), point);
             }
         }
-        let raw = [0x5a; 32];
-        for name in [CurveName::Ed25519, CurveName::X25519] {
+        for name in [CurveName::Ed25519, CurveName::X25519, CurveName::Ed448, CurveName::X448] {
+            let raw = vec![0x5a; name.key_bytes()];
             assert_eq!(name.parse_point(&raw).unwrap(), raw);
             assert_eq!(name.parse_point(&octet_string(&raw)).unwrap(), raw);
             assert_eq!(name.parse_point(&tlv(TAG_BITS, &[&[0], &raw[..]].concat())).unwrap(), raw);

@@ -8,7 +8,7 @@
 use super::row::{Form, Give};
 use super::tables::{self, Table};
 use super::{Actor, Origin, build, values};
-use crate::limits::{RSA_BITS_MAX, RSA_BITS_MIN};
+use crate::limits::{RSA_BITS_MAX, RSA_BITS_MIN, RSA_PRIVATE_BITS_MAX};
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
 use crate::reason::Reason;
@@ -114,8 +114,9 @@ fn about(reason: &Reason) -> Option<u64> {
 fn refusal(table: Option<&'static Table>, template: &Template, reason: Reason) -> Refusal {
     let Some(table) = table.filter(|table| table.key_type.is_some()) else { return Refusal::Unsupported(reason) };
     let modulus = template.bytes(CKA_MODULUS).map(values::bit_length);
+    let bits_max = if table.class == CKO_PUBLIC_KEY { RSA_BITS_MAX } else { RSA_PRIVATE_BITS_MAX };
     if table.key_type == Some(CKK_RSA)
-        && modulus.is_some_and(|bits| !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&(bits as u64)))
+        && modulus.is_some_and(|bits| !(RSA_BITS_MIN..=bits_max).contains(&(bits as u64)))
     {
         let problem = "an RSA key of a size that the token does not have";
         return Refusal::Unsupported(Reason::AttributeValue { kind: CKA_MODULUS, problem });

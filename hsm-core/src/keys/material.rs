@@ -135,8 +135,8 @@ pub(crate) const fn key_type(form: &PrivateForm) -> u64 {
     match form {
         PrivateForm::Rsa(_) => CKK_RSA,
         PrivateForm::Ec { .. } => CKK_EC,
-        PrivateForm::Ed25519(_) => CKK_EC_EDWARDS,
-        PrivateForm::X25519(_) => CKK_EC_MONTGOMERY,
+        PrivateForm::Ed25519(_) | PrivateForm::Ed448(_) => CKK_EC_EDWARDS,
+        PrivateForm::X25519(_) | PrivateForm::X448(_) => CKK_EC_MONTGOMERY,
     }
 }
 

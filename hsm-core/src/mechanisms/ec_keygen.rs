@@ -1,61 +1,91 @@
-//! Key pairs on elliptic curves: CKM_EC_KEY_PAIR_GEN, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EC_MONTGOMERY_KEY_PAIR_GEN.
+//! Key pairs on elliptic curves: CKM_EC_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS, CKM_EC_EDWARDS_KEY_PAIR_GEN,
+//! CKM_EC_MONTGOMERY_KEY_PAIR_GEN.
 //!
 //! The curve comes by object identifier or by name, in the public or the private template; where both
-//! have it, they must mean the same curve.
-//! Rule source: PKCS#11 v2.40, 2.3.5; v3.1, 6.3 (Edwards and Montgomery key pairs).
+//! have it, they must mean the same curve. The first two mechanisms differ in how the scalar is drawn; the second one also goes
+//! by the number that Luna had for it before 3.0.
+//! Rule source: PKCS#11 v2.40, 2.3.5; v3.1, 6.3 (Edwards and Montgomery key pairs); FIPS 186-5, A.2.1 and A.2.2.
 
-use super::{EVERYTHING, PairMaterial, Row, SizeUnit, named};
-use crate::attributes::curves::{CurveName, RAW_25519_BYTES};
+use super::{EVERYTHING, PairMaterial, Row, SizeUnit};
+use crate::attributes::curves::CurveName;
 use crate::key::Key;
 use crate::keys::material;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
 use crate::types::Params;
+use ffi_headers::vendor::CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
-use hsm_crypto::ec::EcPair;
+use hsm_crypto::ec::{EcPair, ScalarMethod};
 use hsm_crypto::encoding::{PrivateForm, PublicForm};
 
 /// What the token's Weierstrass curves and points are.
 pub(super) const EC_FLAGS: u64 = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME;
 
+/// The smallest Weierstrass curve.
+pub(super) const EC_BITS_MIN: u64 = 224;
+/// The largest one.
+pub(super) const EC_BITS_MAX: u64 = 521;
+
+/// What the rows for pairs on Weierstrass curves share.
+const fn named(kind: u64, name: &'static str) -> Row {
+    Row {
+        kind,
+        name,
+        unit: SizeUnit::Bits,
+        size_min: EC_BITS_MIN,
+        size_max: EC_BITS_MAX,
+        extra_flags: EC_FLAGS,
+        approved: EVERYTHING,
+        vectors: "RFC 6979, A.2.5 (public point of a scalar); OpenSSL for every curve",
+        ..Row::BLANK
+    }
+}
+
 pub(super) const ROWS: &[Row] = &[
+    Row { generate_pair: Some(generate_weierstrass), ..named(CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN") },
     Row {
-        unit: SizeUnit::Bits,
-        size_min: 256,
-        size_max: 521,
-        extra_flags: EC_FLAGS,
-        approved: EVERYTHING,
-        vectors: "RFC 6979, A.2.5 (public point of a scalar)",
-        generate_pair: Some(generate_weierstrass),
-        ..named!(CKM_EC_KEY_PAIR_GEN)
+        generate_pair: Some(generate_with_extra_bits),
+        ..named(CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS, "CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS")
+    },
+    Row {
+        generate_pair: Some(generate_with_extra_bits),
+        ..named(CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD, "CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD")
     },
     Row {
         unit: SizeUnit::Bits,
         size_min: 255,
-        size_max: 255,
+        size_max: 448,
         extra_flags: EC_FLAGS,
         approved: EVERYTHING,
-        vectors: "RFC 8032, 7.1 (public key of a seed)",
+        vectors: "RFC 8032, 7.1 and 7.4 (public key of a seed)",
         generate_pair: Some(generate_edwards),
-        ..named!(CKM_EC_EDWARDS_KEY_PAIR_GEN)
+        ..super::named!(CKM_EC_EDWARDS_KEY_PAIR_GEN)
     },
     Row {
         unit: SizeUnit::Bits,
         size_min: 255,
-        size_max: 255,
+        size_max: 448,
         extra_flags: EC_FLAGS,
-        vectors: "RFC 7748, 6.1 (public value of a scalar)",
+        vectors: "RFC 7748, 6.1 and 6.2 (public value of a scalar)",
         generate_pair: Some(generate_montgomery),
-        ..named!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN)
+        ..super::named!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN)
     },
 ];
 
 fn generate_weierstrass(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
+    generate(env, ScalarMethod::Rejection, public, private)
+}
+
+fn generate_with_extra_bits(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
+    generate(env, ScalarMethod::ExtraBits, public, private)
+}
+
+fn generate(env: &Env<'_>, method: ScalarMethod, public: &Template, private: &Template) -> Result<PairMaterial> {
     let (params, name) = curve(CKK_EC, public, private)?;
     let CurveName::Weierstrass(curve) = name else { return Err(Reason::CurveUnknown) };
-    let EcPair { scalar, private, public } = (env.engine.ec_generate)(curve, env.random)?;
+    let EcPair { scalar, private, public } = (env.engine.ec_generate)(curve, method, env.random)?;
     let point = public.point();
     let public = (PublicForm::Ec { curve, point: point.clone() }, Key::EcPublic(public));
     let private = (PrivateForm::Ec { curve, scalar, point: Some(point) }, Key::EcPrivate(private));
@@ -69,34 +99,48 @@ pub(super) fn generate_edwards(
     public: &Template,
     private: &Template,
 ) -> Result<PairMaterial> {
-    let (params, _) = curve(CKK_EC_EDWARDS, public, private)?;
-    let seed = random_secret(env)?;
-    let key = (env.engine.ed25519_private)(seed.expose())?;
+    let (params, name) = curve(CKK_EC_EDWARDS, public, private)?;
+    let seed = random_secret(env, name)?;
+    let ed448 = name == CurveName::Ed448;
+    let (parse_private, parse_public) = match ed448 {
+        true => (env.engine.ed448_private, env.engine.ed448_public),
+        false => (env.engine.ed25519_private, env.engine.ed25519_public),
+    };
+    let key = parse_private(seed.expose())?;
     let point = key.public_key();
-    let public = (env.engine.ed25519_public)(&point)?;
+    let public = parse_public(&point)?;
     // The proof of a fresh pair, one signature (FIPS 140-3, pairwise consistency).
     let proof = key.sign(&point)?;
     public.verify(&point, &proof)?;
-    let public = (PublicForm::Ed25519(point.to_vec()), Key::EdPublic(public));
-    Ok(material::ec_pair(&params, public, (PrivateForm::Ed25519(seed), Key::EdPrivate(key))))
+    let (public_form, private_form) = match ed448 {
+        true => (PublicForm::Ed448(point), PrivateForm::Ed448(seed)),
+        false => (PublicForm::Ed25519(point), PrivateForm::Ed25519(seed)),
+    };
+    Ok(material::ec_pair(&params, (public_form, Key::EdPublic(public)), (private_form, Key::EdPrivate(key))))
 }
 
 fn generate_montgomery(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {
-    let (params, _) = curve(CKK_EC_MONTGOMERY, public, private)?;
-    let scalar = random_secret(env)?;
-    let key = (env.engine.x25519_private)(scalar.expose())?;
+    let (params, name) = curve(CKK_EC_MONTGOMERY, public, private)?;
+    let scalar = random_secret(env, name)?;
+    let x448 = name == CurveName::X448;
+    let parse = if x448 { env.engine.x448_private } else { env.engine.x25519_private };
+    let key = parse(scalar.expose())?;
     let point = key.public_key();
     // The proof: both sides of an agreement with a second fresh key come to the same value.
-    let other = (env.engine.x25519_private)(random_secret(env)?.expose())?;
+    let other = parse(random_secret(env, name)?.expose())?;
     if key.agree(&other.public_key())? != other.agree(&point)? {
-        return Err(hsm_crypto::CryptoError::SelfTest("a fresh X25519 pair does not agree").into());
+        return Err(hsm_crypto::CryptoError::SelfTest("a fresh X25519 or X448 pair does not agree").into());
     }
-    let public = (PublicForm::X25519(point.to_vec()), Key::XPublic(point));
-    Ok(material::ec_pair(&params, public, (PrivateForm::X25519(scalar), Key::XPrivate(key))))
+    let public = Key::XPublic(point.clone());
+    let (public_form, private_form) = match x448 {
+        true => (PublicForm::X448(point), PrivateForm::X448(scalar)),
+        false => (PublicForm::X25519(point), PrivateForm::X25519(scalar)),
+    };
+    Ok(material::ec_pair(&params, (public_form, public), (private_form, Key::XPrivate(key))))
 }
 
-fn random_secret(env: &Env<'_>) -> Result<SecretBytes> {
-    let mut secret = SecretBytes::zeroed(RAW_25519_BYTES);
+fn random_secret(env: &Env<'_>, curve: CurveName) -> Result<SecretBytes> {
+    let mut secret = SecretBytes::zeroed(curve.key_bytes());
     env.random.fill(secret.expose_mut())?;
     Ok(secret)
 }

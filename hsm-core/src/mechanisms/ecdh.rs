@@ -1,9 +1,9 @@
-//! CKM_ECDH1_DERIVE and CKM_ECDH1_COFACTOR_DERIVE, on Weierstrass curves and on X25519.
+//! CKM_ECDH1_DERIVE and CKM_ECDH1_COFACTOR_DERIVE, on Weierstrass curves, X25519 and X448.
 //!
-//! All curves of the token but X25519 have cofactor 1, and X25519 clears its own, so both mechanisms
+//! The Weierstrass curves have cofactor 1, and X25519 and X448 clear their own, so both mechanisms
 //! give the same secret. Without a KDF a shorter result is the trailing end of the secret (the standard
 //! takes bytes from the leading end away); with a KDF it is what the KDF gives for that length.
-//! Rule source: PKCS#11 v2.40, 2.3.9 and 2.3.10; v3.1, 6.3 (X25519); SEC 1, 3.6.1.
+//! Rule source: PKCS#11 v2.40, 2.3.9 and 2.3.10; v3.1, 6.3 (X25519, X448); SEC 1, 3.6.1.
 
 use super::derive::{Derive, Request};
 use super::ec_keygen::EC_FLAGS;
@@ -22,11 +22,11 @@ const COMMON: Row = Row {
     judge,
     keys: KeyRule::Types(&[CKK_EC, CKK_EC_MONTGOMERY]),
     unit: SizeUnit::Bits,
-    size_min: 255,
+    size_min: 224,
     size_max: 521,
     extra_flags: EC_FLAGS,
     approved: EVERYTHING,
-    vectors: "Wycheproof ecdh_*_ecpoint and x25519; the X9.63 KDF is recomputed from its definition",
+    vectors: "Wycheproof ecdh_*, x25519 and x448; the X9.63 KDF is recomputed from its definition",
     derive: Some(Derive::Secret(derive)),
     ..Row::BLANK
 };
@@ -68,6 +68,10 @@ fn derive(request: &Request<'_>, bytes: Option<usize>) -> Result<SecretBytes> {
 fn agree(env: &Env<'_>, base: &Object, peer: &[u8]) -> Result<SecretBytes> {
     let result = match base.key(env)? {
         Key::EcPrivate(key) => key.agree(point(CurveName::Weierstrass(key.curve()), peer)?),
+        // The peer's value is as long as ours.
+        Key::XPrivate(key) if key.public_key().len() == CurveName::X448.key_bytes() => {
+            key.agree(point(CurveName::X448, peer)?)
+        }
         Key::XPrivate(key) => key.agree(point(CurveName::X25519, peer)?),
         _ => return Err(Reason::KeyTypeInconsistent),
     };

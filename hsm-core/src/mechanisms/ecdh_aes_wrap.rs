@@ -9,6 +9,7 @@
 use super::ec_keygen::EC_FLAGS;
 use super::rsa_aes_wrap::aes_bytes;
 use super::{EVERYTHING, KeyRule, Row, SizeUnit, Wraps, faults, hashes};
+use crate::attributes::curves::CurveName;
 use crate::key::Key;
 use crate::object::Object;
 use crate::platform::Env;
@@ -16,14 +17,14 @@ use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::cipher::KeyWrap;
-use hsm_crypto::ec::EcPair;
+use hsm_crypto::ec::{EcPair, ScalarMethod};
 use hsm_crypto::{CryptoError, Hash, SecretBytes, kdf};
 
 const COMMON: Row = Row {
     shape: ParamShape::EcdhAesWrap,
     judge: |params| parse(params).map(|_| ()),
     unit: SizeUnit::Bits,
-    size_min: 255,
+    size_min: 224,
     size_max: 521,
     extra_flags: EC_FLAGS,
     vectors: "made with the cryptography library of Python (ECDH or X25519, X963KDF and KWP)",
@@ -82,18 +83,21 @@ fn wrap(env: &Env<'_>, params: &Params, key: &Object, material: &SecretBytes) ->
     let agreement = parse(params)?;
     let (mut wrapped, secret) = match key.key(env)? {
         Key::EcPublic(key) => {
-            let EcPair { private, public, .. } = (env.engine.ec_generate)(key.curve(), env.random)?;
+            let EcPair { private, public, .. } =
+                (env.engine.ec_generate)(key.curve(), ScalarMethod::Rejection, env.random)?;
             (public.point(), private.agree(&key.point())?)
         }
         Key::XPublic(point) => {
             let mut scalar = SecretBytes::zeroed(point.len());
             env.random.fill(scalar.expose_mut())?;
-            let transport = (env.engine.x25519_private)(scalar.expose())?;
+            let x448 = point.len() == CurveName::X448.key_bytes();
+            let parse = if x448 { env.engine.x448_private } else { env.engine.x25519_private };
+            let transport = parse(scalar.expose())?;
             let secret = transport.agree(point).map_err(|error| match error {
                 CryptoError::InputRange => Reason::KeyMaterial("the wrapping key is a point of small order"),
                 other => Reason::Crypto(other),
             })?;
-            (transport.public_key().to_vec(), secret)
+            (transport.public_key(), secret)
         }
         _ => return Err(Reason::WrappingKeyType),
     };

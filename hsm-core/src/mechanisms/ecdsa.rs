@@ -1,10 +1,11 @@
 //! CKM_ECDSA over a digest that the caller made, and CKM_ECDSA_SHA* that hash the message in parts.
 //!
 //! A digest may have any length from one byte; longer ones than the order are cut as FIPS 186-5 says.
-//! Signatures are `r || s`, each as long as the field.
+//! Signatures are `r || s`, each as long as the field. On secp256k1 `s` is always the lower one of its two values, as Bitcoin
+//! (BIP 146) and Ethereum (EIP 2) demand of a signature; verification takes both.
 //! Rule source: PKCS#11 v2.40, 2.3.1, 2.3.6 and 2.3.7.
 
-use super::ec_keygen::EC_FLAGS;
+use super::ec_keygen::{EC_BITS_MAX, EC_BITS_MIN, EC_FLAGS};
 use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
 use crate::key::Key;
@@ -22,8 +23,8 @@ macro_rules! hashed {
         Row {
             keys: KeyRule::Types(&[CKK_EC]),
             unit: SizeUnit::Bits,
-            size_min: 256,
-            size_max: 521,
+            size_min: EC_BITS_MIN,
+            size_max: EC_BITS_MAX,
             extra_flags: EC_FLAGS,
             approved: rules::approved_signature($hash),
             vectors: $vectors,
@@ -38,18 +39,18 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         keys: KeyRule::Types(&[CKK_EC]),
         unit: SizeUnit::Bits,
-        size_min: 256,
-        size_max: 521,
+        size_min: EC_BITS_MIN,
+        size_max: EC_BITS_MAX,
         extra_flags: EC_FLAGS,
         approved: EVERYTHING,
-        vectors: "Wycheproof ecdsa_*_p1363 (digest made by the test)",
+        vectors: "Wycheproof ecdsa_*_p1363 and OpenSSL (digest made by the test)",
         sign: Some(sign),
         verify: Some(verify),
         ..named!(CKM_ECDSA)
     },
-    hashed!(CKM_ECDSA_SHA1, Hash::Sha1, "RFC 6979, A.2.5"),
-    hashed!(CKM_ECDSA_SHA224, Hash::Sha224, "RFC 6979, A.2.5"),
-    hashed!(CKM_ECDSA_SHA256, Hash::Sha256, "RFC 6979, A.2.5; Wycheproof ecdsa_*_p1363"),
+    hashed!(CKM_ECDSA_SHA1, Hash::Sha1, "RFC 6979, A.2"),
+    hashed!(CKM_ECDSA_SHA224, Hash::Sha224, "RFC 6979, A.2"),
+    hashed!(CKM_ECDSA_SHA256, Hash::Sha256, "RFC 6979, A.2; Wycheproof ecdsa_*_p1363"),
     hashed!(CKM_ECDSA_SHA384, Hash::Sha384, "Wycheproof ecdsa_*_p1363"),
     hashed!(CKM_ECDSA_SHA512, Hash::Sha512, "Wycheproof ecdsa_*_p1363"),
     hashed!(CKM_ECDSA_SHA3_224, Hash::Sha3_224, "made with OpenSSL 3.0"),
@@ -66,7 +67,7 @@ fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>
     }))
 }
 
-fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
+pub(super) fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
     let key = public(env, key)?;
     Ok(Box::new(OnePartVerifier(move |digest: &[u8], signature: &[u8]| {
         faults::signature(key.verify(digest, signature))
@@ -82,7 +83,7 @@ fn sign_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer
     }))
 }
 
-fn verify_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
+pub(super) fn verify_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
     let key = public(env, key)?;
     Ok(Box::new(HashedVerifier {
         digest: (env.engine.digest)(hash),
@@ -90,14 +91,14 @@ fn verify_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Veri
     }))
 }
 
-fn private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPrivateKey>> {
+pub(super) fn private(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPrivateKey>> {
     match key.key(env)? {
         Key::EcPrivate(key) => Ok(Arc::clone(key)),
         _ => Err(Reason::KeyTypeInconsistent),
     }
 }
 
-fn public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPublicKey>> {
+pub(super) fn public(env: &Env<'_>, key: &Object) -> Result<Arc<dyn EcPublicKey>> {
     match key.key(env)? {
         Key::EcPublic(key) => Ok(Arc::clone(key)),
         _ => Err(Reason::KeyTypeInconsistent),

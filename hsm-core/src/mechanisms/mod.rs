@@ -29,6 +29,7 @@ mod ec_keygen;
 mod ecdh;
 mod ecdh_aes_wrap;
 mod ecdsa;
+mod ecdsa_deterministic;
 mod eddsa;
 mod faults;
 mod generic;
@@ -253,7 +254,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 34] = [
+const FAMILIES: [&[Row]; 35] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -262,6 +263,7 @@ const FAMILIES: [&[Row]; 34] = [
     rsa_hash::ROWS,
     ec_keygen::ROWS,
     ecdsa::ROWS,
+    ecdsa_deterministic::ROWS,
     ecdh::ROWS,
     eddsa::ROWS,
     aes_keygen::ROWS,

@@ -8,7 +8,7 @@ use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
 use super::{EVERYTHING, PairMaterial, Row, SizeUnit, named};
 use crate::attributes;
 use crate::keys::material;
-use crate::limits::{RSA_BITS_MAX, RSA_PUBLIC_EXPONENT_BITS_MAX};
+use crate::limits::{RSA_PRIVATE_BITS_MAX, RSA_PUBLIC_EXPONENT_BITS_MAX};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
@@ -21,7 +21,7 @@ const PUBLIC_EXPONENT_DEFAULT: [u8; 3] = [1, 0, 1];
 pub(super) const ROWS: &[Row] = &[Row {
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
-    size_max: RSA_BITS_MAX,
+    size_max: RSA_PRIVATE_BITS_MAX,
     approved: EVERYTHING,
     approved_size_min: RSA_APPROVED_BITS_MIN,
     vectors: "none can be (random by nature): the test recomputes n = p q, and the pair proves itself",

@@ -10,6 +10,7 @@ use super::{EVERYTHING, KeyRule, Row, SizeUnit};
 use crate::attributes::bit_length;
 use crate::attributes::curves::CurveName;
 use crate::key::Key;
+use crate::limits::RSA_PRIVATE_BITS_MAX;
 use crate::object::{Object, ValueRef};
 use crate::platform::Env;
 use crate::policy::Policy;
@@ -167,9 +168,12 @@ fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<u64> {
         SizeUnit::Bits => bits,
         SizeUnit::Bytes => bits / 8,
     };
+    // The row's maximum is that of public keys.
+    let rsa_private = key_type == CKK_RSA && key.class() == CKO_PRIVATE_KEY;
+    let size_max = if rsa_private { row.size_max.min(RSA_PRIVATE_BITS_MAX) } else { row.size_max };
     // A key longer than u64 bits cannot exist; the saturated value is refused as too large.
     let size = u64::try_from(size).unwrap_or(u64::MAX);
-    if (row.size_min..=row.size_max).contains(&size) { Ok(size) } else { Err(Reason::KeySize) }
+    if (row.size_min..=size_max).contains(&size) { Ok(size) } else { Err(Reason::KeySize) }
 }
 
 /// The size of a key in bits: modulus, field or value.
@@ -178,10 +182,7 @@ fn key_bits(key: &Object, key_type: u64) -> Result<usize> {
         CKK_RSA => Ok(bit_length(key.bytes(CKA_MODULUS).ok_or(Reason::KeyMaterial("CKA_MODULUS is missing"))?)),
         CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY => {
             let params = key.bytes(CKA_EC_PARAMS).ok_or(Reason::KeyMaterial("CKA_EC_PARAMS is missing"))?;
-            Ok(match CurveName::parse_for(key_type, params)? {
-                CurveName::Weierstrass(curve) => curve.bits(),
-                CurveName::Ed25519 | CurveName::X25519 => 255,
-            })
+            Ok(CurveName::parse_for(key_type, params)?.bits())
         }
         _ => Ok(8 * key.bytes(CKA_VALUE).ok_or(Reason::KeyMaterial("CKA_VALUE is missing"))?.len()),
     }

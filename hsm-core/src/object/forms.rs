@@ -38,6 +38,8 @@ pub fn private_form(object: &Object) -> Result<PrivateForm> {
         }
         CurveName::Ed25519 => PrivateForm::Ed25519(secret),
         CurveName::X25519 => PrivateForm::X25519(secret),
+        CurveName::Ed448 => PrivateForm::Ed448(secret),
+        CurveName::X448 => PrivateForm::X448(secret),
     })
 }
 
@@ -65,6 +67,8 @@ pub fn private_material(form: PrivateForm) -> Attributes {
         }
         PrivateForm::Ed25519(seed) => on_curve(CurveName::Ed25519, seed),
         PrivateForm::X25519(secret) => on_curve(CurveName::X25519, secret),
+        PrivateForm::Ed448(seed) => on_curve(CurveName::Ed448, seed),
+        PrivateForm::X448(secret) => on_curve(CurveName::X448, secret),
     }
 }
 
@@ -83,6 +87,8 @@ pub fn public_form(attributes: &Attributes) -> Result<PublicForm> {
         CurveName::Weierstrass(curve) => PublicForm::Ec { curve, point },
         CurveName::Ed25519 => PublicForm::Ed25519(point),
         CurveName::X25519 => PublicForm::X25519(point),
+        CurveName::Ed448 => PublicForm::Ed448(point),
+        CurveName::X448 => PublicForm::X448(point),
     })
 }
 
@@ -99,6 +105,8 @@ pub fn public_material(form: PublicForm) -> Attributes {
         PublicForm::Ec { curve, point } => (CurveName::Weierstrass(curve), point),
         PublicForm::Ed25519(point) => (CurveName::Ed25519, point),
         PublicForm::X25519(point) => (CurveName::X25519, point),
+        PublicForm::Ed448(point) => (CurveName::Ed448, point),
+        PublicForm::X448(point) => (CurveName::X448, point),
     };
     let mut attributes = key_attributes(CKO_PUBLIC_KEY, curve.key_type());
     attributes.insert(CKA_EC_PARAMS, bytes(curve.oid_der().to_vec()));

@@ -162,6 +162,7 @@ fn strength(key: &Object) -> Result<usize> {
             match CurveName::parse_for(key_type, bytes(CKA_EC_PARAMS))? {
                 CurveName::Weierstrass(curve) => curve.bits() / 2,
                 CurveName::Ed25519 | CurveName::X25519 => 128,
+                CurveName::Ed448 | CurveName::X448 => 224,
             }
         }
         Some(CKK_DES3) => 112,

@@ -215,7 +215,11 @@ fn a_wrapping_key_derived_with_somebody_elses_key_wraps_nothing_sensitive() {
             let [Answer::Bytes(point)] = &victim.hsm.attributes(victim.session, public, &[CKA_EC_POINT])?[..] else {
                 panic!("no point")
             };
-            let ours = (portable().ec_generate)(hsm_crypto::ec::Curve::P256, &OsRandom)?;
+            let ours = (portable().ec_generate)(
+                hsm_crypto::ec::Curve::P256,
+                hsm_crypto::ec::ScalarMethod::Rejection,
+                &OsRandom,
+            )?;
             let ours = (portable().ec_private)(hsm_crypto::ec::Curve::P256, ours.scalar.expose())?;
             let known = ours.agree(&point.expose()[2..])?;
             let params = Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: ours.public_point() };

@@ -124,11 +124,11 @@ fn objects_that_the_token_has_not_are_told_from_keys_that_are_none() {
     let of = |class, key_type| {
         Template::default().with_number(CKA_CLASS, class).with_number(CKA_KEY_TYPE, key_type).with_flag(CKA_TOKEN, true)
     };
-    let brainpool = b"\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x07";
+    let p192 = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x01";
     let unsupported = [
         of(CKO_SECRET_KEY, CKK_DES3).with(CKA_VALUE, &[1; 24]),
         of(CKO_PUBLIC_KEY, CKK_DSA).with(CKA_VALUE, &[1; 128]),
-        of(CKO_PUBLIC_KEY, CKK_EC).with(CKA_EC_PARAMS, brainpool).with(CKA_EC_POINT, &[4; 65]),
+        of(CKO_PUBLIC_KEY, CKK_EC).with(CKA_EC_PARAMS, p192).with(CKA_EC_POINT, &[4; 49]),
         of(CKO_PUBLIC_KEY, CKK_RSA).with(CKA_MODULUS, &[0xC1; 64]).with(CKA_PUBLIC_EXPONENT, &[1, 0, 1]),
         Template::default().with_number(CKA_CLASS, CKO_CERTIFICATE).with(CKA_VALUE, b"no certificate"),
         Template::default(),

@@ -381,7 +381,8 @@ fn generation_asks_for_a_length_or_a_size_or_a_curve() {
     assert_eq!(pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &Template::default()), CKR_TEMPLATE_INCOMPLETE);
     assert_eq!(pair(CKM_EC_KEY_PAIR_GEN, &Template::default()), CKR_TEMPLATE_INCOMPLETE);
     assert_eq!(pair(CKM_EC_KEY_PAIR_GEN, &params(b"\x13\x0cedwards25519")), CKR_ATTRIBUTE_VALUE_INVALID);
-    assert_eq!(pair(CKM_EC_EDWARDS_KEY_PAIR_GEN, &params(b"\x13\x0aedwards448")), CKR_CURVE_NOT_SUPPORTED);
+    assert_eq!(pair(CKM_EC_EDWARDS_KEY_PAIR_GEN, &params(b"\x13\x08curve448")), CKR_ATTRIBUTE_VALUE_INVALID);
+    assert_eq!(pair(CKM_EC_KEY_PAIR_GEN, &params(b"\x13\x09secp192r1")), CKR_CURVE_NOT_SUPPORTED);
     assert_eq!(pair(CKM_AES_KEY_GEN, &Template::default()), CKR_MECHANISM_INVALID);
 }
 

@@ -161,7 +161,9 @@ fn generate_pair(env: &Env<'_>, row: &Row) {
     }
     let template = match row.kind {
         CKM_RSA_PKCS_KEY_PAIR_GEN => Template::default().with_number(CKA_MODULUS_BITS, 1024),
-        CKM_EC_KEY_PAIR_GEN => Template::default().with(CKA_EC_PARAMS, b"\x13\x05P-384"),
+        CKM_EC_KEY_PAIR_GEN | CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS | vendor::CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD => {
+            Template::default().with(CKA_EC_PARAMS, b"\x13\x05P-384")
+        }
         CKM_EC_MONTGOMERY_KEY_PAIR_GEN => Template::default().with(CKA_EC_PARAMS, b"\x13\x0acurve25519"),
         _ => Template::default().with(CKA_EC_PARAMS, b"\x13\x0cedwards25519"),
     };

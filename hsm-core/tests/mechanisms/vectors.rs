@@ -3,8 +3,8 @@
 
 use crate::support::{engines, env};
 use crate::{
-    vectors_aes, vectors_ciphers, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa, vectors_sha3,
-    vectors_stream, vectors_wrap,
+    vectors_aes, vectors_ciphers, vectors_curves, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_rsa,
+    vectors_sha3, vectors_stream, vectors_wrap,
 };
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
@@ -12,12 +12,13 @@ use hsm_core::platform::Env;
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 10] = [
+const FAMILIES: [&[(u64, Runner)]; 11] = [
     vectors_ciphers::RUNNERS,
     vectors_stream::RUNNERS,
     vectors_wrap::RUNNERS,
     vectors_rsa::RUNNERS,
     vectors_ec::RUNNERS,
+    vectors_curves::RUNNERS,
     vectors_aes::RUNNERS,
     vectors_hash::RUNNERS,
     vectors_derive::RUNNERS,

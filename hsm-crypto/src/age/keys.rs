@@ -4,6 +4,7 @@
 //! Rule source: the age specification, "The X25519 recipient type".
 
 use super::{AgeError, FILE_KEY_BYTES, bech32};
+use crate::ec::XPrivateKey;
 use crate::error::{CryptoError, Result};
 use crate::kdf::hkdf_sha256;
 use crate::portable;
@@ -42,7 +43,7 @@ impl Recipient {
         let mut secret = SecretBytes::zeroed(32);
         random.fill(secret.expose_mut())?;
         let ephemeral = (portable().x25519_private)(secret.expose())?;
-        let share = ephemeral.public_key();
+        let share = public_value(&*ephemeral)?;
         let key = wrap_key(&ephemeral.agree(&self.0)?, &share, &self.0)?;
         Ok((share, seal(&key, file_key.expose())?))
     }
@@ -69,7 +70,7 @@ impl Identity {
     /// # Errors
     /// The engine's.
     pub fn recipient(&self) -> Result<Recipient> {
-        Ok(Recipient((portable().x25519_private)(self.0.expose())?.public_key()))
+        Ok(Recipient(public_value(&*(portable().x25519_private)(self.0.expose())?)?))
     }
 
     /// Unwraps a file key; `None` when it is locked for somebody else.
@@ -84,7 +85,7 @@ impl Identity {
             Err(CryptoError::InputRange) => return Err(AgeError::Header("a share is a point of small order")),
             Err(other) => return Err(other.into()),
         };
-        let key = wrap_key(&shared, share, &private.public_key())?;
+        let key = wrap_key(&shared, share, &public_value(&*private)?)?;
         Ok(open(&key, wrapped)?)
     }
 }
@@ -93,6 +94,11 @@ impl core::fmt::Debug for Identity {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Identity")
     }
+}
+
+/// The public value of an X25519 key, which has 32 bytes.
+fn public_value(key: &dyn XPrivateKey) -> Result<[u8; 32]> {
+    key.public_key().try_into().map_err(|_| CryptoError::EngineFailed("X25519"))
 }
 
 fn wrap_key(shared: &SecretBytes, share: &[u8; 32], recipient: &[u8; 32]) -> Result<SecretBytes> {

@@ -7,20 +7,21 @@
 //! Called from `aws_lc::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
 
 use super::exit::Drawing;
+use super::groups::group;
 use super::object::{NO_MEMORY, Owned, forget_errors, number, number_bytes, succeeded};
-use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, ScalarMethod};
 use crate::error::{CryptoError, Result};
+use crate::hash::Hash;
 use crate::portable::ec::{
-    BAD_POINT, BAD_SCALAR, NOT_A_PAIR, check_point_form, padded_scalar, random_scalar, signature_halves,
+    BAD_POINT, BAD_SCALAR, NOT_A_PAIR, check_point_form, fresh_scalar, padded_scalar, signature_halves,
 };
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use aws_lc_sys::{
-    BIGNUM, BN_bn2bin_padded, EC_GROUP, EC_KEY, EC_KEY_check_key, EC_KEY_get0_private_key, EC_KEY_get0_public_key,
-    EC_KEY_new, EC_KEY_set_group, EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new,
-    EC_POINT_oct2point, EC_POINT_point2oct, EC_group_p256, EC_group_p384, EC_group_p521, EC_group_secp256k1,
-    ECDH_compute_key, ECDSA_SIG, ECDSA_SIG_get0_r, ECDSA_SIG_get0_s, ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign,
-    ECDSA_do_verify, point_conversion_form_t,
+    BIGNUM, BN_bn2bin_padded, EC_KEY, EC_KEY_check_key, EC_KEY_get0_private_key, EC_KEY_get0_public_key, EC_KEY_new,
+    EC_KEY_set_group, EC_KEY_set_private_key, EC_KEY_set_public_key, EC_POINT, EC_POINT_mul, EC_POINT_new,
+    EC_POINT_oct2point, EC_POINT_point2oct, ECDH_compute_key, ECDSA_SIG, ECDSA_SIG_get0_r, ECDSA_SIG_get0_s,
+    ECDSA_SIG_new, ECDSA_SIG_set0, ECDSA_do_sign, ECDSA_do_verify, point_conversion_form_t,
 };
 use std::ptr;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// `RandomFailed`, or `SelfTest` when the proof fails.
-pub(super) fn generate(curve: Curve, random: &dyn Random) -> Result<EcPair> {
-    let scalar = random_scalar(curve, random)?;
+pub(super) fn generate(curve: Curve, method: ScalarMethod, random: &dyn Random) -> Result<EcPair> {
+    let scalar = fresh_scalar(curve, method, random)?;
     let private = Private::parse(curve, scalar.expose())?;
     let public = Public::parse(curve, &private.point)?;
     prove(scalar.expose(), &public)?;
@@ -76,25 +77,12 @@ fn check_digest(digest: &[u8]) -> Result<()> {
 
 const FAILED: CryptoError = CryptoError::EngineFailed("EC");
 
-/// AWS-LC's constant for a curve.
-fn group(curve: Curve) -> *const EC_GROUP {
-    match curve {
-        // SAFETY: these four have no preconditions and return a constant.
-        Curve::P256 => unsafe { EC_group_p256() },
-        // SAFETY: as above.
-        Curve::P384 => unsafe { EC_group_p384() },
-        // SAFETY: as above.
-        Curve::P521 => unsafe { EC_group_p521() },
-        // SAFETY: as above.
-        Curve::K256 => unsafe { EC_group_secp256k1() },
-    }
-}
-
 fn empty_key(curve: Curve) -> Result<Owned<EC_KEY>> {
     // SAFETY: has no preconditions.
     let key = Owned::take(unsafe { EC_KEY_new() }, NO_MEMORY)?;
-    // SAFETY: the key is alive and the group is a constant.
-    let answer = unsafe { EC_KEY_set_group(key.as_ptr(), group(curve)) };
+    let group = group(curve)?;
+    // SAFETY: key and group are alive; the key takes a reference or a copy.
+    let answer = unsafe { EC_KEY_set_group(key.as_ptr(), group) };
     succeeded(answer, FAILED)?;
     Ok(key)
 }
@@ -109,29 +97,29 @@ fn key_of_scalar(curve: Curve, scalar: &Owned<BIGNUM>) -> Result<Owned<EC_KEY>> 
 }
 
 fn empty_point(curve: Curve) -> Result<Owned<EC_POINT>> {
-    // SAFETY: the group is a constant.
-    let point = unsafe { EC_POINT_new(group(curve)) };
+    let group = group(curve)?;
+    // SAFETY: the group is alive; the point takes a reference or a copy.
+    let point = unsafe { EC_POINT_new(group) };
     Owned::take(point, NO_MEMORY)
 }
 
 /// Reads a SEC1 point; AWS-LC checks that it is on the curve, and the form excludes the identity.
 fn parse_point(curve: Curve, bytes: &[u8]) -> Result<Owned<EC_POINT>> {
     check_point_form(curve, bytes)?;
-    let point = empty_point(curve)?;
+    let (group, point) = (group(curve)?, empty_point(curve)?);
     // SAFETY: group and point are alive, `bytes` is readable at its length, null asks for a temporary context.
-    let answer =
-        unsafe { EC_POINT_oct2point(group(curve), point.as_ptr(), bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
+    let answer = unsafe { EC_POINT_oct2point(group, point.as_ptr(), bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
     succeeded(answer, CryptoError::InvalidKey(BAD_POINT))?;
     Ok(point)
 }
 
 /// Writes a point uncompressed.
 fn point_bytes(curve: Curve, point: &Owned<EC_POINT>) -> Result<Vec<u8>> {
-    let mut out = vec![0; 1 + 2 * curve.field_bytes()];
+    let (group, mut out) = (group(curve)?, vec![0; 1 + 2 * curve.field_bytes()]);
     let form = point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
     // SAFETY: group and point are alive, `out` is writable at its length, null asks for a temporary context.
     let written =
-        unsafe { EC_POINT_point2oct(group(curve), point.as_ptr(), form, out.as_mut_ptr(), out.len(), ptr::null_mut()) };
+        unsafe { EC_POINT_point2oct(group, point.as_ptr(), form, out.as_mut_ptr(), out.len(), ptr::null_mut()) };
     if written == out.len() { Ok(out) } else { Err(forget_errors(FAILED)) }
 }
 
@@ -151,11 +139,10 @@ impl Private {
     fn parse(curve: Curve, scalar: &[u8]) -> Result<Self> {
         let scalar = number(padded_scalar(curve, scalar)?.expose())?;
         let key = key_of_scalar(curve, &scalar)?;
-        let point = empty_point(curve)?;
+        let (group, point) = (group(curve)?, empty_point(curve)?);
         // SAFETY: group, point and number are alive; the null ones ask for the generator alone and for a temporary context.
-        let answer = unsafe {
-            EC_POINT_mul(group(curve), point.as_ptr(), scalar.as_ptr(), ptr::null(), ptr::null(), ptr::null_mut())
-        };
+        let answer =
+            unsafe { EC_POINT_mul(group, point.as_ptr(), scalar.as_ptr(), ptr::null(), ptr::null(), ptr::null_mut()) };
         succeeded(answer, FAILED)?;
         set_point(&key, &point)?;
         let point = point_bytes(curve, &point)?;
@@ -200,6 +187,11 @@ impl EcPrivateKey for Private {
         // SAFETY: the number belongs to the signature, which is alive.
         unsafe { write_padded(number, s) }?;
         Ok(out)
+    }
+
+    /// AWS-LC has no such signatures.
+    fn sign_deterministic(&self, hash: Hash, digest: &[u8]) -> Result<Vec<u8>> {
+        crate::portable::ec::private(self.curve, self.scalar()?.expose())?.sign_deterministic(hash, digest)
     }
 
     fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {
@@ -303,7 +295,7 @@ mod tests {
     fn both_engines_agree_on_secp256k1() {
         let curve = Curve::K256;
         for _ in 0..10 {
-            let scalar = generate(curve, &System).unwrap().scalar;
+            let scalar = generate(curve, ScalarMethod::Rejection, &System).unwrap().scalar;
             let ours = private(curve, scalar.expose()).unwrap();
             let theirs = (portable().ec_private)(curve, scalar.expose()).unwrap();
             let point = ours.public_point();

@@ -4,13 +4,15 @@
 //! of small order and second encodings, and signatures whose `R` has small order are refused here. `S` and the
 //! encoding of `R` are checked by AWS-LC. Called from `aws_lc::PROVIDER`. Rule source: RFC 8032, RFC 7748 (6.1).
 
-use crate::ec::{EdPrivateKey, EdPublicKey, XPrivateKey};
+use crate::ec::{ED25519_BYTES, EdPrivateKey, EdPublicKey, EdScheme, XPrivateKey};
 use crate::error::{CryptoError, Result};
-use crate::portable::edwards::{fixed_key, strict_public};
+use crate::portable::edwards as portable;
+use crate::portable::edwards::fixed_key;
 use crate::secret::SecretBytes;
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Makes an Ed25519 key from its seed.
 ///
@@ -20,8 +22,8 @@ pub(super) fn ed25519_private(seed: &[u8]) -> Result<Arc<dyn EdPrivateKey>> {
     let seed = fixed_key(seed)?;
     // Every 32 bytes are a seed, so only the machine can fail.
     let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| FAILED)?;
-    let public = pair.public_key().as_ref().try_into().map_err(|_| FAILED)?;
-    Ok(Arc::new(EdPrivate { pair, public }))
+    let public = pair.public_key().as_ref().to_vec();
+    Ok(Arc::new(EdPrivate { pair, public, seed }))
 }
 
 /// Parses an Ed25519 public key.
@@ -29,10 +31,10 @@ pub(super) fn ed25519_private(seed: &[u8]) -> Result<Arc<dyn EdPrivateKey>> {
 /// # Errors
 /// `InvalidKey` for anything but the canonical encoding of a point of large order.
 pub(super) fn ed25519_public(key: &[u8]) -> Result<Arc<dyn EdPublicKey>> {
-    strict_public(key)?;
+    let other_schemes = portable::ed25519_public(key)?;
     // The key is right by the stricter rule, so only the machine can fail.
-    let key = ParsedPublicKey::new(&ED25519, key).map_err(|_| FAILED)?;
-    Ok(Arc::new(EdPublic(key)))
+    let parsed = ParsedPublicKey::new(&ED25519, key).map_err(|_| FAILED)?;
+    Ok(Arc::new(EdPublic { parsed, other_schemes }))
 }
 
 /// Makes an X25519 key.
@@ -43,7 +45,7 @@ pub(super) fn x25519_private(key: &[u8]) -> Result<Arc<dyn XPrivateKey>> {
     let key = fixed_key(key)?;
     // Every 32 bytes are a key, so only the machine can fail.
     let private = PrivateKey::from_private_key(&X25519, &*key).map_err(|_| FAILED)?;
-    let public = private.compute_public_key().map_err(|_| FAILED)?.as_ref().try_into().map_err(|_| FAILED)?;
+    let public = private.compute_public_key().map_err(|_| FAILED)?.as_ref().to_vec();
     Ok(Arc::new(XPrivate { private, public }))
 }
 
@@ -52,25 +54,39 @@ const FAILED: CryptoError = CryptoError::EngineFailed("Ed25519 or X25519");
 /// AWS-LC wipes the seed when it is freed.
 struct EdPrivate {
     pair: Ed25519KeyPair,
-    public: [u8; 32],
+    public: Vec<u8>,
+    /// For the portable engine.
+    seed: Zeroizing<[u8; 32]>,
 }
 
 impl EdPrivateKey for EdPrivate {
-    fn public_key(&self) -> [u8; 32] {
-        self.public
+    fn public_key(&self) -> Vec<u8> {
+        self.public.clone()
     }
 
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
+    fn sign_as(&self, scheme: EdScheme<'_>, message: &[u8]) -> Result<Vec<u8>> {
+        if !matches!(scheme, EdScheme::Pure | EdScheme::Context([])) {
+            return portable::ed25519_private(&*self.seed)?.sign_as(scheme, message);
+        }
         // Signing has no input that it refuses, so only the machine can fail.
-        let signature = self.pair.try_sign(message).map_err(|_| FAILED)?;
-        signature.as_ref().try_into().map_err(|_| FAILED)
+        Ok(self.pair.try_sign(message).map_err(|_| FAILED)?.as_ref().to_vec())
+    }
+
+    fn signature_bytes(&self) -> usize {
+        ED25519_BYTES.2
     }
 }
 
-struct EdPublic(ParsedPublicKey);
+struct EdPublic {
+    parsed: ParsedPublicKey,
+    other_schemes: Arc<dyn EdPublicKey>,
+}
 
 impl EdPublicKey for EdPublic {
-    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
+    fn verify_as(&self, scheme: EdScheme<'_>, message: &[u8], signature: &[u8]) -> Result<()> {
+        if !matches!(scheme, EdScheme::Pure | EdScheme::Context([])) {
+            return self.other_schemes.verify_as(scheme, message, signature);
+        }
         if signature.len() != 64 {
             return Err(CryptoError::SignatureLength);
         }
@@ -78,7 +94,7 @@ impl EdPublicKey for EdPublic {
             return Err(CryptoError::BadSignature);
         }
         // A refusal has but one meaning.
-        self.0.verify_sig(message, signature).map_err(|_| CryptoError::BadSignature)
+        self.parsed.verify_sig(message, signature).map_err(|_| CryptoError::BadSignature)
     }
 }
 
@@ -110,12 +126,12 @@ const SMALL_ORDER: [[u8; 32]; 8] = {
 /// AWS-LC wipes the key when it is freed.
 struct XPrivate {
     private: PrivateKey,
-    public: [u8; 32],
+    public: Vec<u8>,
 }
 
 impl XPrivateKey for XPrivate {
-    fn public_key(&self) -> [u8; 32] {
-        self.public
+    fn public_key(&self) -> Vec<u8> {
+        self.public.clone()
     }
 
     fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {

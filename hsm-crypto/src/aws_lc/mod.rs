@@ -14,6 +14,7 @@ mod cipher;
 mod ec;
 mod edwards;
 mod exit;
+mod groups;
 mod hash;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod locks;
@@ -76,22 +77,27 @@ pub(crate) static PROVIDER: Provider = Provider {
     rsa_public: rsa::public,
     // AWS-LC for P-256 (6 times as fast), P-384 (3 to 6) and P-521 (1.3 to 4). Portable for secp256k1, where AWS-LC has no code
     // of its own for the curve and takes 2 to 5 times as long.
-    ec_generate: |curve, random| match curve {
-        Curve::P256 | Curve::P384 | Curve::P521 => ec::generate(curve, random),
-        Curve::K256 => portable::ec::generate(curve, random),
+    ec_generate: |curve, method, random| match curve {
+        Curve::K256 => portable::ec::generate(curve, method, random),
+        _ => ec::generate(curve, method, random),
     },
     ec_private: |curve, scalar| match curve {
-        Curve::P256 | Curve::P384 | Curve::P521 => ec::private(curve, scalar),
         Curve::K256 => portable::ec::private(curve, scalar),
+        _ => ec::private(curve, scalar),
     },
     ec_public: |curve, point| match curve {
-        Curve::P256 | Curve::P384 | Curve::P521 => ec::public(curve, point),
         Curve::K256 => portable::ec::public(curve, point),
+        _ => ec::public(curve, point),
     },
-    // AWS-LC: signs and agrees 2 times as fast; public keys are read by the portable engine, which is stricter.
+    // AWS-LC: signs and agrees 2 times as fast; public keys are read by the portable engine, which is stricter. Portable for
+    // Ed25519ctx and Ed25519ph, which are rare.
     ed25519_private: edwards::ed25519_private,
     ed25519_public: edwards::ed25519_public,
     x25519_private: edwards::x25519_private,
+    // Portable: AWS-LC has neither curve.
+    ed448_private: portable::goldilocks::ed448_private,
+    ed448_public: portable::goldilocks::ed448_public,
+    x448_private: portable::goldilocks::x448_private,
     // AWS-LC: 1.2 to 4 times as fast, GCM 7 times; framing, padding and limits are shared code.
     // Portable for XTS with AES-128, which AWS-LC lacks, for the end of a message in CS1, for triple DES, and for the stream
     // ciphers, of which AWS-LC has only ChaCha20 and the crate's code for it uses the same vector instructions.

@@ -1,16 +1,17 @@
 //! Ownership of AWS-LC's C objects, and the few calls that every other file here needs.
 //!
 //! Owns: freeing each object exactly once, on every path; turning C outcomes into `Result`s; big numbers. Does not
-//! know: algorithms. Unsafe code is confined to `object`, `rsa`, `ec` and `cipher` in this folder: one call in a block,
+//! know: algorithms. Unsafe code is confined to `object`, `rsa`, `ec`, `groups` and `cipher` in this folder: one call in a block,
 //! and beside it who guarantees what. AWS-LC wipes all memory that it frees (`OPENSSL_free`).
 
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use aws_lc_sys::{
-    BIGNUM, BN_GENCB, BN_GENCB_free, BN_bin2bn, BN_bn2bin, BN_free, BN_num_bytes, EC_KEY, EC_KEY_free, EC_POINT,
-    EC_POINT_free, ECDSA_SIG, ECDSA_SIG_free, ERR_clear_error, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY,
-    EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512,
-    EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, EVP_sha512_224, EVP_sha512_256, RSA, RSA_free,
+    BIGNUM, BN_GENCB, BN_GENCB_free, BN_bin2bn, BN_bn2bin, BN_free, BN_num_bytes, EC_GROUP, EC_GROUP_free, EC_KEY,
+    EC_KEY_free, EC_POINT, EC_POINT_free, ECDSA_SIG, ECDSA_SIG_free, ERR_clear_error, EVP_CIPHER_CTX,
+    EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha3_224,
+    EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, EVP_sha512_224,
+    EVP_sha512_256, RSA, RSA_free,
 };
 use std::os::raw::c_int;
 use std::ptr::{self, NonNull};
@@ -41,6 +42,7 @@ macro_rules! freed {
 freed! {
     BIGNUM: BN_free,
     BN_GENCB: BN_GENCB_free,
+    EC_GROUP: EC_GROUP_free,
     EC_KEY: EC_KEY_free,
     EC_POINT: EC_POINT_free,
     ECDSA_SIG: ECDSA_SIG_free,

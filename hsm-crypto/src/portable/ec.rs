@@ -1,13 +1,18 @@
-//! ECDSA and ECDH of the portable engine: `p256`, `p384`, `p521` and `k256` behind the traits of [`crate::ec`].
+//! ECDSA and ECDH of the portable engine: `p224`, `p256`, `p384`, `p521`, `k256`, `bp256`, `bp384` and the curves of
+//! [`super::brainpool`] behind the traits of [`crate::ec`].
 //!
 //! Owns: the lengths of digests, signatures, scalars and points around the crates. Nonces are those of RFC 6979
 //! with the caller's randomness mixed in (section 3.6): a weak random source alone cannot betray the key.
 //! Called from `portable::PROVIDER`. Rule source: FIPS 186-5 (6.4), SEC 1, SP 800-56A.
 
-use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey};
+use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, ScalarMethod};
 use crate::error::{CryptoError, Result};
+use crate::hash::Hash;
+use crate::portable::brainpool;
 use crate::random::Random;
 use crate::secret::SecretBytes;
+use elliptic_curve::Curve as _;
+use elliptic_curve::bigint::{BoxedUint, NonZero};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -15,25 +20,31 @@ use zeroize::Zeroizing;
 ///
 /// # Errors
 /// `RandomFailed`, or `SelfTest` when the proof fails.
-pub(crate) fn generate(curve: Curve, random: &dyn Random) -> Result<EcPair> {
-    let scalar = random_scalar(curve, random)?;
+pub(crate) fn generate(curve: Curve, method: ScalarMethod, random: &dyn Random) -> Result<EcPair> {
+    let scalar = fresh_scalar(curve, method, random)?;
     let private = private(curve, scalar.expose())?;
     let public = public(curve, &private.public_point())?;
     prove(curve, scalar.expose(), &*public)?;
     Ok(EcPair { scalar, private, public })
 }
 
+/// Draws the scalar of a fresh key.
+///
+/// # Errors
+/// `RandomFailed`.
+pub(crate) fn fresh_scalar(curve: Curve, method: ScalarMethod, random: &dyn Random) -> Result<SecretBytes> {
+    match method {
+        ScalarMethod::Rejection => random_scalar(curve, random),
+        ScalarMethod::ExtraBits => scalar_with_extra_bits(curve, random),
+    }
+}
+
 /// Draws a scalar from 1 to the order less one, each equally likely (FIPS 186-5, A.2.2).
 ///
 /// # Errors
 /// `RandomFailed`.
-pub(crate) fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
-    let is_scalar = match curve {
-        Curve::P256 => nist_p256::is_scalar,
-        Curve::P384 => nist_p384::is_scalar,
-        Curve::P521 => nist_p521::is_scalar,
-        Curve::K256 => secp256k1::is_scalar,
-    };
+fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+    let is_scalar = functions(curve).is_scalar;
     // As many bits as the order has: of 528 bits, one number in 128 would be below the order of P-521.
     let surplus = 8 * curve.field_bytes() - curve.bits();
     for _ in 0..DRAWS_MAX {
@@ -49,8 +60,28 @@ pub(crate) fn random_scalar(curve: Curve, random: &dyn Random) -> Result<SecretB
     Err(CryptoError::RandomFailed)
 }
 
-/// Of random numbers, one in 2^32 is not a scalar at most; a source that gives so many of them in a row is not random.
-const DRAWS_MAX: usize = 8;
+/// Of random numbers, not quite one in two is no scalar of brainpoolP384, and one in 2^32 at most on the curves of NIST. A
+/// source that gives so many of them in a row is not random.
+const DRAWS_MAX: usize = 128;
+
+/// Makes a scalar from a random number that is 64 bits longer, so that all scalars are equally likely to less than one part
+/// in 2^64 (FIPS 186-5, A.2.1).
+///
+/// # Errors
+/// `RandomFailed`.
+fn scalar_with_extra_bits(curve: Curve, random: &dyn Random) -> Result<SecretBytes> {
+    let mut number = SecretBytes::zeroed(curve.bits().div_ceil(8) + EXTRA_BYTES);
+    random.fill(number.expose_mut())?;
+    // As many bits as the standard says: 8 more on P-521 would be drawn in vain.
+    let surplus = 8 * curve.bits().div_ceil(8) - curve.bits();
+    if let [first, ..] = number.expose_mut() {
+        *first &= 0xFF >> surplus;
+    }
+    (functions(curve).scalar_from)(number.expose())
+}
+
+/// The 64 additional bits of FIPS 186-5, A.2.1.
+const EXTRA_BYTES: usize = 8;
 
 /// Computes the point of a fresh pair from the scalar once more (SP 800-56A revision 3, 5.6.2.1.4, b).
 ///
@@ -66,12 +97,7 @@ fn prove(curve: Curve, scalar: &[u8], public: &dyn EcPublicKey) -> Result<()> {
 /// `InvalidKey` unless it is 1 to the order less one.
 pub(crate) fn private(curve: Curve, scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
     let scalar = padded_scalar(curve, scalar)?;
-    match curve {
-        Curve::P256 => nist_p256::private(scalar.expose()),
-        Curve::P384 => nist_p384::private(scalar.expose()),
-        Curve::P521 => nist_p521::private(scalar.expose()),
-        Curve::K256 => secp256k1::private(scalar.expose()),
-    }
+    (functions(curve).private)(scalar.expose())
 }
 
 /// Parses a point.
@@ -80,12 +106,7 @@ pub(crate) fn private(curve: Curve, scalar: &[u8]) -> Result<Arc<dyn EcPrivateKe
 /// `InvalidKey` unless it is a compressed or uncompressed point on the curve other than the identity.
 pub(crate) fn public(curve: Curve, point: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
     check_point_form(curve, point)?;
-    match curve {
-        Curve::P256 => nist_p256::public(point),
-        Curve::P384 => nist_p384::public(point),
-        Curve::P521 => nist_p521::public(point),
-        Curve::K256 => secp256k1::public(point),
-    }
+    (functions(curve).public)(point)
 }
 
 /// The failure of a fresh pair's proof.
@@ -130,7 +151,7 @@ pub(crate) fn leftmost_bits(curve: Curve, digest: &[u8]) -> Result<Zeroizing<Vec
         return Err(CryptoError::InputLength);
     }
     let mut value = Zeroizing::new(digest[..digest.len().min(curve.field_bytes())].to_vec());
-    // The orders of the four curves are as long as their fields; only P-521's ends inside a byte.
+    // The orders are as long as their fields; only P-521's ends inside a byte.
     let surplus = (value.len() * 8).saturating_sub(curve.bits());
     if surplus > 0 {
         let mut carried = 0;
@@ -157,29 +178,68 @@ pub(crate) fn signature_halves(curve: Curve, signature: &[u8]) -> Result<[Vec<u8
     Ok([pad(&signature[..half]), pad(&signature[half..])])
 }
 
-/// One module for one curve; the crates share their shape and no common name for it.
+/// What a curve's module has.
+struct Functions {
+    /// Whether bytes as long as the field are a number from 1 to the order less one.
+    is_scalar: fn(&[u8]) -> bool,
+    /// The number modulo the order less one, plus one, at field length.
+    scalar_from: fn(&[u8]) -> Result<SecretBytes>,
+    private: fn(&[u8]) -> Result<Arc<dyn EcPrivateKey>>,
+    public: fn(&[u8]) -> Result<Arc<dyn EcPublicKey>>,
+}
+
+const fn functions(curve: Curve) -> &'static Functions {
+    match curve {
+        Curve::P224 => &nist_p224::FUNCTIONS,
+        Curve::P256 => &nist_p256::FUNCTIONS,
+        Curve::P384 => &nist_p384::FUNCTIONS,
+        Curve::P521 => &nist_p521::FUNCTIONS,
+        Curve::K256 => &secp256k1::FUNCTIONS,
+        Curve::BrainpoolP224r1 => &brainpool_p224r1::FUNCTIONS,
+        Curve::BrainpoolP224t1 => &brainpool_p224t1::FUNCTIONS,
+        Curve::BrainpoolP256r1 => &brainpool_p256r1::FUNCTIONS,
+        Curve::BrainpoolP256t1 => &brainpool_p256t1::FUNCTIONS,
+        Curve::BrainpoolP320r1 => &brainpool_p320r1::FUNCTIONS,
+        Curve::BrainpoolP320t1 => &brainpool_p320t1::FUNCTIONS,
+        Curve::BrainpoolP384r1 => &brainpool_p384r1::FUNCTIONS,
+        Curve::BrainpoolP384t1 => &brainpool_p384t1::FUNCTIONS,
+        Curve::BrainpoolP512r1 => &brainpool_p512r1::FUNCTIONS,
+        Curve::BrainpoolP512t1 => &brainpool_p512t1::FUNCTIONS,
+    }
+}
+
+/// One module for one curve; the crates share their types, and traits whose bounds would be longer than this.
 macro_rules! curve {
-    ($module:ident, $library:ident, $curve:expr) => {
+    ($module:ident, $library:ty, $curve:expr) => {
         mod $module {
             use super::*;
             use crate::portable::random::Source;
-            use $library::NonZeroScalar;
-            use $library::ecdh::diffie_hellman;
-            use $library::ecdsa::signature::hazmat::{PrehashVerifier, RandomizedPrehashSigner};
-            use $library::ecdsa::{Signature, SigningKey, VerifyingKey};
+            use ecdsa::hazmat::sign_prehashed_rfc6979;
+            use ecdsa::signature::hazmat::{PrehashVerifier, RandomizedPrehashSigner};
+            use elliptic_curve::ecdh::diffie_hellman;
 
-            /// Whether bytes as long as the field are a number from 1 to the order less one.
-            pub(super) fn is_scalar(bytes: &[u8]) -> bool {
+            type Signature = ecdsa::Signature<$library>;
+            type SigningKey = ecdsa::SigningKey<$library>;
+            type VerifyingKey = ecdsa::VerifyingKey<$library>;
+            type NonZeroScalar = elliptic_curve::NonZeroScalar<$library>;
+
+            pub(super) const FUNCTIONS: Functions = Functions { is_scalar, scalar_from, private, public };
+
+            fn is_scalar(bytes: &[u8]) -> bool {
                 NonZeroScalar::try_from(bytes).map(Zeroizing::new).is_ok()
             }
 
-            pub(super) fn private(scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
+            fn scalar_from(number: &[u8]) -> Result<SecretBytes> {
+                super::scalar_from($curve, <$library>::ORDER.as_ref().to_be_bytes().as_ref(), number)
+            }
+
+            fn private(scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
                 // The length is right, so the only error is the range.
                 let key = SigningKey::from_slice(scalar).map_err(|_| CryptoError::InvalidKey(BAD_SCALAR))?;
                 Ok(Arc::new(Private(key)))
             }
 
-            pub(super) fn public(point: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
+            fn public(point: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
                 // The form is right, so the only error is a point off the curve.
                 let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| CryptoError::InvalidKey(BAD_POINT))?;
                 Ok(Arc::new(Public(key)))
@@ -204,6 +264,22 @@ macro_rules! curve {
                         .0
                         .sign_prehash_with_rng(&mut Source(random), &value)
                         .map_err(|_| CryptoError::RandomFailed)?;
+                    Ok(signature.to_bytes().to_vec())
+                }
+
+                fn sign_deterministic(&self, hash: Hash, digest: &[u8]) -> Result<Vec<u8>> {
+                    if digest.len() != hash.output_bytes() {
+                        return Err(CryptoError::InputLength);
+                    }
+                    let scalar = self.0.as_nonzero_scalar();
+                    let (signature, _) = match hash {
+                        Hash::Sha1 => sign_prehashed_rfc6979::<$library, sha1::Sha1>(scalar, digest, &[]),
+                        Hash::Sha224 => sign_prehashed_rfc6979::<$library, sha2::Sha224>(scalar, digest, &[]),
+                        Hash::Sha256 => sign_prehashed_rfc6979::<$library, sha2::Sha256>(scalar, digest, &[]),
+                        Hash::Sha384 => sign_prehashed_rfc6979::<$library, sha2::Sha384>(scalar, digest, &[]),
+                        Hash::Sha512 => sign_prehashed_rfc6979::<$library, sha2::Sha512>(scalar, digest, &[]),
+                        _ => return Err(CryptoError::Unsupported("nonces of RFC 6979 by this hash")),
+                    };
                     Ok(signature.to_bytes().to_vec())
                 }
 
@@ -241,10 +317,36 @@ macro_rules! curve {
     };
 }
 
-curve!(nist_p256, p256, Curve::P256);
-curve!(nist_p384, p384, Curve::P384);
-curve!(nist_p521, p521, Curve::P521);
-curve!(secp256k1, k256, Curve::K256);
+curve!(nist_p224, p224::NistP224, Curve::P224);
+curve!(nist_p256, p256::NistP256, Curve::P256);
+curve!(nist_p384, p384::NistP384, Curve::P384);
+curve!(nist_p521, p521::NistP521, Curve::P521);
+curve!(secp256k1, k256::Secp256k1, Curve::K256);
+curve!(brainpool_p224r1, brainpool::p224::R1, Curve::BrainpoolP224r1);
+curve!(brainpool_p224t1, brainpool::p224::T1, Curve::BrainpoolP224t1);
+curve!(brainpool_p256r1, bp256::BrainpoolP256r1, Curve::BrainpoolP256r1);
+curve!(brainpool_p256t1, bp256::BrainpoolP256t1, Curve::BrainpoolP256t1);
+curve!(brainpool_p320r1, brainpool::p320::R1, Curve::BrainpoolP320r1);
+curve!(brainpool_p320t1, brainpool::p320::T1, Curve::BrainpoolP320t1);
+curve!(brainpool_p384r1, bp384::BrainpoolP384r1, Curve::BrainpoolP384r1);
+curve!(brainpool_p384t1, bp384::BrainpoolP384t1, Curve::BrainpoolP384t1);
+curve!(brainpool_p512r1, brainpool::p512::R1, Curve::BrainpoolP512r1);
+curve!(brainpool_p512t1, brainpool::p512::T1, Curve::BrainpoolP512t1);
+
+/// `number` modulo (`order` - 1), plus 1, at field length; constant time for a number of its length.
+fn scalar_from(curve: Curve, order: &[u8], number: &[u8]) -> Result<SecretBytes> {
+    let precision = u32::try_from(8 * number.len()).map_err(|_| CryptoError::InputLength)?;
+    let integer = |bytes: &[u8]| {
+        BoxedUint::from_be_slice(bytes, precision).map_err(|_| CryptoError::EngineFailed("the order does not fit"))
+    };
+    let one = BoxedUint::one_with_precision(precision);
+    // A library writes the order as long as its words; the zeros in front of it are cut.
+    let below_order = integer(crate::rsa_parts::trimmed(order))?.wrapping_sub(&one);
+    let below_order = Option::from(NonZero::new(below_order)).ok_or(CryptoError::EngineFailed("the order is 1"))?;
+    let scalar = Zeroizing::new(Zeroizing::new(integer(number)?).rem(&below_order)).wrapping_add(&one);
+    let bytes = Zeroizing::new(Zeroizing::new(scalar).to_be_bytes());
+    padded_scalar(curve, &bytes)
+}
 
 #[cfg(test)]
 mod tests {

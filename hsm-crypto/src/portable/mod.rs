@@ -3,12 +3,14 @@
 //! Owns: [`PROVIDER`], one function for each operation of the list. Does not know: the other engine.
 //! Called through `provider::portable`, and from `aws_lc` for the operations that stay here.
 
+pub(crate) mod brainpool;
 pub(crate) mod ccm;
 pub(crate) mod cipher;
 pub(crate) mod des;
 pub(crate) mod ec;
 pub(crate) mod edwards;
 pub(crate) mod feedback;
+pub(crate) mod goldilocks;
 pub(crate) mod hash;
 pub(crate) mod key_wrap;
 pub(crate) mod mac;
@@ -38,6 +40,9 @@ pub(crate) static PROVIDER: Provider = Provider {
     ed25519_private: edwards::ed25519_private,
     ed25519_public: edwards::ed25519_public,
     x25519_private: edwards::x25519_private,
+    ed448_private: goldilocks::ed448_private,
+    ed448_public: goldilocks::ed448_public,
+    x448_private: goldilocks::x448_private,
     cipher: cipher::cipher,
     gcm: cipher::gcm,
     aead: ccm::aead,

@@ -72,6 +72,12 @@ pub(super) const ECDSA_POINT: [u8; 65] = hex("0460fed4ba255a9d31c961eb74c6356d68
 pub(super) const ECDSA_SIGNATURE: [u8; 64] = hex("8496a60b5e9b47c825488827e0495b0e3fa109ec4568fd3f8d1097678eb97f00\
      2362ab1adbe2b8adf9cb9edab740ea6049c028114f2460f96554f61fae3302fe");
 
+/// Wycheproof, ecdh_brainpoolP256r1, case 1.
+pub(super) const BRAINPOOL_SCALAR: [u8; 32] = hex("0113db979e07d9c8fdbea5b06a682c0d2ad67170ffcb65d7547d8c442d3ac237");
+pub(super) const BRAINPOOL_PEER: [u8; 65] = hex("044cee5e1072b30d64f70bf01958e22c044a2127ddd744ce3060c15990ff0fe1\
+     148c6ee56559829a5a84dd5c8646ee0c43d0b7c50181f234ec09eba43bc86b169e");
+pub(super) const BRAINPOOL_SHARED: [u8; 32] = hex("3f00d9af7607fd32809ef7a4a30b396e3da9f465adf20597c9e2046f16a7b1be");
+
 pub(super) const ED25519_SEED: [u8; 32] = hex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
 pub(super) const ED25519_PUBLIC: [u8; 32] = hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
 pub(super) const ED25519_SIGNATURE: [u8; 64] = hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
@@ -79,6 +85,28 @@ pub(super) const ED25519_SIGNATURE: [u8; 64] = hex("92a009a9f0d4cab8720e820b5f64
 pub(super) const X25519_PRIVATE: [u8; 32] = hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
 pub(super) const X25519_PEER: [u8; 32] = hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
 pub(super) const X25519_SHARED: [u8; 32] = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+
+/// RFC 8032, 7.4: one byte of message, context "foo".
+pub(super) const ED448_SEED: [u8; 57] =
+    hex("c4eab05d357007c632f3dbb48489924d552b08fe0c353a0d4a1f00acda2c463afbea67c5e8d2877c5e3bc397a659949ef802\
+     1e954e0a12274e");
+pub(super) const ED448_PUBLIC: [u8; 57] =
+    hex("43ba28f430cdff456ae531545f7ecd0ac834a55d9358c0372bfa0c6c6798c0866aea01eb00742802b8438ea4cb82169c2351\
+     60627b4c3a9480");
+pub(super) const ED448_SIGNATURE: [u8; 114] =
+    hex("d4f8f6131770dd46f40867d6fd5d5055de43541f8c5e35abbcd001b32a89f7d2151f7647f11d8ca2ae279fb842d607217fce\
+     6e042f6815ea000c85741de5c8da1144a6a1aba7f96de42505d7a7298524fda538fccbbb754f578c1cad10d54d0d5428407e\
+     85dcbc98a49155c13764e66c3c00");
+/// RFC 7748, 6.2.
+pub(super) const X448_PRIVATE: [u8; 56] =
+    hex("9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391006382a6f127ab1d9ac2\
+     d8c0a598726b");
+pub(super) const X448_PEER: [u8; 56] =
+    hex("3eb7a829b0cd20f5bcfc0b599b6feccf6da4627107bdb0d4f345b43027d8b972fc3e34fb4232a13ca706dcb57aec3dae07bd\
+     c1c67bf33609");
+pub(super) const X448_SHARED: [u8; 56] =
+    hex("07fff4181ac6cc95ec1c16a94a0f74d12da232ce40a77552281d282bb60c0b56fd2464c335543936521c24403085d59a449a\
+     5037514a879d");
 
 pub(super) const RSA_MESSAGE: &[u8] = b"known answer";
 pub(super) const RSA_MODULUS: [u8; 128] = hex("ccfe3a41a93fa21083848ba25702d22ec563ea579f00f3786aebdc22bf8319f0\

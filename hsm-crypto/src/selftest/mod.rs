@@ -10,7 +10,7 @@ pub(crate) mod gate;
 mod known;
 
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
-use crate::ec::Curve;
+use crate::ec::{Curve, EdScheme};
 use crate::error::{CryptoError, Result};
 use crate::hash::{Hash, Mac};
 use crate::provider::Provider;
@@ -28,10 +28,14 @@ pub enum Family {
     Mac,
     /// RSA signatures and decryption.
     Rsa,
-    /// ECDSA and ECDH.
+    /// ECDSA and ECDH on the curves of NIST and SEC.
     Ec,
+    /// ECDSA and ECDH on the Brainpool curves.
+    Brainpool,
     /// Ed25519 and X25519.
     Edwards,
+    /// Ed448 and X448.
+    Goldilocks,
     /// AES-ECB, CBC and CTR.
     Cipher,
     /// AES-GCM.
@@ -52,12 +56,14 @@ pub enum Family {
 
 impl Family {
     /// Every family; the ones that others are built on come first.
-    pub const ALL: [Family; 13] = [
+    pub const ALL: [Family; 15] = [
         Family::Digest,
         Family::Mac,
         Family::Rsa,
         Family::Ec,
+        Family::Brainpool,
         Family::Edwards,
+        Family::Goldilocks,
         Family::Cipher,
         Family::Gcm,
         Family::KeyWrap,
@@ -68,6 +74,15 @@ impl Family {
         Family::TripleDes,
     ];
 
+    /// The family of a Weierstrass curve.
+    #[must_use]
+    pub const fn of(curve: Curve) -> Self {
+        match curve {
+            Curve::P224 | Curve::P256 | Curve::P384 | Curve::P521 | Curve::K256 => Family::Ec,
+            _ => Family::Brainpool,
+        }
+    }
+
     /// The name that a failure carries.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -76,7 +91,9 @@ impl Family {
             Family::Mac => "HMAC and CMAC",
             Family::Rsa => "RSA",
             Family::Ec => "ECDSA and ECDH",
+            Family::Brainpool => "ECDSA and ECDH on Brainpool curves",
             Family::Edwards => "Ed25519 and X25519",
+            Family::Goldilocks => "Ed448 and X448",
             Family::Cipher => "AES-ECB, CBC and CTR",
             Family::Gcm => "AES-GCM",
             Family::KeyWrap => "AES key wrap",
@@ -99,7 +116,9 @@ pub fn run(provider: &Provider, family: Family) -> Result<()> {
         Family::Mac => macs(provider),
         Family::Rsa => rsa(provider),
         Family::Ec => ec(provider),
+        Family::Brainpool => brainpool(provider),
         Family::Edwards => edwards(provider),
+        Family::Goldilocks => goldilocks(provider),
         Family::Cipher => ciphers(provider),
         Family::Gcm => gcm(provider),
         Family::KeyWrap => key_wrap(provider),
@@ -203,7 +222,27 @@ fn rsa(provider: &Provider) -> Result<bool> {
 }
 
 fn ec(provider: &Provider) -> Result<bool> {
-    for curve in Curve::ALL {
+    if !sign_and_verify(provider, Family::Ec)? {
+        return Ok(false);
+    }
+    let key = (provider.ec_private)(Curve::P256, &known::ECDH_SCALAR)?;
+    let shared = key.agree(&known::ECDH_PEER)?;
+    let verifier = (provider.ec_public)(Curve::P256, &known::ECDSA_POINT)?;
+    let mut digest = (provider.digest)(Hash::Sha512);
+    digest.update(b"sample");
+    Ok(shared.expose() == known::ECDH_SHARED && verifier.verify(&digest.finish(), &known::ECDSA_SIGNATURE).is_ok())
+}
+
+/// The point and the agreed value of Wycheproof's first case on brainpoolP256r1, and each curve against itself.
+fn brainpool(provider: &Provider) -> Result<bool> {
+    let key = (provider.ec_private)(Curve::BrainpoolP256r1, &known::BRAINPOOL_SCALAR)?;
+    let shared = key.agree(&known::BRAINPOOL_PEER)?;
+    Ok(shared.expose() == known::BRAINPOOL_SHARED && sign_and_verify(provider, Family::Brainpool)?)
+}
+
+/// Whether a signature on each curve of the family holds, and for its digest alone.
+fn sign_and_verify(provider: &Provider, family: Family) -> Result<bool> {
+    for curve in Curve::ALL.into_iter().filter(|curve| Family::of(*curve) == family) {
         let scalar = vec![1; curve.field_bytes()];
         let key = (provider.ec_private)(curve, &scalar)?;
         let public = (provider.ec_public)(curve, &key.public_point())?;
@@ -213,12 +252,7 @@ fn ec(provider: &Provider) -> Result<bool> {
             return Ok(false);
         }
     }
-    let key = (provider.ec_private)(Curve::P256, &known::ECDH_SCALAR)?;
-    let shared = key.agree(&known::ECDH_PEER)?;
-    let verifier = (provider.ec_public)(Curve::P256, &known::ECDSA_POINT)?;
-    let mut digest = (provider.digest)(Hash::Sha512);
-    digest.update(b"sample");
-    Ok(shared.expose() == known::ECDH_SHARED && verifier.verify(&digest.finish(), &known::ECDSA_SIGNATURE).is_ok())
+    Ok(true)
 }
 
 fn edwards(provider: &Provider) -> Result<bool> {
@@ -231,6 +265,18 @@ fn edwards(provider: &Provider) -> Result<bool> {
         && public.verify(&[0x72], &signature).is_ok()
         && public.verify(&[0x73], &signature).is_err()
         && shared.expose() == known::X25519_SHARED)
+}
+
+fn goldilocks(provider: &Provider) -> Result<bool> {
+    let key = (provider.ed448_private)(&known::ED448_SEED)?;
+    let public = (provider.ed448_public)(&known::ED448_PUBLIC)?;
+    let signature = key.sign_as(EdScheme::Context(b"foo"), &[3])?;
+    let shared = (provider.x448_private)(&known::X448_PRIVATE)?.agree(&known::X448_PEER)?;
+    Ok(key.public_key() == known::ED448_PUBLIC
+        && signature == known::ED448_SIGNATURE
+        && public.verify_as(EdScheme::Context(b"foo"), &[3], &signature).is_ok()
+        && public.verify(&[3], &signature).is_err()
+        && shared.expose() == known::X448_SHARED)
 }
 
 fn ciphers(provider: &Provider) -> Result<bool> {
@@ -348,13 +394,20 @@ mod tests {
         }
         let wrong_seed = |_: &[u8]| (portable().ed25519_private)(&[0; 32]);
         let no_rsa = |_: &RsaParts| Err(CryptoError::InvalidKey("refused"));
-        let wrong_curve = |_: Curve, scalar: &[u8]| (portable().ec_private)(Curve::P256, &scalar[..32]);
+        let wrong_curve = |_: Curve, _: &[u8]| (portable().ec_private)(Curve::P256, &[1; 32]);
+        let wrong_brainpool = |curve: Curve, scalar: &[u8]| match Family::of(curve) {
+            Family::Brainpool => (portable().ec_private)(curve, &scalar[1..]),
+            _ => (portable().ec_private)(curve, scalar),
+        };
+        let wrong_448 = |_: &[u8]| (portable().ed448_private)(&[0; 57]);
         let engines = [
             (Provider { digest: wrong_digest, ..*portable() }, Family::Digest),
             (Provider { hmac: wrong_hmac, ..*portable() }, Family::Mac),
             (Provider { rsa_private: no_rsa, ..*portable() }, Family::Rsa),
             (Provider { ec_private: wrong_curve, ..*portable() }, Family::Ec),
+            (Provider { ec_private: wrong_brainpool, ..*portable() }, Family::Brainpool),
             (Provider { ed25519_private: wrong_seed, ..*portable() }, Family::Edwards),
+            (Provider { ed448_private: wrong_448, ..*portable() }, Family::Goldilocks),
             (Provider { cipher: wrong_cipher, ..*portable() }, Family::Cipher),
             (Provider { gcm: wrong_gcm, ..*portable() }, Family::Gcm),
             (Provider { key_wrap: wrong_wrap, ..*portable() }, Family::KeyWrap),

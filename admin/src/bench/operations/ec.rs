@@ -6,7 +6,8 @@
 use super::{Operation, Prepared, message, unchecked};
 use crate::bench::desk::{Calling, Desk, Keys, Trouble};
 use ffi_headers::*;
-use hsm_crypto::ec::Curve;
+use hsm_core::attributes::curves::CurveName;
+use hsm_crypto::ec::{Curve, ScalarMethod};
 use hsm_crypto::portable;
 use hsm_platform::OsRandom;
 use pkcs11_client::{Mechanism, Parameter, Template};
@@ -69,7 +70,7 @@ fn verify(desk: &mut Desk, curve: Curve) -> Result<Prepared, Trouble> {
 fn agree(desk: &mut Desk, curve: Curve) -> Result<Prepared, Trouble> {
     let kind = desk.either(&[CKM_ECDH1_DERIVE])?;
     let (public, private) = pair(desk, curve)?;
-    let peer = (portable().ec_generate)(curve, &OsRandom).map_err(unchecked)?.private;
+    let peer = (portable().ec_generate)(curve, ScalarMethod::Rejection, &OsRandom).map_err(unchecked)?.private;
     let shared = peer.agree(&point(desk, public, curve)?).map_err(unchecked)?;
     let how = Mechanism::new(kind, Parameter::Ecdh(peer.public_point()));
     let secret = secret(desk, curve.field_bytes());
@@ -194,10 +195,5 @@ fn digest(curve: Curve) -> Vec<u8> {
 
 /// The curve's object identifier in DER.
 fn parameters(curve: Curve) -> &'static [u8] {
-    match curve {
-        Curve::P256 => &[0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
-        Curve::P384 => &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22],
-        Curve::P521 => &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23],
-        Curve::K256 => &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A],
-    }
+    CurveName::Weierstrass(curve).oid_der()
 }

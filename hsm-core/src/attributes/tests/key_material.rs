@@ -153,7 +153,7 @@ fn parameters_are_taken_by_name_and_refused_by_reason() {
     let named = with(b"\x13\x0aprime256v1").unwrap();
     assert_eq!(told(&named, CKA_EC_PARAMS), CurveName::Weierstrass(Curve::P256).oid_der());
     assert_eq!(rv(with(&[0x30, 0x03, 0x02, 0x01, 0x01])), CKR_CURVE_NOT_SUPPORTED);
-    assert_eq!(rv(with(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21])), CKR_CURVE_NOT_SUPPORTED);
+    assert_eq!(rv(with(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x1f])), CKR_CURVE_NOT_SUPPORTED);
     assert_eq!(rv(with(b"garbage")), CKR_ATTRIBUTE_VALUE_INVALID);
     assert_eq!(rv(with(CurveName::Ed25519.oid_der())), CKR_ATTRIBUTE_VALUE_INVALID);
     assert_eq!(rv(with(CurveName::Weierstrass(Curve::P384).oid_der())), CKR_ATTRIBUTE_VALUE_INVALID);

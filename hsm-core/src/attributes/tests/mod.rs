@@ -42,7 +42,8 @@ pub(super) static RSA: LazyLock<RsaParts> =
 
 /// A private key of each type, as material.
 pub(super) fn private_materials() -> Vec<Attributes> {
-    let scalar = |curve| (env().engine.ec_generate)(curve, &OsRandom).unwrap().scalar;
+    let scalar =
+        |curve| (env().engine.ec_generate)(curve, hsm_crypto::ec::ScalarMethod::Rejection, &OsRandom).unwrap().scalar;
     let mut forms = vec![
         PrivateForm::Rsa(RSA.clone()),
         PrivateForm::Ed25519(SecretBytes::new(vec![7; 32])),

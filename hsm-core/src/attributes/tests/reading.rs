@@ -22,8 +22,8 @@ fn secrets_are_told_only_when_not_sensitive_and_extractable() {
             }
         }
     }
-    // RSA has six secrets; six keys on curves and twenty-six secret keys have one each; four states.
-    assert_eq!(walked, (6 + 6 + 26) * 4);
+    // RSA has six secrets; seventeen keys on curves and twenty-six secret keys have one each; four states.
+    assert_eq!(walked, (6 + 17 + 26) * 4);
 }
 
 /// A record that lost its flags must not open the key.
