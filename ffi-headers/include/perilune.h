@@ -60,6 +60,7 @@
 #define CKM_AES_KW 0x80000170UL /* AES key wrap (SP 800-38F KW) under Luna's number. */
 #define CKM_AES_KWP 0x80000171UL /* AES key wrap with padding (SP 800-38F KWP) under Luna's number. */
 #define CKM_AES_CBC_CMAC_WRAP 0x80000174UL /* AES-CBC with AES-CMAC as a key wrap. */
+#define CKM_EXTMU_ML_DSA 0x80000175UL /* ML-DSA over a message representative that the caller has computed. */
 #define CKM_ECIES 0x80000A00UL /* ECIES encryption. */
 #define CKM_NIST_PRF_KDF 0x80000A02UL /* Key derivation of SP 800-108. */
 #define CKM_PRF_KDF 0x80000A03UL /* Key derivation of SP 800-108 with a free counter. */
@@ -70,12 +71,22 @@
 #define CKM_BIP32_MASTER_DERIVE 0x80000E00UL /* BIP32 master key from a seed. */
 #define CKM_BIP32_CHILD_DERIVE 0x80000E01UL /* BIP32 key along a path. */
 
-/* Mechanisms of Perilune's own */
-#define CKM_ECDSA_DETERMINISTIC 0x80501041UL /* ECDSA of a digest with the nonce of RFC 6979. */
-#define CKM_ECDSA_DETERMINISTIC_SHA224 0x80501043UL /* ECDSA with SHA-224 and the nonce of RFC 6979. */
-#define CKM_ECDSA_DETERMINISTIC_SHA256 0x80501044UL /* ECDSA with SHA-256 and the nonce of RFC 6979. */
-#define CKM_ECDSA_DETERMINISTIC_SHA384 0x80501045UL /* ECDSA with SHA-384 and the nonce of RFC 6979. */
-#define CKM_ECDSA_DETERMINISTIC_SHA512 0x80501046UL /* ECDSA with SHA-512 and the nonce of RFC 6979. */
+/* Digests without a number in the standard, as Luna clients name them */
+#define CKM_SHAKE_128 0x80000F00UL /* SHAKE128 with 256 bits of output. */
+#define CKM_SHAKE_256 0x80000F01UL /* SHAKE256 with 512 bits of output. */
+#define CKM_KECCAK_224 0x80000F08UL /* Keccak-224, as before FIPS 202. */
+#define CKM_KECCAK_256 0x80000F09UL /* Keccak-256, as before FIPS 202. */
+#define CKM_KECCAK_384 0x80000F0AUL /* Keccak-384, as before FIPS 202. */
+#define CKM_KECCAK_512 0x80000F0BUL /* Keccak-512, as before FIPS 202. */
+
+/* Mechanisms of Perilune's own, 0xD0450000 to 0xD045FFFF (Luna's are below 0x80001000) */
+#define CKM_KMAC128 0xD0450001UL /* KMAC128 (SP 800-185); no parameter, or CK_KMAC_PARAMS. */
+#define CKM_KMAC256 0xD0450002UL /* KMAC256 (SP 800-185); no parameter, or CK_KMAC_PARAMS. */
+#define CKM_ECDSA_DETERMINISTIC 0xD0451041UL /* ECDSA of a digest with the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA224 0xD0451043UL /* ECDSA with SHA-224 and the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA256 0xD0451044UL /* ECDSA with SHA-256 and the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA384 0xD0451045UL /* ECDSA with SHA-384 and the nonce of RFC 6979. */
+#define CKM_ECDSA_DETERMINISTIC_SHA512 0xD0451046UL /* ECDSA with SHA-512 and the nonce of RFC 6979. */
 
 /* Return values */
 #define CKR_RC_ERROR 0x80000004UL /* Failure without a better name. */
@@ -119,5 +130,14 @@
 #define CKR_KEY_NOT_AUTHORIZED 0x80000097UL /* The key is not authorised. */
 #define CKR_AUTH_DATA_INCORRECT 0x80000098UL /* Wrong authorisation data. */
 #define CKR_KEY_NOT_ACTIVE 0x80000136UL /* The key's dates forbid its use now. */
+
+/* The parameter of CKM_KMAC128 and CKM_KMAC256. Without it the MAC has 32 or 64 bytes, and no customisation string. */
+typedef struct CK_KMAC_PARAMS {
+  CK_ULONG ulMacLen; /* length of the MAC in bytes, 4 to 1024; it is a part of what is computed */
+  CK_BYTE_PTR pCustomization;
+  CK_ULONG ulCustomizationLen;
+} CK_KMAC_PARAMS;
+
+typedef CK_KMAC_PARAMS * CK_KMAC_PARAMS_PTR;
 
 #endif /* PERILUNE_H */

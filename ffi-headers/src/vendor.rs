@@ -3,7 +3,7 @@
 //! Owns: one table of constants: name, number and meaning. From it come the Rust constants here and the C
 //! header `include/perilune.h` ([`vendor_header`]). Does not know: what the module does with them; a row
 //! here is no promise that it is supported. The numbers are those of public Luna client headers and samples,
-//! so that programs written for a Luna HSM need no change. What neither the standard nor Luna has begins at 0x8050_0000.
+//! so that programs written for a Luna HSM need no change. What neither the standard nor Luna has begins at 0xD045_0000.
 
 use core::fmt::Write as _;
 
@@ -98,6 +98,7 @@ vendor! {
         CKM_AES_KW = 0x8000_0170, "AES key wrap (SP 800-38F KW) under Luna's number.";
         CKM_AES_KWP = 0x8000_0171, "AES key wrap with padding (SP 800-38F KWP) under Luna's number.";
         CKM_AES_CBC_CMAC_WRAP = 0x8000_0174, "AES-CBC with AES-CMAC as a key wrap.";
+        CKM_EXTMU_ML_DSA = 0x8000_0175, "ML-DSA over a message representative that the caller has computed.";
         CKM_ECIES = 0x8000_0A00, "ECIES encryption.";
         CKM_NIST_PRF_KDF = 0x8000_0A02, "Key derivation of SP 800-108.";
         CKM_PRF_KDF = 0x8000_0A03, "Key derivation of SP 800-108 with a free counter.";
@@ -108,12 +109,22 @@ vendor! {
         CKM_BIP32_MASTER_DERIVE = 0x8000_0E00, "BIP32 master key from a seed.";
         CKM_BIP32_CHILD_DERIVE = 0x8000_0E01, "BIP32 key along a path.";
     }
-    "Mechanisms of Perilune's own" {
-        CKM_ECDSA_DETERMINISTIC = 0x8050_1041, "ECDSA of a digest with the nonce of RFC 6979.";
-        CKM_ECDSA_DETERMINISTIC_SHA224 = 0x8050_1043, "ECDSA with SHA-224 and the nonce of RFC 6979.";
-        CKM_ECDSA_DETERMINISTIC_SHA256 = 0x8050_1044, "ECDSA with SHA-256 and the nonce of RFC 6979.";
-        CKM_ECDSA_DETERMINISTIC_SHA384 = 0x8050_1045, "ECDSA with SHA-384 and the nonce of RFC 6979.";
-        CKM_ECDSA_DETERMINISTIC_SHA512 = 0x8050_1046, "ECDSA with SHA-512 and the nonce of RFC 6979.";
+    "Digests without a number in the standard, as Luna clients name them" {
+        CKM_SHAKE_128 = 0x8000_0F00, "SHAKE128 with 256 bits of output.";
+        CKM_SHAKE_256 = 0x8000_0F01, "SHAKE256 with 512 bits of output.";
+        CKM_KECCAK_224 = 0x8000_0F08, "Keccak-224, as before FIPS 202.";
+        CKM_KECCAK_256 = 0x8000_0F09, "Keccak-256, as before FIPS 202.";
+        CKM_KECCAK_384 = 0x8000_0F0A, "Keccak-384, as before FIPS 202.";
+        CKM_KECCAK_512 = 0x8000_0F0B, "Keccak-512, as before FIPS 202.";
+    }
+    "Mechanisms of Perilune's own, 0xD0450000 to 0xD045FFFF (Luna's are below 0x80001000)" {
+        CKM_KMAC128 = 0xD045_0001, "KMAC128 (SP 800-185); no parameter, or CK_KMAC_PARAMS.";
+        CKM_KMAC256 = 0xD045_0002, "KMAC256 (SP 800-185); no parameter, or CK_KMAC_PARAMS.";
+        CKM_ECDSA_DETERMINISTIC = 0xD045_1041, "ECDSA of a digest with the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA224 = 0xD045_1043, "ECDSA with SHA-224 and the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA256 = 0xD045_1044, "ECDSA with SHA-256 and the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA384 = 0xD045_1045, "ECDSA with SHA-384 and the nonce of RFC 6979.";
+        CKM_ECDSA_DETERMINISTIC_SHA512 = 0xD045_1046, "ECDSA with SHA-512 and the nonce of RFC 6979.";
     }
     "Return values" {
         CKR_RC_ERROR = 0x8000_0004, "Failure without a better name.";
@@ -160,6 +171,31 @@ vendor! {
     }
 }
 
+/// The parameter of CKM_KMAC128 and CKM_KMAC256.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+#[allow(non_camel_case_types, non_snake_case, reason = "named as the structures of the standard")]
+pub struct CK_KMAC_PARAMS {
+    /// Length of the MAC in bytes, 4 to 1024; it is a part of what is computed.
+    pub ulMacLen: cryptoki_sys::CK_ULONG,
+    /// The customisation string.
+    pub pCustomization: *mut cryptoki_sys::CK_BYTE,
+    /// Its length in bytes.
+    pub ulCustomizationLen: cryptoki_sys::CK_ULONG,
+}
+
+/// The structures in C.
+const STRUCTURES: &str = "
+/* The parameter of CKM_KMAC128 and CKM_KMAC256. Without it the MAC has 32 or 64 bytes, and no customisation string. */
+typedef struct CK_KMAC_PARAMS {
+  CK_ULONG ulMacLen; /* length of the MAC in bytes, 4 to 1024; it is a part of what is computed */
+  CK_BYTE_PTR pCustomization;
+  CK_ULONG ulCustomizationLen;
+} CK_KMAC_PARAMS;
+
+typedef CK_KMAC_PARAMS * CK_KMAC_PARAMS_PTR;
+";
+
 /// Prints `include/perilune.h`.
 #[must_use]
 pub fn vendor_header() -> String {
@@ -176,6 +212,7 @@ pub fn vendor_header() -> String {
             let _ = writeln!(text, "#define {name} 0x{number:08X}UL /* {meaning} */");
         }
     }
+    text.push_str(STRUCTURES);
     text.push_str("\n#endif /* PERILUNE_H */\n");
     text
 }

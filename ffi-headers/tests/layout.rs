@@ -6,6 +6,7 @@
 mod compiler;
 
 use core::mem::{offset_of, size_of};
+use ffi_headers::vendor::CK_KMAC_PARAMS;
 use ffi_headers::*;
 use std::fmt::Write as _;
 
@@ -31,7 +32,7 @@ macro_rules! layouts {
 #[test]
 fn c_and_rust_agree_on_every_structure() {
     let mut program =
-        String::from("#include <stddef.h>\n#include <stdio.h>\n#include \"pkcs11.h\"\nint main(void) {\n");
+        String::from("#include <stddef.h>\n#include <stdio.h>\n#include \"perilune.h\"\nint main(void) {\n");
     let mut expected = String::new();
     for Layout { name, size, fields } in layouts() {
         let kind = c_type(name);
@@ -116,6 +117,7 @@ layouts! {
     CK_IKE1_EXTENDED_DERIVE_PARAMS { prfMechanism bHasKeygxy hKeygxy pExtraData ulExtraDataLen }
     CK_IKE1_PRF_DERIVE_PARAMS { prfMechanism bHasPrevKey hKeygxy hPrevKey pCKYi ulCKYiLen pCKYr ulCKYrLen keyNumber }
     CK_IKE2_PRF_PLUS_DERIVE_PARAMS { prfMechanism bHasSeedKey hSeedKey pSeedData ulSeedDataLen }
+    CK_KMAC_PARAMS { ulMacLen pCustomization ulCustomizationLen }
     CK_KEA_DERIVE_PARAMS { isSender ulRandomLen RandomA RandomB ulPublicDataLen PublicData }
     CK_KEY_DERIVATION_STRING_DATA { pData ulLen }
     CK_KEY_WRAP_SET_OAEP_PARAMS { bBC pX ulXLen }

@@ -26,6 +26,24 @@ pub enum DeriveShape {
     PrfKdf,
     /// `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
     FeedbackKdf,
+    /// `CK_AES_CBC_ENCRYPT_DATA_PARAMS`.
+    CbcData,
+    /// `CK_PKCS5_PBKD2_PARAMS2`, or `CK_PKCS5_PBKD2_PARAMS` of 2.40.
+    Password,
+    /// `CK_TLS12_MASTER_KEY_DERIVE_PARAMS`.
+    TlsMaster,
+    /// `CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS`.
+    TlsExtendedMaster,
+    /// `CK_TLS12_KEY_MAT_PARAMS`.
+    TlsKeys,
+    /// `CK_TLS12_KEY_MAT_PARAMS` without IVs.
+    TlsSafeKeys,
+    /// `CK_TLS_KDF_PARAMS`.
+    TlsKdf,
+    /// `CK_BIP32_MASTER_DERIVE_PARAMS`.
+    TreeMaster,
+    /// `CK_BIP32_CHILD_DERIVE_PARAMS`.
+    TreeChild,
 }
 
 /// A derivation's parameter as values.
@@ -43,6 +61,116 @@ pub enum DeriveParams {
     PrfKdf(PrfKdfParams),
     /// `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
     FeedbackKdf(PrfKdfParams),
+    /// `CK_AES_CBC_ENCRYPT_DATA_PARAMS`.
+    CbcData {
+        /// `iv`.
+        iv: [u8; 16],
+        /// `pData`, `length`.
+        data: SecretBytes,
+    },
+    /// `CK_PKCS5_PBKD2_PARAMS2`, or `CK_PKCS5_PBKD2_PARAMS` of 2.40.
+    Password(PasswordParams),
+    /// `CK_TLS12_MASTER_KEY_DERIVE_PARAMS`.
+    TlsMaster(TlsMasterParams),
+    /// `CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS`.
+    TlsExtendedMaster(TlsExtendedParams),
+    /// `CK_TLS12_KEY_MAT_PARAMS`.
+    TlsKeys(TlsKeyParams),
+    /// `CK_TLS12_KEY_MAT_PARAMS` without IVs.
+    TlsSafeKeys(TlsKeyParams),
+    /// `CK_TLS_KDF_PARAMS`.
+    TlsKdf(TlsKdfParams),
+    /// `CK_BIP32_MASTER_DERIVE_PARAMS`.
+    TreeMaster(TreeParams),
+    /// `CK_BIP32_CHILD_DERIVE_PARAMS`.
+    TreeChild(TreeParams),
+}
+
+/// `CK_BIP32_MASTER_DERIVE_PARAMS` or `CK_BIP32_CHILD_DERIVE_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeParams {
+    /// `pPublicKeyTemplate` and `pPrivateKeyTemplate` with their counts.
+    pub templates: [Template; 2],
+    /// `pulPath`, `ulPathLen`; empty where the structure has none.
+    pub path: Vec<u64>,
+}
+
+/// `CK_PKCS5_PBKD2_PARAMS2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordParams {
+    /// `saltSource`, a `CKZ_*`.
+    pub salt_source: u64,
+    /// `pSaltSourceData`, `ulSaltSourceDataLen`.
+    pub salt: Vec<u8>,
+    /// `iterations`.
+    pub rounds: u64,
+    /// `prf`, a `CKP_*`.
+    pub prf: u64,
+    /// Whether `pPrfData` or `ulPrfDataLen` is set.
+    pub has_prf_data: bool,
+    /// `pPassword`, `ulPasswordLen`.
+    pub password: SecretBytes,
+}
+
+/// `CK_SSL3_RANDOM_DATA`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsRandom {
+    /// `pClientRandom`, `ulClientRandomLen`.
+    pub client: Vec<u8>,
+    /// `pServerRandom`, `ulServerRandomLen`.
+    pub server: Vec<u8>,
+}
+
+/// `CK_TLS12_MASTER_KEY_DERIVE_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsMasterParams {
+    /// `prfHashMechanism`, a `CKM_*`.
+    pub hash: u64,
+    /// `RandomInfo`.
+    pub random: TlsRandom,
+    /// Whether `pVersion` is set.
+    pub wants_version: bool,
+}
+
+/// `CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsExtendedParams {
+    /// `prfHashMechanism`, a `CKM_*`.
+    pub hash: u64,
+    /// `pSessionHash`, `ulSessionHashLen`.
+    pub session_hash: Vec<u8>,
+    /// Whether `pVersion` is set.
+    pub wants_version: bool,
+}
+
+/// `CK_TLS12_KEY_MAT_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsKeyParams {
+    /// `ulMacSizeInBits`.
+    pub mac_bits: u64,
+    /// `ulKeySizeInBits`.
+    pub key_bits: u64,
+    /// `ulIVSizeInBits`.
+    pub iv_bits: u64,
+    /// `bIsExport`.
+    pub export: bool,
+    /// `RandomInfo`.
+    pub random: TlsRandom,
+    /// `prfHashMechanism`, a `CKM_*`.
+    pub hash: u64,
+}
+
+/// `CK_TLS_KDF_PARAMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsKdfParams {
+    /// `prfMechanism`, a `CKM_*`.
+    pub hash: u64,
+    /// `pLabel`, `ulLabelLength`.
+    pub label: Vec<u8>,
+    /// `RandomInfo`.
+    pub random: TlsRandom,
+    /// `pContextData`, `ulContextDataLength`; a context of no bytes is another than none.
+    pub context: Option<Vec<u8>>,
 }
 
 /// `CK_HKDF_PARAMS`.
@@ -124,6 +252,14 @@ impl DeriveShape {
             DeriveShape::Hkdf => "CK_HKDF_PARAMS",
             DeriveShape::PrfKdf => "CK_SP800_108_KDF_PARAMS",
             DeriveShape::FeedbackKdf => "CK_SP800_108_FEEDBACK_KDF_PARAMS",
+            DeriveShape::CbcData => "CK_AES_CBC_ENCRYPT_DATA_PARAMS",
+            DeriveShape::Password => "CK_PKCS5_PBKD2_PARAMS2",
+            DeriveShape::TlsMaster => "CK_TLS12_MASTER_KEY_DERIVE_PARAMS",
+            DeriveShape::TlsExtendedMaster => "CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS",
+            DeriveShape::TlsKeys | DeriveShape::TlsSafeKeys => "CK_TLS12_KEY_MAT_PARAMS",
+            DeriveShape::TlsKdf => "CK_TLS_KDF_PARAMS",
+            DeriveShape::TreeMaster => "CK_BIP32_MASTER_DERIVE_PARAMS",
+            DeriveShape::TreeChild => "CK_BIP32_CHILD_DERIVE_PARAMS",
         }
     }
 }
@@ -139,6 +275,15 @@ impl DeriveParams {
             DeriveParams::Hkdf(_) => DeriveShape::Hkdf,
             DeriveParams::PrfKdf(_) => DeriveShape::PrfKdf,
             DeriveParams::FeedbackKdf(_) => DeriveShape::FeedbackKdf,
+            DeriveParams::CbcData { .. } => DeriveShape::CbcData,
+            DeriveParams::Password(_) => DeriveShape::Password,
+            DeriveParams::TlsMaster(_) => DeriveShape::TlsMaster,
+            DeriveParams::TlsExtendedMaster(_) => DeriveShape::TlsExtendedMaster,
+            DeriveParams::TlsKeys(_) => DeriveShape::TlsKeys,
+            DeriveParams::TlsSafeKeys(_) => DeriveShape::TlsSafeKeys,
+            DeriveParams::TlsKdf(_) => DeriveShape::TlsKdf,
+            DeriveParams::TreeMaster(_) => DeriveShape::TreeMaster,
+            DeriveParams::TreeChild(_) => DeriveShape::TreeChild,
         }
     }
 
@@ -165,6 +310,7 @@ impl DeriveParams {
     pub fn templates(&self) -> &[Template] {
         match self {
             DeriveParams::PrfKdf(params) | DeriveParams::FeedbackKdf(params) => &params.further,
+            DeriveParams::TreeMaster(params) | DeriveParams::TreeChild(params) => &params.templates,
             _ => &[],
         }
     }

@@ -8,9 +8,13 @@
 use crate::attributes::curves::CurveName;
 use crate::object::{self, Attributes, Value};
 use crate::platform::Env;
+use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use ffi_headers::*;
 use hsm_crypto::ec::{EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
+use hsm_crypto::post_quantum::{
+    MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey, SlhDsaPrivateKey, SlhDsaPublicKey,
+};
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
 use hsm_crypto::{CryptoError, SymmetricKey};
 use std::sync::Arc;
@@ -33,6 +37,18 @@ pub enum Key {
     XPrivate(Arc<dyn XPrivateKey>),
     /// CKK_EC_MONTGOMERY, public.
     XPublic(Vec<u8>),
+    /// CKK_ML_KEM, private.
+    MlKemPrivate(Arc<dyn MlKemPrivateKey>),
+    /// CKK_ML_KEM, public.
+    MlKemPublic(Arc<dyn MlKemPublicKey>),
+    /// CKK_ML_DSA, private.
+    MlDsaPrivate(Arc<dyn MlDsaPrivateKey>),
+    /// CKK_ML_DSA, public.
+    MlDsaPublic(Arc<dyn MlDsaPublicKey>),
+    /// CKK_SLH_DSA, private.
+    SlhDsaPrivate(Arc<dyn SlhDsaPrivateKey>),
+    /// CKK_SLH_DSA, public.
+    SlhDsaPublic(Arc<dyn SlhDsaPublicKey>),
     /// CKK_AES, CKK_GENERIC_SECRET, CKK_*_HMAC.
     Secret(Box<SymmetricKey>),
 }
@@ -47,6 +63,12 @@ impl Key {
             Key::EdPrivate(key) => Some(key.public_key()),
             Key::XPrivate(key) => Some(key.public_key()),
             Key::RsaPrivate(_) | Key::RsaPublic(_) | Key::EdPublic(_) | Key::XPublic(_) | Key::Secret(_) => None,
+            Key::MlKemPrivate(_)
+            | Key::MlKemPublic(_)
+            | Key::MlDsaPrivate(_)
+            | Key::MlDsaPublic(_)
+            | Key::SlhDsaPrivate(_)
+            | Key::SlhDsaPublic(_) => None,
         }
     }
 }
@@ -69,6 +91,7 @@ pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
         (CKO_PRIVATE_KEY, CKK_RSA) => {
             (env.engine.rsa_private)(&object::rsa_parts(attributes)?).map(Key::RsaPrivate).map_err(refusal)
         }
+        (class, key_type) if post_quantum::is_key_type(key_type) => post_quantum::parse(env, class, attributes),
         (CKO_PUBLIC_KEY, key_type) => parse_public_on_curve(env, key_type, attributes),
         (CKO_PRIVATE_KEY, key_type) => parse_private_on_curve(env, key_type, attributes),
         (CKO_SECRET_KEY, _) => Ok(Key::Secret(Box::new(SymmetricKey::copy_of(object::part(attributes, CKA_VALUE)?)))),

@@ -8,12 +8,16 @@
 //! C_UnwrapKey gives one answer, `WrappedKeyInvalid`, for all that depends on the decrypted bytes:
 //! padding, integrity, PKCS#8, key length. What depends on the template alone is judged before.
 
+mod authenticated;
 pub(crate) mod ciphers;
 mod derive;
+mod encapsulation;
 pub(crate) mod material;
 
+pub use authenticated::{unwrap_key_authenticated, wrap_key_authenticated};
 pub use derive::derive_key;
 pub(crate) use derive::secret_target;
+pub use encapsulation::{Enclosed, decapsulate_key, encapsulate_key};
 
 use crate::attributes::{self, Actor, Origin};
 use crate::mechanisms::rules::{self, Usage};
@@ -62,11 +66,7 @@ pub fn generate_key_pair(
 /// `Mechanism*`, `Key*`, `WrappingKey*`.
 pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &Object) -> Result<Vec<u8>> {
     let (row, wrap) = column(env, mechanism, CKF_WRAP, |row| row.wrap)?;
-    rules::judge_key(env.policy, row, wrapping, Usage::Wrap).map_err(|reason| match reason {
-        Reason::KeyTypeInconsistent => Reason::WrappingKeyType,
-        Reason::KeySize => Reason::WrappingKeySize,
-        other => other,
-    })?;
+    rules::judge_key(env.policy, row, wrapping, Usage::Wrap).map_err(of_wrapping_key)?;
     judge_wrappable(row, wrapping, key)?;
     env.policy.judge_wrapping(wrapping, key)?;
     wrap(env, &mechanism.params, wrapping, &material::wrappable(key)?).map_err(|reason| match reason {
@@ -74,6 +74,24 @@ pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &O
         Reason::DataLength | Reason::DataInvalid => Reason::WrappedKeySize,
         other => other,
     })
+}
+
+/// A refusal of the key that wraps.
+fn of_wrapping_key(reason: Reason) -> Reason {
+    match reason {
+        Reason::KeyTypeInconsistent => Reason::WrappingKeyType,
+        Reason::KeySize => Reason::WrappingKeySize,
+        other => other,
+    }
+}
+
+/// A refusal of the key that unwraps.
+fn of_unwrapping_key(reason: Reason) -> Reason {
+    match reason {
+        Reason::KeyTypeInconsistent => Reason::UnwrappingKeyType,
+        Reason::KeySize => Reason::UnwrappingKeySize,
+        other => other,
+    }
 }
 
 /// Whether this key may leave under that one, as the standard has it.
@@ -110,23 +128,31 @@ pub fn unwrap_key(
     template: &Template,
 ) -> Result<Object> {
     let (row, unwrap) = column(env, mechanism, CKF_UNWRAP, |row| row.unwrap)?;
-    rules::judge_key(env.policy, row, unwrapping, Usage::Unwrap).map_err(|reason| match reason {
-        Reason::KeyTypeInconsistent => Reason::UnwrappingKeyType,
-        Reason::KeySize => Reason::UnwrappingKeySize,
-        other => other,
-    })?;
+    rules::judge_key(env.policy, row, unwrapping, Usage::Unwrap).map_err(of_unwrapping_key)?;
+    unwrapped(env, actor, row, unwrapping, template, || unwrap(env, &mechanism.params, unwrapping, wrapped))
+}
+
+/// Makes the object of what `content` decrypts, which is asked only when the template is found good.
+fn unwrapped(
+    env: &Env<'_>,
+    actor: Actor,
+    row: &Row,
+    unwrapping: &Object,
+    template: &Template,
+    content: impl FnOnce() -> Result<SecretBytes>,
+) -> Result<Object> {
     let template = enforced(template, unwrapping, CKA_UNWRAP_TEMPLATE)?;
     env.policy.judge_unwrapping(unwrapping, &template)?;
     let target = Target::of(row, &template)?;
-    let content = unwrap(env, &mechanism.params, unwrapping, wrapped).map_err(|reason| match reason {
+    let content = content().map_err(|reason| match reason {
         Reason::EncryptedDataLength => Reason::WrappedKeyLength,
-        Reason::EncryptedDataInvalid => Reason::WrappedKeyInvalid,
+        Reason::EncryptedDataInvalid | Reason::MessageForged => Reason::WrappedKeyInvalid,
         other => other,
     })?;
     let material = target.material(row, content)?;
     // CKA_VALUE_LEN has done its work; some clients give it, and the standard does not list it here.
     let template = template.without(CKA_VALUE_LEN);
-    attributes::build(env, actor, Origin::Unwrap(mechanism.kind), &template, material).map_err(|reason| match reason {
+    attributes::build(env, actor, Origin::Unwrap(row.kind), &template, material).map_err(|reason| match reason {
         // The decrypted bytes parse and still make no key (a scalar out of range, a modulus that is none).
         Reason::KeyMaterial(_) | Reason::Crypto(CryptoError::InvalidKey(_)) => Reason::WrappedKeyInvalid,
         other => other,

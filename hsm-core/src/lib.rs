@@ -22,10 +22,12 @@ pub mod keys;
 pub mod limits;
 pub mod lock;
 pub mod mechanisms;
+pub mod message;
 pub mod object;
 mod operation;
 pub mod platform;
 pub mod policy;
+pub mod post_quantum;
 pub mod reason;
 mod recent;
 pub mod role;
@@ -40,11 +42,13 @@ pub use api::examine::{Examined, StoreFlaw, Wrong};
 pub use api::migration::NewToken;
 pub use config::Config;
 pub use derivation::{
-    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, PrfField, PrfKdfParams, PrfNumber, Sources,
+    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, PasswordParams, PrfField, PrfKdfParams, PrfNumber,
+    Sources, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom, TreeParams,
 };
 pub use hsm::Hsm;
 pub use hsm_crypto::{SecretBytes, forks as engine_forks};
 pub use job::{Done, JobKind, Work};
+pub use message::{MessageParams, MessageReply, MessageShape};
 pub use platform::{Clock, Platform};
 pub use policy::Policy;
 pub use reason::{Reason, Result};

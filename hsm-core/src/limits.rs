@@ -19,6 +19,10 @@ pub const TEMPLATE_DEPTH_MAX: usize = 4;
 pub const ATTRIBUTE_BYTES_MAX: usize = 1 << 20;
 /// Largest mechanism parameter field (AAD, label, shared data), bytes.
 pub const PARAM_BYTES_MAX: usize = 1 << 24;
+/// Longest IV of a message, bytes: what the standard allows for CKM_AES_GCM.
+pub const MESSAGE_IV_BYTES_MAX: usize = 256;
+/// Longest tag of a message, bytes.
+pub const MESSAGE_TAG_BYTES_MAX: usize = 16;
 /// Smallest RSA modulus, bits; below 2048 is for old signatures.
 pub const RSA_BITS_MIN: u64 = 1024;
 /// Smallest RSA modulus in bits that an approved token makes or signs with (SP 800-131A, table 2).
@@ -43,12 +47,22 @@ pub const SECRET_BYTES_MAX: usize = 1 << 16;
 pub const PRF_FIELDS_MAX: usize = 256;
 /// Most keys that a derivation's parameter asks for beside the call's own.
 pub const FURTHER_KEYS_MAX: usize = 64;
+/// Deepest key in a tree, and longest path in one call.
+pub const TREE_DEPTH_MAX: usize = 255;
+/// Most rounds of PBKDF2: about a minute, in which the session answers nothing else.
+pub const PBKDF2_ROUNDS_MAX: u32 = 100_000_000;
+/// Longest password of PBKDF2, bytes. It is below every address that a pointer can have, which tells the two forms of its parameter apart.
+pub const PASSWORD_BYTES_MAX: usize = (1 << 16) - 1;
 /// Shortest piece of a key that hides its value which may become a key of its own, bytes (112 bits): a shorter one could be found by
 /// trying all values, and the rest of the key piece by piece.
 pub const HIDDEN_PIECE_BYTES_MIN: usize = 14;
+/// Longest KMAC, bytes: more adds nothing to its strength.
+pub const KMAC_BYTES_MAX: usize = 1024;
 /// Largest certificate category, and largest MIDP security domain, that the standard names.
 pub const CERTIFICATE_CATEGORY_MAX: u64 = 3;
 /// Most handles that one C_FindObjects returns; the next call goes on.
 pub const FOUND_PER_CALL_MAX: usize = 1 << 20;
 /// Most bytes of objects in one transaction when a whole token comes over; a larger one takes several.
 pub const MIGRATION_BATCH_BYTES: usize = 32 << 20;
+/// Most bytes of a message that is given in parts and must be kept whole until its end (SLH-DSA).
+pub const BUFFERED_MESSAGE_BYTES_MAX: usize = 64 << 20;

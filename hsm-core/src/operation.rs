@@ -9,14 +9,26 @@
 //! buffer keep it; every other error ends it. A result whose size is known only after the work
 //! (unpadding) is made once and waits, wiped when it leaves, until a buffer is large enough.
 
+mod ivs;
+mod messages;
+mod pairs;
+mod recover;
+mod signature_first;
+mod signed_messages;
+mod state;
+
 use crate::mechanisms::{Crypter, Signer, Verifier};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::token::Standing;
 use crate::types::{Destination, ObjectHandle, OperationKind, Reply, Room};
-use hsm_crypto::hash::Digest;
+use hsm_crypto::hash::{self, Digest};
 use hsm_crypto::{Hash, SecretBytes};
 use zeroize::Zeroize;
+
+pub(crate) use ivs::Ivs;
+pub(crate) use signed_messages::StartMessage;
+pub(crate) use state::SavedDigest;
 
 /// What a session has under way.
 #[derive(Default)]
@@ -27,6 +39,13 @@ pub struct Operations {
     verify: Option<Active<Box<dyn Verifier>>>,
     encrypt: Option<Active<Box<dyn Crypter>>>,
     decrypt: Option<Active<Box<dyn Crypter>>>,
+    sign_recover: Option<Active<Box<dyn Crypter>>>,
+    verify_recover: Option<Active<Box<dyn Crypter>>>,
+    verify_signature: Option<Active<signature_first::Given>>,
+    message_encrypt: messages::Encrypting,
+    message_decrypt: messages::Decrypting,
+    message_sign: signed_messages::Signing,
+    message_verify: signed_messages::Verifying,
     /// How many signatures and decryptions were started, so that a context-specific login cannot free a later one.
     started: u64,
 }
@@ -91,6 +110,13 @@ impl Tie {
 
     fn holds(self, now: Standing) -> bool {
         self.login.is_none_or(|ended| ended == now.ended)
+    }
+
+    /// Notes that the context-specific login has been used up by one message.
+    fn used(&mut self) {
+        if self.context == Context::Given {
+            self.context = Context::Needed;
+        }
     }
 
     fn ready(self) -> Result<()> {
@@ -230,6 +256,17 @@ impl Operations {
             OperationKind::Sign => self.sign = None,
             OperationKind::Verify => self.verify = None,
             OperationKind::Find => self.find = None,
+            OperationKind::SignRecover => self.sign_recover = None,
+            OperationKind::VerifyRecover => self.verify_recover = None,
+            OperationKind::VerifySignature => self.verify_signature = None,
+            OperationKind::MessageEncrypt => self.message_encrypt = None,
+            OperationKind::MessageDecrypt => self.message_decrypt = None,
+            OperationKind::MessageSign => self.message_sign = None,
+            OperationKind::MessageVerify => self.message_verify = None,
+            OperationKind::EncryptMessage => messages::end_message(&mut self.message_encrypt),
+            OperationKind::DecryptMessage => messages::end_message(&mut self.message_decrypt),
+            OperationKind::SignMessage => messages::end_message(&mut self.message_sign),
+            OperationKind::VerifyMessage => messages::end_message(&mut self.message_verify),
         }
     }
 
@@ -245,6 +282,17 @@ impl Operations {
             OperationKind::Sign => idle(&mut self.sign, now),
             OperationKind::Verify => idle(&mut self.verify, now),
             OperationKind::Find => idle(&mut self.find, now),
+            OperationKind::SignRecover => idle(&mut self.sign_recover, now),
+            OperationKind::VerifyRecover => idle(&mut self.verify_recover, now),
+            OperationKind::VerifySignature => idle(&mut self.verify_signature, now),
+            OperationKind::MessageEncrypt => messages::no_run(&mut self.message_encrypt, now),
+            OperationKind::MessageDecrypt => messages::no_run(&mut self.message_decrypt, now),
+            OperationKind::MessageSign => messages::no_run(&mut self.message_sign, now),
+            OperationKind::MessageVerify => messages::no_run(&mut self.message_verify, now),
+            OperationKind::EncryptMessage => messages::no_message(&mut self.message_encrypt, now),
+            OperationKind::DecryptMessage => messages::no_message(&mut self.message_decrypt, now),
+            OperationKind::SignMessage => messages::no_message(&mut self.message_sign, now),
+            OperationKind::VerifyMessage => messages::no_message(&mut self.message_verify, now),
         }
     }
 
@@ -259,13 +307,26 @@ impl Operations {
         sweep(&mut self.verify, now);
         sweep(&mut self.encrypt, now);
         sweep(&mut self.decrypt, now);
+        sweep(&mut self.sign_recover, now);
+        sweep(&mut self.verify_recover, now);
+        sweep(&mut self.verify_signature, now);
+        // To ask for a run whose login has ended is to drop it.
+        let _ = messages::no_run(&mut self.message_encrypt, now);
+        let _ = messages::no_run(&mut self.message_decrypt, now);
+        let _ = messages::no_run(&mut self.message_sign, now);
+        let _ = messages::no_run(&mut self.message_verify, now);
     }
 
     /// Names the active operations whose keys ask for a context-specific login; `None` when there are none.
     #[must_use]
     pub fn asks_context(&self, now: Standing) -> Option<u64> {
-        let ties = [self.sign.as_ref().map(|active| active.tie), self.decrypt.as_ref().map(|active| active.tie)];
-        let asks = ties.into_iter().flatten().any(|tie| tie.holds(now) && tie.context != Context::Free);
+        let sign = self.sign.as_ref().map(|active| active.tie);
+        let decrypt = self.decrypt.as_ref().map(|active| active.tie);
+        let recover = self.sign_recover.as_ref().map(|active| active.tie);
+        let messages =
+            [self.message_sign.as_ref().map(|run| run.tie), self.message_decrypt.as_ref().map(|run| run.tie)];
+        let ties = [sign, decrypt, recover].into_iter().chain(messages);
+        let asks = ties.flatten().any(|tie| tie.holds(now) && tie.context != Context::Free);
         asks.then_some(self.started)
     }
 
@@ -279,7 +340,11 @@ impl Operations {
         }
         let sign = self.sign.as_mut().map(|active| &mut active.tie);
         let decrypt = self.decrypt.as_mut().map(|active| &mut active.tie);
-        for tie in [sign, decrypt].into_iter().flatten().filter(|tie| tie.context == Context::Needed) {
+        let recover = self.sign_recover.as_mut().map(|active| &mut active.tie);
+        let message_sign = self.message_sign.as_mut().map(|run| &mut run.tie);
+        let message_decrypt = self.message_decrypt.as_mut().map(|run| &mut run.tie);
+        let ties = [sign, decrypt, recover, message_sign, message_decrypt];
+        for tie in ties.into_iter().flatten().filter(|tie| tie.context == Context::Needed) {
             tie.context = Context::Given;
         }
         Ok(())
@@ -339,8 +404,7 @@ impl Operations {
     /// `OperationNotInitialized`.
     pub fn digest_update(&mut self, now: Standing, data: &[u8]) -> Result<()> {
         step(&mut self.digest, now, |active| {
-            active.work.1.update(data);
-            active.stage = Stage::Updating;
+            active.take_part(data);
             Ok(After::Goes(()))
         })
     }
@@ -388,10 +452,7 @@ impl Operations {
     pub fn sign_update(&mut self, now: Standing, data: &[u8]) -> Result<()> {
         step(&mut self.sign, now, |active| {
             active.open(active.work.multi_part())?;
-            active.tie.ready()?;
-            active.work.update(data)?;
-            active.stage = Stage::Updating;
-            Ok(After::Goes(()))
+            active.take_part(data).map(After::Goes)
         })
     }
 
@@ -435,9 +496,7 @@ impl Operations {
     pub fn verify_update(&mut self, now: Standing, data: &[u8]) -> Result<()> {
         step(&mut self.verify, now, |active| {
             active.open(active.work.multi_part())?;
-            active.work.update(data)?;
-            active.stage = Stage::Updating;
-            Ok(After::Goes(()))
+            active.take_part(data).map(After::Goes)
         })
     }
 
@@ -514,6 +573,39 @@ impl Operations {
     }
 }
 
+impl Active<(Hash, Box<dyn Digest>)> {
+    fn take_part(&mut self, data: &[u8]) {
+        // A digest in parts may be asked for its state. Where the engine's cannot tell it, another one takes over.
+        if matches!(self.stage, Stage::Fresh)
+            && !self.work.1.is_resumable()
+            && let Some(other) = hash::start_resumable(self.work.0)
+        {
+            self.work.1 = other;
+        }
+        self.work.1.update(data);
+        self.stage = Stage::Updating;
+    }
+}
+
+impl Active<Box<dyn Signer>> {
+    /// Takes in a part; `open` was asked before.
+    fn take_part(&mut self, data: &[u8]) -> Result<()> {
+        self.tie.ready()?;
+        self.work.update(data)?;
+        self.stage = Stage::Updating;
+        Ok(())
+    }
+}
+
+impl Active<Box<dyn Verifier>> {
+    /// Takes in a part; `open` was asked before.
+    fn take_part(&mut self, data: &[u8]) -> Result<()> {
+        self.work.update(data)?;
+        self.stage = Stage::Updating;
+        Ok(())
+    }
+}
+
 impl Active<Box<dyn Crypter>> {
     fn one_shot(
         &mut self,
@@ -540,13 +632,28 @@ impl Active<Box<dyn Crypter>> {
     }
 
     fn update(&mut self, input: &[u8], place: &mut impl Destination) -> Result<After<Reply>> {
+        self.update_beside(input, place, |_output| Ok(()))
+    }
+
+    /// As `update`, and lends the result to another operation before the call answers.
+    fn update_beside(
+        &mut self,
+        input: &[u8],
+        place: &mut impl Destination,
+        beside: impl FnOnce(&[u8]) -> Result<()>,
+    ) -> Result<After<Reply>> {
         self.open(self.work.multi_part())?;
         let bytes = self.work.update_bytes(input.len());
         if let Some(answer) = sized(place.room(), bytes)? {
             return Ok(answer);
         }
         self.tie.ready()?;
-        let reply = match made(place, bytes, |out| self.work.update(input, out))? {
+        let work = |out: &mut [u8]| {
+            let written = self.work.update(input, out)?;
+            beside(out.get(..written).ok_or(Reason::Internal("a result is larger than its room"))?)?;
+            Ok(written)
+        };
+        let reply = match made(place, bytes, work)? {
             Made::There(written) => Reply::Written(written),
             Made::Here(output) => Reply::Data(output.into_public(ASKED_FOR)),
         };

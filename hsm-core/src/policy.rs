@@ -36,6 +36,13 @@ const APPROVED: u8 = 1;
 const LEGACY: u8 = 2;
 const COMPATIBLE: u8 = 4;
 
+/// Functions with those on messages that come to the same.
+pub(crate) const fn with_messages(functions: u64) -> u64 {
+    let sign = if functions & CKF_SIGN == 0 { 0 } else { CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE };
+    let verify = if functions & CKF_VERIFY == 0 { 0 } else { CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE };
+    functions | sign | verify
+}
+
 /// What refuses something in approved mode.
 const NOT_APPROVED: &str = "the token keeps to approved algorithms";
 
@@ -86,7 +93,7 @@ impl Policy {
         let all = row.info().flags & !row.extra_flags;
         match self {
             Policy { legacy: false, .. } if row.legacy => 0,
-            Policy { approved: true, .. } => all & row.approved,
+            Policy { approved: true, .. } => all & with_messages(row.approved),
             Policy { approved: false, .. } => all,
         }
     }
@@ -245,8 +252,8 @@ mod tests {
             let whole = row.info().flags & !row.extra_flags;
             assert_eq!(legacy.functions(row), whole, "{}", row.name);
             assert_eq!(plain.functions(row), if row.legacy { 0 } else { whole }, "{}", row.name);
-            assert_eq!(approved_legacy.functions(row), whole & row.approved, "{}", row.name);
-            assert_eq!(approved.functions(row), plain.functions(row) & row.approved, "{}", row.name);
+            assert_eq!(approved_legacy.functions(row), whole & with_messages(row.approved), "{}", row.name);
+            assert_eq!(approved.functions(row), plain.functions(row) & with_messages(row.approved), "{}", row.name);
         }
     }
 

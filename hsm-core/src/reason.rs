@@ -199,6 +199,9 @@ pub enum Reason {
     /// The curve is not one the token has.
     #[error("the curve is not supported")]
     CurveUnknown,
+    /// The parameter set is not one the token has.
+    #[error("parameter set {0:#x} is not supported for the key type")]
+    ParameterSetUnknown(u64),
     /// The token has the object by itself.
     #[error("the token has this object by itself: it cannot be changed, copied or destroyed")]
     BuiltIn,
@@ -255,6 +258,9 @@ pub enum Reason {
     /// The key cannot be wrapped by this key or mechanism (WRAP_WITH_TRUSTED, WRAP_TEMPLATE, class).
     #[error("the key cannot be wrapped: {0}")]
     KeyNotWrappable(&'static str),
+    /// The template contradicts what the public key's CKA_ENCAPSULATE_TEMPLATE prescribes.
+    #[error("{}: the public key's CKA_ENCAPSULATE_TEMPLATE prescribes another value", attribute(*.0))]
+    EncapsulateTemplate(u64),
     /// The key to wrap has a size the mechanism cannot take.
     #[error("the size of the key to wrap does not fit the mechanism")]
     WrappedKeySize,
@@ -283,6 +289,21 @@ pub enum Reason {
     #[error("the wrapped key has a wrong length")]
     WrappedKeyLength,
 
+    /// A seed of a key tree has a length that none may have.
+    #[error("a seed has 16 to 64 bytes")]
+    TreeSeedLength,
+    /// A seed of a key tree gives no key.
+    #[error("the seed gives no key")]
+    TreeSeed,
+    /// There is no key at an index of a key tree.
+    #[error("the tree has no key at this index")]
+    TreeIndex,
+    /// A hardened child was asked for, and the parent is a public key.
+    #[error("a hardened child needs the private key of its parent")]
+    TreeHardened,
+    /// A path in a key tree is empty or too long.
+    #[error("a path has 1 to 255 steps, and no key is deeper than that")]
+    TreePathLength,
     /// One of several results that a parameter asks for cannot be made.
     #[error("result {place} that the parameter asks for: {reason}")]
     Further {
@@ -320,6 +341,21 @@ pub enum Reason {
     /// The ciphertext does not decrypt; deliberately without detail.
     #[error("the encrypted data is not valid")]
     EncryptedDataInvalid,
+    /// The tag of a message does not match: it, its associated data or its IV are not what was sealed.
+    #[error("the message or its associated data is not what was sealed")]
+    MessageForged,
+    /// What is under way has no state that may leave the token.
+    #[error("what is under way has no state that may leave the token")]
+    StateUnsaveable,
+    /// A saved state is not one of this token, or was changed.
+    #[error("the saved state is not one of this token, or was changed")]
+    SavedStateInvalid,
+    /// A saved state comes with a key, and no operation in it has one.
+    #[error("the saved state needs no key")]
+    KeyNotNeeded,
+    /// The generator of a run of messages has no IV left that it has not made before.
+    #[error("no IV is left for another message with this key: begin a new run")]
+    IvsUsedUp,
     /// The signature does not match.
     #[error("the signature does not match")]
     SignatureInvalid,
@@ -388,7 +424,8 @@ impl Reason {
             Reason::PinLocked => CKR_PIN_LOCKED,
             Reason::PinLength { .. } => CKR_PIN_LEN_RANGE,
             Reason::ObjectUnknown(_) | Reason::Hidden => CKR_OBJECT_HANDLE_INVALID,
-            Reason::KeyUnknown(_) => CKR_KEY_HANDLE_INVALID,
+            // v3.2, 5.18.8 asks for this value, as C_WrapKey does for CKA_WRAP_TEMPLATE.
+            Reason::KeyUnknown(_) | Reason::EncapsulateTemplate(_) => CKR_KEY_HANDLE_INVALID,
             Reason::AttributeUnknown(_) => CKR_ATTRIBUTE_TYPE_INVALID,
             Reason::AttributeSensitive(_) => CKR_ATTRIBUTE_SENSITIVE,
             Reason::AttributeReadOnly { .. } => CKR_ATTRIBUTE_READ_ONLY,
@@ -400,6 +437,7 @@ impl Reason {
             }
             Reason::BuiltIn => CKR_ACTION_PROHIBITED,
             Reason::CurveUnknown => CKR_CURVE_NOT_SUPPORTED,
+            Reason::ParameterSetUnknown(_) => CKR_PARAMETER_SET_NOT_SUPPORTED,
             Reason::Damaged(_) => CKR_DEVICE_ERROR,
             Reason::MechanismUnknown(_) | Reason::MechanismNotPermitted { .. } => CKR_MECHANISM_INVALID,
             Reason::MechanismParam(_) => CKR_MECHANISM_PARAM_INVALID,
@@ -419,6 +457,11 @@ impl Reason {
             Reason::UnwrappingKeySize => CKR_UNWRAPPING_KEY_SIZE_RANGE,
             Reason::WrappedKeyInvalid => CKR_WRAPPED_KEY_INVALID,
             Reason::WrappedKeyLength => CKR_WRAPPED_KEY_LEN_RANGE,
+            Reason::TreeSeedLength => vendor::CKR_BIP32_MASTER_SEED_LEN_INVALID,
+            Reason::TreeSeed => vendor::CKR_BIP32_MASTER_SEED_INVALID,
+            Reason::TreeIndex => vendor::CKR_BIP32_CHILD_INDEX_INVALID,
+            Reason::TreeHardened => vendor::CKR_BIP32_INVALID_HARDENED_DERIVATION,
+            Reason::TreePathLength => vendor::CKR_BIP32_INVALID_KEY_PATH_LEN,
             Reason::Further { reason, .. } => reason.rv(),
             Reason::OperationActive => CKR_OPERATION_ACTIVE,
             Reason::OperationNotInitialized => CKR_OPERATION_NOT_INITIALIZED,
@@ -428,6 +471,11 @@ impl Reason {
             Reason::DataInvalid => CKR_DATA_INVALID,
             Reason::EncryptedDataLength => CKR_ENCRYPTED_DATA_LEN_RANGE,
             Reason::EncryptedDataInvalid => CKR_ENCRYPTED_DATA_INVALID,
+            Reason::StateUnsaveable => CKR_STATE_UNSAVEABLE,
+            Reason::SavedStateInvalid => CKR_SAVED_STATE_INVALID,
+            Reason::KeyNotNeeded => CKR_KEY_NOT_NEEDED,
+            Reason::MessageForged => CKR_AEAD_DECRYPT_FAILED,
+            Reason::IvsUsedUp => CKR_FUNCTION_FAILED,
             Reason::SignatureInvalid => CKR_SIGNATURE_INVALID,
             Reason::SignatureLength => CKR_SIGNATURE_LEN_RANGE,
             Reason::SeedNotSupported => CKR_RANDOM_SEED_NOT_SUPPORTED,

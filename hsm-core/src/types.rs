@@ -81,6 +81,28 @@ pub enum OperationKind {
     Verify,
     /// C_FindObjectsInit and on.
     Find,
+    /// C_SignRecoverInit and on.
+    SignRecover,
+    /// C_VerifyRecoverInit and on.
+    VerifyRecover,
+    /// C_VerifySignatureInit and on.
+    VerifySignature,
+    /// C_MessageEncryptInit and on: the run of messages.
+    MessageEncrypt,
+    /// C_MessageDecryptInit and on.
+    MessageDecrypt,
+    /// C_MessageSignInit and on.
+    MessageSign,
+    /// C_MessageVerifyInit and on.
+    MessageVerify,
+    /// C_EncryptMessageBegin and on: the message under way in such a run.
+    EncryptMessage,
+    /// C_DecryptMessageBegin and on.
+    DecryptMessage,
+    /// C_SignMessageBegin and on.
+    SignMessage,
+    /// C_VerifyMessageBegin and on.
+    VerifyMessage,
 }
 
 /// A mechanism with its parameter, decoded.
@@ -113,8 +135,12 @@ pub enum ParamShape {
     Ecdh1,
     /// `CK_MAC_GENERAL_PARAMS`, a `CK_ULONG`.
     MacLength,
+    /// None, or `CK_KMAC_PARAMS`, a structure of our own.
+    OptionalKmac,
     /// None, or `CK_EDDSA_PARAMS`.
     OptionalEddsa,
+    /// `CK_TLS_MAC_PARAMS`.
+    TlsMac,
     /// That of a derivation which has more than one result or takes more than one key.
     Derive(DeriveShape),
     /// Exactly 8 bytes of initialisation vector.
@@ -133,6 +159,10 @@ pub enum ParamShape {
     RsaAesWrap,
     /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
     EcdhAesWrap,
+    /// None, or `CK_SIGN_ADDITIONAL_CONTEXT`.
+    OptionalSignContext,
+    /// `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
+    HashSignContext,
 }
 
 /// A mechanism's parameter as values. Constants (`CKM_*`, `CKG_*`, `CKD_*`, `CKZ_*`) are as the caller gave them.
@@ -230,12 +260,37 @@ pub enum Params {
         /// `pAAD`, `ulAADLen`.
         aad: Vec<u8>,
     },
+    /// `CK_KMAC_PARAMS`.
+    Kmac {
+        /// `ulMacLen`, bytes.
+        mac_bytes: u64,
+        /// `pCustomization`, `ulCustomizationLen`.
+        customisation: Vec<u8>,
+    },
+    /// `CK_SIGN_ADDITIONAL_CONTEXT`, or with a hash `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
+    SignContext {
+        /// `hedgeVariant`, a `CKH_*`.
+        hedge: u64,
+        /// `pContext`, `ulContextLen`.
+        context: Vec<u8>,
+        /// `hash`, a `CKM_*`.
+        hash: Option<u64>,
+    },
     /// `CK_EDDSA_PARAMS`.
     Eddsa {
         /// `phFlag`.
         prehash: bool,
         /// `pContextData`, `ulContextDataLen`.
         context: Vec<u8>,
+    },
+    /// `CK_TLS_MAC_PARAMS`.
+    TlsMac {
+        /// `prfHashMechanism`, a `CKM_*`.
+        hash: u64,
+        /// `ulMacLength`.
+        bytes: u64,
+        /// `ulServerOrClient`: 1 or 2.
+        side: u64,
     },
     /// The parameter of a derivation.
     Derive(DeriveParams),

@@ -4,7 +4,9 @@
 //! know: whether a key is any good beyond its shape; the engine's parser says that (an EC point is checked here,
 //! since it must belong to its scalar). The DER itself is that of the crates `pkcs8`, `pkcs1`, `sec1` and `spki`.
 //! Called from `hsm-core` for wrapping, unwrapping and `CKA_PUBLIC_KEY_INFO`.
-//! Rule source: RFC 8017 (A.1), RFC 5915, RFC 5480, RFC 8410.
+//! Rule source: RFC 8017 (A.1), RFC 5915, RFC 5480, RFC 8410; post-quantum keys in `encoding/pq.rs`.
+
+mod pq;
 
 use crate::ec::Curve;
 use crate::error::{CryptoError, Result};
@@ -21,6 +23,8 @@ use sec1::{EcParameters, EcPrivateKey};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
+
+pub use pq::PqSet;
 
 /// A private key in any of the forms that PKCS#8 carries here.
 #[derive(Debug, Clone)]
@@ -44,6 +48,15 @@ pub enum PrivateForm {
     Ed448(SecretBytes),
     /// The 56 bytes of an X448 key.
     X448(SecretBytes),
+    /// A post-quantum key: its seed, its full form, or both.
+    PostQuantum {
+        /// Algorithm and parameter set.
+        set: PqSet,
+        /// The seed of ML-KEM or ML-DSA.
+        seed: Option<SecretBytes>,
+        /// The expanded key of ML-KEM or ML-DSA; the key of SLH-DSA.
+        key: Option<SecretBytes>,
+    },
 }
 
 /// A public key in any of the forms that SubjectPublicKeyInfo carries here.
@@ -71,6 +84,13 @@ pub enum PublicForm {
     Ed448(Vec<u8>),
     /// A 56-byte X448 key.
     X448(Vec<u8>),
+    /// A post-quantum key.
+    PostQuantum {
+        /// Algorithm and parameter set.
+        set: PqSet,
+        /// The key.
+        key: Vec<u8>,
+    },
 }
 
 /// Encodes as DER `PrivateKeyInfo` (PKCS#8, version 1).
@@ -89,6 +109,7 @@ pub fn encode_pkcs8(key: &PrivateForm) -> Result<SecretBytes> {
         PrivateForm::X25519(key) => encode_octets(X25519, key),
         PrivateForm::Ed448(seed) => encode_octets(ED448, seed),
         PrivateForm::X448(key) => encode_octets(X448, key),
+        PrivateForm::PostQuantum { set, seed, key } => pq::encode_private(*set, seed.as_ref(), key.as_ref()),
     }
 }
 
@@ -109,7 +130,13 @@ pub fn decode_pkcs8(der: &[u8]) -> Result<PrivateForm> {
         X25519 => Ok(PrivateForm::X25519(decode_octets(&info.algorithm, content)?)),
         ED448 => Ok(PrivateForm::Ed448(decode_octets(&info.algorithm, content)?)),
         X448 => Ok(PrivateForm::X448(decode_octets(&info.algorithm, content)?)),
-        _ => Err(UNKNOWN_ALGORITHM),
+        other => match PqSet::by_oid(other) {
+            Some(set) => {
+                check_no_parameters(&info.algorithm)?;
+                pq::decode_private(set, content)
+            }
+            None => Err(UNKNOWN_ALGORITHM),
+        },
     }
 }
 
@@ -133,6 +160,7 @@ pub fn encode_spki(key: &PublicForm) -> Result<Vec<u8>> {
         PublicForm::X25519(key) => public_info(X25519, None, octets_of(X25519, key)?),
         PublicForm::Ed448(key) => public_info(ED448, None, octets_of(ED448, key)?),
         PublicForm::X448(key) => public_info(X448, None, octets_of(X448, key)?),
+        PublicForm::PostQuantum { set, key } => public_info(set.oid(), None, pq::public_of(*set, key)?),
     }
 }
 
@@ -170,7 +198,13 @@ pub fn decode_spki(der: &[u8]) -> Result<PublicForm> {
                 _ => PublicForm::X448(key),
             })
         }
-        _ => Err(UNKNOWN_ALGORITHM),
+        other => match PqSet::by_oid(other) {
+            Some(set) => {
+                check_no_parameters(&info.algorithm)?;
+                Ok(PublicForm::PostQuantum { set, key: pq::public_of(set, content)?.to_vec() })
+            }
+            None => Err(UNKNOWN_ALGORITHM),
+        },
     }
 }
 

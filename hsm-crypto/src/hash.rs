@@ -1,8 +1,11 @@
 //! Hashes and MACs: their names, sizes and the running state of a computation.
 
 use crate::error::{CryptoError, Result};
+use crate::secret::SecretBytes;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
+
+pub use crate::portable::resumable::{resume, start as start_resumable};
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +117,37 @@ impl Hash {
     }
 }
 
+/// The two KMACs of SP 800-185.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KmacStrength {
+    /// KMAC128.
+    Bits128,
+    /// KMAC256.
+    Bits256,
+}
+
+impl KmacStrength {
+    /// The length of a tag that has the whole strength against collisions, bytes.
+    #[must_use]
+    pub const fn usual_tag_bytes(self) -> usize {
+        match self {
+            KmacStrength::Bits128 => 32,
+            KmacStrength::Bits256 => 64,
+        }
+    }
+}
+
+/// Parameters of KMAC (SP 800-185, 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KmacParams<'a> {
+    /// Which of the two.
+    pub strength: KmacStrength,
+    /// The customisation string, usually empty.
+    pub customisation: &'a [u8],
+    /// Length of the tag in bytes; part of what is computed, so a shorter tag is no beginning of a longer one.
+    pub tag_bytes: usize,
+}
+
 /// A digest in the making.
 pub trait Digest: Send {
     /// Takes in more of the message.
@@ -122,6 +156,14 @@ pub trait Digest: Send {
     fn finish(&mut self) -> Vec<u8>;
     /// Copies the running state.
     fn fork(&self) -> Box<dyn Digest>;
+    /// Whether `save` gives the running state.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+    /// The running state, from which [`resume`] goes on; `None` where it cannot be told. It may tell of secrets that were digested.
+    fn save(&self) -> Option<SecretBytes> {
+        None
+    }
 }
 
 /// A MAC from a cipher, other than AES-CMAC.

@@ -1,4 +1,4 @@
-//! Key derivation: from PINs (Argon2id), from keys (HKDF, SP 800-108), from shared secrets (ANSI X9.63).
+//! Key derivation: from PINs (Argon2id), from keys (HKDF, SP 800-108), from shared secrets (ANSI X9.63, SP 800-56).
 //!
 //! Owns: limits of cost, salt and length. Does not know: whose PIN or key it is. Called from `hsm-core` (derive) and
 //! `token-store` (wrap keys of roles). Argon2id and HKDF come from RustCrypto in every build: AWS-LC has no
@@ -7,17 +7,19 @@
 
 mod hkdf;
 mod kbkdf;
+pub mod tree;
 
 pub use self::hkdf::{hkdf_expand, hkdf_extract};
 pub use self::kbkdf::{Integer, Kbkdf, KbkdfField, KbkdfMode, Prf, kbkdf};
 
 use crate::error::{CryptoError, Result};
-use crate::hash::Hash;
+use crate::hash::{Digest, Hash};
 use crate::provider::Provider;
 use crate::secret::SecretBytes;
 use ::hkdf::Hkdf;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sha2::Sha256;
+use shake::digest::{ExtendableOutput, Update, XofReader};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What one Argon2id computation costs.
@@ -78,19 +80,60 @@ pub fn hkdf_sha256(key: &[u8], salt: &[u8], info: &[u8], len: usize) -> Result<S
 /// # Errors
 /// `InvalidParameter` when `len` is above the counter's range.
 pub fn x963(engine: &Provider, hash: Hash, shared: &[u8], info: &[u8], len: usize) -> Result<SecretBytes> {
+    hashed(engine, hash, len, |digest, counter| {
+        [shared, counter, info].into_iter().for_each(|part| digest.update(part))
+    })
+}
+
+/// Derives `len` bytes from a shared secret with the one-step KDF of SP 800-56C, 4.1, on a hash (the concatenation KDF of SP 800-56A).
+///
+/// # Errors
+/// As [`x963`].
+pub fn concatenation(engine: &Provider, hash: Hash, shared: &[u8], info: &[u8], len: usize) -> Result<SecretBytes> {
+    hashed(engine, hash, len, |digest, counter| {
+        [counter, shared, info].into_iter().for_each(|part| digest.update(part))
+    })
+}
+
+/// Digests of what `take` takes in for a counter of four bytes from 1 on, one after the other.
+fn hashed(engine: &Provider, hash: Hash, len: usize, take: impl Fn(&mut dyn Digest, &[u8])) -> Result<SecretBytes> {
     let blocks = len.div_ceil(hash.output_bytes());
     if u32::try_from(blocks).is_err() {
-        return Err(CryptoError::InvalidParameter("the X9.63 KDF counts 2^32 - 1 blocks at most"));
+        return Err(CryptoError::InvalidParameter("the KDF counts 2^32 - 1 blocks at most"));
     }
     let mut out = SecretBytes::zeroed(len);
     let mut digest = (engine.digest)(hash);
     for (counter, chunk) in (1_u32..).zip(out.expose_mut().chunks_mut(hash.output_bytes())) {
-        digest.update(shared);
-        digest.update(&counter.to_be_bytes());
-        digest.update(info);
+        take(&mut *digest, &counter.to_be_bytes());
         let mut block = digest.finish();
         chunk.copy_from_slice(&block[..chunk.len()]);
         block.zeroize();
     }
     Ok(out)
+}
+
+/// A function with results of any length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Xof {
+    /// SHAKE128.
+    Shake128,
+    /// SHAKE256.
+    Shake256,
+}
+
+/// So many bytes that a function makes of an input (FIPS 202, 6.2). Both engines use this: there is no such interface in `aws-lc-rs`.
+#[must_use]
+pub fn xof(function: Xof, input: &[u8], len: usize) -> SecretBytes {
+    let mut out = SecretBytes::zeroed(len);
+    match function {
+        Xof::Shake128 => read_xof::<shake::Shake128>(input, out.expose_mut()),
+        Xof::Shake256 => read_xof::<shake::Shake256>(input, out.expose_mut()),
+    }
+    out
+}
+
+fn read_xof<X: Default + Update + ExtendableOutput>(input: &[u8], out: &mut [u8]) {
+    let mut state = X::default();
+    state.update(input);
+    state.finalize_xof().read(out);
 }

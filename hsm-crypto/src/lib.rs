@@ -25,6 +25,7 @@ pub mod hash;
 pub mod kdf;
 mod modes;
 mod portable;
+pub mod post_quantum;
 pub mod provider;
 pub mod random;
 pub mod rsa;

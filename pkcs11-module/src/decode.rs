@@ -32,6 +32,22 @@ pub fn wrapped(input: Input<'_>) -> Result<&[u8]> {
     input.bytes(limits::INPUT_BYTES_MAX, "the wrapped key's pointer is null, or the length is beyond all memory")
 }
 
+/// A saved state.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn state(input: Input<'_>) -> Result<&[u8]> {
+    input.bytes(limits::INPUT_BYTES_MAX, "the state's pointer is null, or the length is beyond all memory")
+}
+
+/// The ciphertext of an encapsulated key.
+///
+/// # Errors
+/// `ArgumentsBad`.
+pub fn ciphertext(input: Input<'_>) -> Result<&[u8]> {
+    input.bytes(limits::INPUT_BYTES_MAX, "the ciphertext's pointer is null, or the length is beyond all memory")
+}
+
 /// Seed for the random source.
 ///
 /// # Errors

@@ -4,16 +4,46 @@
 //! before the work, and written after all keys are kept. Does not know: what is derived.
 //! Rule source: PKCS#11 v3.1, 6 (the parameter structure of each mechanism).
 
+use core::mem::{align_of, offset_of, size_of};
+
 use ffi_headers::*;
 use hsm_core::template::Template;
 use hsm_core::{
-    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, ObjectHandle, PrfField, PrfKdfParams, PrfNumber, Reason,
-    Result, SecretBytes, limits,
+    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, ObjectHandle, PasswordParams, PrfField, PrfKdfParams,
+    PrfNumber, Reason, Result, SecretBytes, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom,
+    TreeParams, limits,
 };
 
 use crate::mechanism::Reader;
 use crate::memory::{Array, Input, Out, Plain, Raw};
 use crate::template;
+
+/// `CK_BIP32_MASTER_DERIVE_PARAMS` of Luna clients.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct TreeMasterParams {
+    pub public_template: *mut CK_ATTRIBUTE,
+    pub public_count: CK_ULONG,
+    pub private_template: *mut CK_ATTRIBUTE,
+    pub private_count: CK_ULONG,
+    pub public_key: CK_OBJECT_HANDLE,
+    pub private_key: CK_OBJECT_HANDLE,
+}
+
+/// `CK_BIP32_CHILD_DERIVE_PARAMS` of Luna clients.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct TreeChildParams {
+    pub public_template: *mut CK_ATTRIBUTE,
+    pub public_count: CK_ULONG,
+    pub private_template: *mut CK_ATTRIBUTE,
+    pub private_count: CK_ULONG,
+    pub path: *mut CK_ULONG,
+    pub path_length: CK_ULONG,
+    pub public_key: CK_OBJECT_HANDLE,
+    pub private_key: CK_OBJECT_HANDLE,
+    pub path_error: CK_ULONG,
+}
 
 /// Places in a mechanism's parameter for what the work makes, in the order of [`Derived`].
 #[derive(Default)]
@@ -22,6 +52,12 @@ pub struct Places<'call> {
     pub keys: Vec<Out<'call, CK_OBJECT_HANDLE>>,
     /// For values, each with the room that there is for it.
     pub values: Vec<Array<'call, CK_BYTE>>,
+    /// For handles of keys that are not asked for: they get none.
+    pub unused: Vec<Out<'call, CK_OBJECT_HANDLE>>,
+    /// For the last of `keys`, when there may be one fewer than places: it gets no handle then (the private key of a public parent).
+    pub last_may_be_absent: bool,
+    /// For the place of the step that failed.
+    pub fault: Option<Out<'call, CK_ULONG>>,
 }
 
 impl Places<'_> {
@@ -30,14 +66,19 @@ impl Places<'_> {
     /// # Errors
     /// `Internal` when there are not as many results as places, or one has not the length of its place; nothing is written then.
     pub fn write(self, derived: &Derived<ObjectHandle>) -> Result<()> {
-        let fits = self.keys.len() == derived.further.len()
+        let made = derived.further.len();
+        let fits = (self.keys.len() == made || (self.last_may_be_absent && self.keys.len() == made + 1))
             && self.values.len() == derived.values.len()
             && self.values.iter().zip(&derived.values).all(|(place, value)| place.count() == value.len());
         if !fits {
             return Err(Reason::Internal("a derivation gave other results than its parameter has places for"));
         }
-        for (place, key) in self.keys.into_iter().zip(&derived.further) {
-            place.write(key.0);
+        let handles = derived.further.iter().map(|key| key.0).chain(core::iter::once(CK_INVALID_HANDLE));
+        for (place, handle) in self.keys.into_iter().zip(handles) {
+            place.write(handle);
+        }
+        for place in self.unused {
+            place.write(CK_INVALID_HANDLE);
         }
         for (place, value) in self.values.into_iter().zip(&derived.values) {
             place.write(value);
@@ -45,12 +86,13 @@ impl Places<'_> {
         Ok(())
     }
 
-    /// Says which of the results could not be made, where the parameter has places for their handles (SP 800-108 asks for this).
+    /// Says which of the results, or which step, could not be made, where the parameter has a place for that.
     pub fn mark_fault(&self, reason: &Reason) {
-        if let Reason::Further { place, .. } = reason
-            && let Some(key) = self.keys.get(*place)
-        {
-            key.write(CK_INVALID_HANDLE);
+        let Reason::Further { place, .. } = reason else { return };
+        match (self.fault, self.keys.get(*place)) {
+            (Some(fault), _) => fault.write(*place as CK_ULONG),
+            (None, Some(key)) => key.write(CK_INVALID_HANDLE),
+            (None, None) => {}
         }
     }
 }
@@ -84,7 +126,154 @@ impl<'call> Reader<'call> {
                     further: self.further(params.pAdditionalDerivedKeys, params.ulAdditionalDerivedKeys)?,
                 }))
             }
+            DeriveShape::CbcData => {
+                let params: CK_AES_CBC_ENCRYPT_DATA_PARAMS = self.structure()?;
+                let data = SecretBytes::new(self.field(params.pData, params.length, "pData")?);
+                Ok(DeriveParams::CbcData { iv: params.iv, data })
+            }
+            DeriveShape::Password => self.password(),
+            DeriveShape::TlsMaster => {
+                let params: CK_TLS12_MASTER_KEY_DERIVE_PARAMS = self.structure()?;
+                Ok(DeriveParams::TlsMaster(TlsMasterParams {
+                    hash: params.prfHashMechanism,
+                    random: self.tls_random(&params.RandomInfo)?,
+                    wants_version: self.version(params.pVersion)?,
+                }))
+            }
+            DeriveShape::TlsExtendedMaster => {
+                let params: CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS = self.structure()?;
+                Ok(DeriveParams::TlsExtendedMaster(TlsExtendedParams {
+                    hash: params.prfHashMechanism,
+                    session_hash: self.field(params.pSessionHash, params.ulSessionHashLen, "pSessionHash")?,
+                    wants_version: self.version(params.pVersion)?,
+                }))
+            }
+            DeriveShape::TreeMaster => {
+                let params: TreeMasterParams = self.structure()?;
+                let (public, private) =
+                    (offset_of!(TreeMasterParams, public_key), offset_of!(TreeMasterParams, private_key));
+                self.tree_places(public, private)?;
+                let templates = [
+                    as_param(template::decode(self.place.pointed_at(params.public_template), params.public_count))?,
+                    as_param(template::decode(self.place.pointed_at(params.private_template), params.private_count))?,
+                ];
+                Ok(DeriveParams::TreeMaster(TreeParams { templates, path: Vec::new() }))
+            }
+            DeriveShape::TreeChild => {
+                let params: TreeChildParams = self.structure()?;
+                let (public, private) =
+                    (offset_of!(TreeChildParams, public_key), offset_of!(TreeChildParams, private_key));
+                self.tree_places(public, private)?;
+                let fault = self.parameter.part(offset_of!(TreeChildParams, path_error));
+                self.places.fault = Some(as_param(fault.out("pParameter"))?);
+                let templates = [
+                    as_param(template::decode(self.place.pointed_at(params.public_template), params.public_count))?,
+                    as_param(template::decode(self.place.pointed_at(params.private_template), params.private_count))?,
+                ];
+                // One step more than there may be is read, so that the core tells what is wrong.
+                let count = params.path_length.min(limits::TREE_DEPTH_MAX as CK_ULONG + 1);
+                let path = self.place.pointed_at(params.path).array(count, limits::TREE_DEPTH_MAX + 1, "pulPath");
+                let path =
+                    as_param(path)?.places().map(|step| as_param(step.read("pulPath"))).collect::<Result<_>>()?;
+                Ok(DeriveParams::TreeChild(TreeParams { templates, path }))
+            }
+            DeriveShape::TlsKeys => self.tls_keys(true).map(DeriveParams::TlsKeys),
+            DeriveShape::TlsSafeKeys => self.tls_keys(false).map(DeriveParams::TlsSafeKeys),
+            DeriveShape::TlsKdf => {
+                let params: CK_TLS_KDF_PARAMS = self.structure()?;
+                let context = self.field(params.pContextData, params.ulContextDataLength, "pContextData")?;
+                Ok(DeriveParams::TlsKdf(TlsKdfParams {
+                    hash: params.prfMechanism,
+                    label: self.field(params.pLabel, params.ulLabelLength, "pLabel")?,
+                    random: self.tls_random(&params.RandomInfo)?,
+                    context: (!params.pContextData.is_null()).then_some(context),
+                }))
+            }
         }
+    }
+
+    /// Keeps the places for both handles of a key in a tree, which stand in the parameter itself.
+    fn tree_places(&mut self, public: usize, private: usize) -> Result<()> {
+        for offset in [public, private] {
+            self.places.keys.push(as_param(self.parameter.part(offset).out("pParameter"))?);
+        }
+        self.places.last_may_be_absent = true;
+        Ok(())
+    }
+
+    /// Both forms of PBKDF2's parameter. They differ in the last field: the length of the password, or a pointer to it. No pointer
+    /// is as small as a length may be, and none to a `CK_ULONG` is odd.
+    fn password(&self) -> Result<DeriveParams> {
+        let params: CK_PKCS5_PBKD2_PARAMS2 = self.structure()?;
+        let length = match params.ulPasswordLen {
+            length if length <= limits::PASSWORD_BYTES_MAX as CK_ULONG => length,
+            address if (address as usize).is_multiple_of(align_of::<CK_ULONG>()) && address < ADDRESSES => {
+                let place = self.place.pointed_at(core::ptr::with_exposed_provenance_mut::<CK_ULONG>(address as usize));
+                as_param(place.read("ulPasswordLen"))?
+            }
+            _ => return Err(Reason::MechanismParam("ulPasswordLen is neither a length nor a pointer to one")),
+        };
+        if length > limits::PASSWORD_BYTES_MAX as CK_ULONG {
+            return Err(Reason::MechanismParam("the password is too long"));
+        }
+        Ok(DeriveParams::Password(PasswordParams {
+            salt_source: params.saltSource,
+            salt: self.field(params.pSaltSourceData, params.ulSaltSourceDataLen, "pSaltSourceData")?,
+            rounds: params.iterations,
+            prf: params.prf,
+            has_prf_data: !params.pPrfData.is_null() || params.ulPrfDataLen != 0,
+            password: SecretBytes::new(self.field(params.pPassword, length, "pPassword")?),
+        }))
+    }
+
+    fn tls_random(&self, random: &CK_SSL3_RANDOM_DATA) -> Result<TlsRandom> {
+        Ok(TlsRandom {
+            client: self.field(random.pClientRandom, random.ulClientRandomLen, "pClientRandom")?,
+            server: self.field(random.pServerRandom, random.ulServerRandomLen, "pServerRandom")?,
+        })
+    }
+
+    /// Keeps the place for the version of a pre-master secret, if there is one.
+    fn version(&mut self, place: *mut CK_VERSION) -> Result<bool> {
+        if place.is_null() {
+            return Ok(false);
+        }
+        let bytes = size_of::<CK_VERSION>();
+        let place = self.place.pointed_at(place.cast::<CK_BYTE>()).array(bytes as CK_ULONG, bytes, "pVersion");
+        self.places.values.push(as_param(place)?);
+        Ok(true)
+    }
+
+    /// The parameter of a TLS key block; the places in `CK_SSL3_KEY_MAT_OUT` are kept.
+    fn tls_keys(&mut self, with_ivs: bool) -> Result<TlsKeyParams> {
+        let params: CK_TLS12_KEY_MAT_PARAMS = self.structure()?;
+        let out: Raw<'call, CK_SSL3_KEY_MAT_OUT> = self.place.pointed_at(params.pReturnedKeyMaterial);
+        let given = as_param(out.read("pReturnedKeyMaterial"))?;
+        for (bits, offset) in [
+            (params.ulMacSizeInBits, offset_of!(CK_SSL3_KEY_MAT_OUT, hClientMacSecret)),
+            (params.ulMacSizeInBits, offset_of!(CK_SSL3_KEY_MAT_OUT, hServerMacSecret)),
+            (params.ulKeySizeInBits, offset_of!(CK_SSL3_KEY_MAT_OUT, hClientKey)),
+            (params.ulKeySizeInBits, offset_of!(CK_SSL3_KEY_MAT_OUT, hServerKey)),
+        ] {
+            let places = if bits == 0 { &mut self.places.unused } else { &mut self.places.keys };
+            places.push(as_param(out.part(offset).out("pReturnedKeyMaterial"))?);
+        }
+        let iv_bytes = params.ulIVSizeInBits / 8;
+        if with_ivs && iv_bytes > 0 {
+            for iv in [given.pIVClient, given.pIVServer] {
+                let place =
+                    self.place.pointed_at(iv).array(iv_bytes, limits::PARAM_BYTES_MAX, "pIVClient or pIVServer");
+                self.places.values.push(as_param(place)?);
+            }
+        }
+        Ok(TlsKeyParams {
+            mac_bits: params.ulMacSizeInBits,
+            key_bits: params.ulKeySizeInBits,
+            iv_bits: params.ulIVSizeInBits,
+            export: truth(params.bIsExport)?,
+            random: self.tls_random(&params.RandomInfo)?,
+            hash: params.prfHashMechanism,
+        })
     }
 
     fn hkdf(&self) -> Result<DeriveParams> {
@@ -149,6 +338,9 @@ impl<'call> Reader<'call> {
         as_param(template::decode(self.place.pointed_at(template), count))
     }
 }
+
+/// The end of the addresses that a process of any of our platforms can have.
+const ADDRESSES: CK_ULONG = 1 << 56;
 
 /// Reads a structure that a parameter points to, at exactly its length.
 fn pointed<T: Plain>(value: Input<'_>) -> Result<T> {

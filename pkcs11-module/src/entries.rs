@@ -15,12 +15,12 @@ use crate::calls::*;
 use crate::functions::{Row, Scope, Since, Status};
 use crate::memory::Received;
 use crate::table::function_table;
-use crate::{attributes, decode, guard, interface, jobs, lifecycle, mechanism, output, template};
+use crate::{attributes, decode, guard, interface, jobs, lifecycle, mechanism, message, output, template};
 
 /// Makes the rows: the enum of functions and the slice in the same order.
 macro_rules! rows {
     ($($group:ident since $major:literal . $minor:literal $exported:literal {
-        $($scope:ident $name:ident $(ends $ends:ident)? ($($arguments:tt)*) = $body:expr;)*
+        $($scope:ident $name:ident $(ends $($ends:ident)+)? ($($arguments:tt)*) = $body:expr;)*
     })*) => {
         /// Every function of the standard, in the order of the 3.2 function list.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ macro_rules! rows {
                 exported: $exported,
                 status: status!($scope $body),
                 scope: scope!($scope),
-                ends: ends!($($ends)?),
+                ends: &[$($(OperationKind::$ends),+)?],
             },
         )*)*];
     };
@@ -74,19 +74,10 @@ macro_rules! scope {
     };
 }
 
-macro_rules! ends {
-    () => {
-        None
-    };
-    ($kind:ident) => {
-        Some(OperationKind::$kind)
-    };
-}
-
 /// Makes the C functions; those of an exported group are symbols of the library.
 macro_rules! functions {
     ($($group:ident since $major:literal . $minor:literal $exported:literal {
-        $($scope:ident $name:ident $(ends $ends:ident)? ($($arguments:tt)*) = $body:expr;)*
+        $($scope:ident $name:ident $(ends $($ends:ident)+)? ($($arguments:tt)*) = $body:expr;)*
     })*) => { $($(
         $group! { $scope $name ($($arguments)*) = $body }
     )*)* };

@@ -1,7 +1,7 @@
 //! The rows of the function table as data, and the document printed from them.
 //!
 //! Owns: what is known of a function besides its body: name, version of the standard, whether it is
-//! supported, which operation its errors end. Does not know: arguments, bodies.
+//! supported, which operations its errors end. Does not know: arguments, bodies.
 //! Called from: the guard (log name, ending rule), `xtask` (the document), the tests that call every row.
 //! Rule source: PKCS#11 v2.40, v3.0 and v3.2, the function lists; v2.40, 5.2 for the ending of operations.
 
@@ -57,8 +57,8 @@ pub struct Row {
     pub status: Status,
     /// What it works on.
     pub scope: Scope,
-    /// The operation that is over after any error of this function, except `CKR_BUFFER_TOO_SMALL`.
-    pub ends: Option<OperationKind>,
+    /// The operations that are over after any error of this function, except `CKR_BUFFER_TOO_SMALL`.
+    pub ends: &'static [OperationKind],
 }
 
 impl Function {
@@ -79,7 +79,7 @@ pub fn functions_document() -> String {
          {supported} of {all} functions do their work. The others are in the function lists too and answer\n\
          as their line says, `CKR_FUNCTION_NOT_SUPPORTED` in general\n\
          (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
-         *Ends*: the operation that any error of the function ends; a request for the size and\n\
+         *Ends*: the operations that any error of the function ends; a request for the size and\n\
          `CKR_BUFFER_TOO_SMALL` never end one.\n\n\
          | Function | Since | Symbol | Ends | Status |\n|---|---|---|---|---|\n",
         all = FUNCTIONS.len(),
@@ -87,7 +87,7 @@ pub fn functions_document() -> String {
     for row in &FUNCTIONS {
         let Since { major, minor } = row.since;
         let symbol = if row.exported { "yes" } else { "no" };
-        let ends = row.ends.map_or(String::new(), |kind| format!("{kind:?}").to_lowercase());
+        let ends = row.ends.iter().map(|kind| lower_case(&format!("{kind:?}"))).collect::<Vec<_>>().join(", ");
         let status = match row.status {
             Status::Supported => "supported".to_owned(),
             Status::Legacy => "`CKR_FUNCTION_NOT_PARALLEL`, as the standard asks".to_owned(),
@@ -99,6 +99,22 @@ pub fn functions_document() -> String {
     text
 }
 
+/// A name in words: `VerifyRecover` is "verify recover".
+fn lower_case(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
 #[cfg(test)]
 #[path = "tests/functions.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/peers.rs"]
+mod peers;

@@ -80,10 +80,10 @@ fn in_session(
             return Err(panic.into());
         }
     };
-    if let Some(operation) = row.ends
-        && !matches!(reason, Reason::BufferTooSmall { .. })
-    {
-        sessions.cancel(session, operation);
+    if !matches!(reason, Reason::BufferTooSmall { .. }) {
+        for operation in row.ends {
+            sessions.cancel(session, *operation);
+        }
     }
     // Arguments are decoded before the session is looked up, but an unknown session outranks what is wrong with
     // them (v2.40, 5.1.2 comes before 5.1.6). Only failed calls pay for the question.

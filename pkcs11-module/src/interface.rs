@@ -18,10 +18,10 @@ use crate::table::function_table;
 /// Makes the lists. The groups of the table are those of the standard: a list has its groups and the older ones.
 macro_rules! lists {
     (
-        symbols since 2 . 40 true { $($scope_2_40:ident $v2_40:ident $(ends $e0:ident)? ($($a0:tt)*) = $b0:expr;)* }
-        symbols since 3 . 0 true { $($scope_3_0:ident $v3_0:ident $(ends $e1:ident)? ($($a1:tt)*) = $b1:expr;)* }
-        listed since 3 . 0 false { $($scope_3_0l:ident $v3_0l:ident $(ends $e2:ident)? ($($a2:tt)*) = $b2:expr;)* }
-        listed since 3 . 2 false { $($scope_3_2:ident $v3_2:ident $(ends $e3:ident)? ($($a3:tt)*) = $b3:expr;)* }
+        symbols since 2 . 40 true { $($scope_2_40:ident $v2_40:ident $(ends $($e0:ident)+)? ($($a0:tt)*) = $b0:expr;)* }
+        symbols since 3 . 0 true { $($scope_3_0:ident $v3_0:ident $(ends $($e1:ident)+)? ($($a1:tt)*) = $b1:expr;)* }
+        listed since 3 . 0 false { $($scope_3_0l:ident $v3_0l:ident $(ends $($e2:ident)+)? ($($a2:tt)*) = $b2:expr;)* }
+        listed since 3 . 2 false { $($scope_3_2:ident $v3_2:ident $(ends $($e3:ident)+)? ($($a3:tt)*) = $b3:expr;)* }
     ) => {
         /// What C_GetFunctionList hands out.
         pub static LIST_2_40: CK_FUNCTION_LIST = CK_FUNCTION_LIST {

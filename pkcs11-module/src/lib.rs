@@ -24,6 +24,7 @@ mod lifecycle;
 mod log;
 mod mechanism;
 mod memory;
+mod message;
 mod output;
 mod panics;
 mod table;

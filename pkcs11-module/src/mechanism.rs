@@ -5,9 +5,10 @@
 //! the mechanism (hash, tag length, curve); that is the mechanism's own business in the core.
 //! Rule source: PKCS#11 v3.1, 6 (the parameter structure of each mechanism); the older form of CK_GCM_PARAMS.
 
+use ffi_headers::vendor::CK_KMAC_PARAMS;
 use ffi_headers::*;
 use hsm_core::mechanisms;
-use hsm_core::{Mechanism, ParamShape, Params, Reason, Result, limits};
+use hsm_core::{Mechanism, MessageShape, ParamShape, Params, Reason, Result, limits};
 
 use crate::derivation::Places;
 use crate::memory::{Input, Raw};
@@ -46,19 +47,31 @@ pub fn decode_with_places(place: Raw<'_, CK_MECHANISM>) -> Result<(Mechanism, Pl
     Ok((Mechanism { kind, params }, reader.places))
 }
 
+/// A mechanism whose parameter is that of a message: its number, the shape of its messages, and the parameter unread.
+///
+/// # Errors
+/// `ArgumentsBad` for a null pointer, `MechanismUnknown` also for a mechanism without messages.
+pub fn for_messages<'call>(place: Raw<'call, CK_MECHANISM>) -> Result<(u64, MessageShape, Input<'call>)> {
+    let mechanism = place.read("pMechanism is null")?;
+    let kind = mechanism.mechanism;
+    let row = mechanisms::find(kind).ok_or(Reason::MechanismUnknown(kind))?;
+    let shape = row.messages.ok_or(Reason::MechanismUnknown(kind))?.shape;
+    Ok((kind, shape, place.parameter(&mechanism)))
+}
+
 /// Reads one parameter.
 pub(crate) struct Reader<'call> {
     pub(crate) place: Raw<'call, CK_MECHANISM>,
-    parameter: Input<'call>,
+    pub(crate) parameter: Input<'call>,
     pub(crate) places: Places<'call>,
 }
 
 impl<'call> Reader<'call> {
-    fn new(place: Raw<'call, CK_MECHANISM>, mechanism: &CK_MECHANISM) -> Self {
+    pub(crate) fn new(place: Raw<'call, CK_MECHANISM>, mechanism: &CK_MECHANISM) -> Self {
         Self { place, parameter: place.parameter(mechanism), places: Places::default() }
     }
 
-    fn params(&mut self, shape: ParamShape) -> Result<Params> {
+    pub(crate) fn params(&mut self, shape: ParamShape) -> Result<Params> {
         match shape {
             ParamShape::None if self.parameter.is_empty() => Ok(Params::None),
             ParamShape::None => Err(Reason::MechanismParam("the mechanism has no parameter")),
@@ -84,8 +97,21 @@ impl<'call> Reader<'call> {
                 })
             }
             ParamShape::MacLength => self.structure::<CK_ULONG>().map(Params::MacLength),
+            ParamShape::OptionalKmac if self.parameter.is_empty() => Ok(Params::None),
+            ParamShape::OptionalKmac => {
+                let params: CK_KMAC_PARAMS = self.structure()?;
+                Ok(Params::Kmac {
+                    mac_bytes: params.ulMacLen,
+                    customisation: self.field(params.pCustomization, params.ulCustomizationLen, "pCustomization")?,
+                })
+            }
             ParamShape::OptionalEddsa if self.parameter.is_empty() => Ok(Params::None),
             ParamShape::OptionalEddsa => self.eddsa(),
+            ParamShape::TlsMac => {
+                let params: CK_TLS_MAC_PARAMS = self.structure()?;
+                let (hash, bytes, side) = (params.prfHashMechanism, params.ulMacLength, params.ulServerOrClient);
+                Ok(Params::TlsMac { hash, bytes, side })
+            }
             ParamShape::Derive(shape) => self.derivation(shape).map(Params::Derive),
             ParamShape::Iv8 => self.initial_value(8),
             ParamShape::Gmac if self.parameter.length() == 12 => self.initial_value(12),
@@ -96,6 +122,17 @@ impl<'call> Reader<'call> {
             ParamShape::EcdhAesWrap => self.ecdh_aes_wrap(),
             ParamShape::Salsa20 => self.salsa20(),
             ParamShape::ChaCha20Poly1305 => self.chacha20_poly1305(),
+            ParamShape::OptionalSignContext if self.parameter.is_empty() => Ok(Params::None),
+            ParamShape::OptionalSignContext => {
+                let params: CK_SIGN_ADDITIONAL_CONTEXT = self.structure()?;
+                let context = self.field(params.pContext, params.ulContextLen, "pContext")?;
+                Ok(Params::SignContext { hedge: params.hedgeVariant, context, hash: None })
+            }
+            ParamShape::HashSignContext => {
+                let params: CK_HASH_SIGN_ADDITIONAL_CONTEXT = self.structure()?;
+                let context = self.field(params.pContext, params.ulContextLen, "pContext")?;
+                Ok(Params::SignContext { hedge: params.hedgeVariant, context, hash: Some(params.hash) })
+            }
         }
     }
 

@@ -11,9 +11,11 @@ use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::{ptr, slice};
 
+use ffi_headers::vendor::CK_KMAC_PARAMS;
 use ffi_headers::*;
 use hsm_core::{Reason, Result};
 
+use crate::derivation::{TreeChildParams, TreeMasterParams};
 use crate::mechanism::GcmParamsWithoutIvBits;
 
 /// A pointer that a caller gave, for the length of one call; possibly null, possibly unaligned.
@@ -108,6 +110,11 @@ impl<'call, T> Raw<'call, T> {
         Ok(Array { first: self, count })
     }
 
+    /// A part of the structure at the place, `bytes` behind its beginning (`offset_of!`).
+    pub fn part<U>(self, bytes: usize) -> Raw<'call, U> {
+        self.at(bytes).cast()
+    }
+
     /// The place `bytes` further on, which the caller's promise must cover.
     fn at(self, bytes: usize) -> Self {
         Raw { address: self.address.wrapping_byte_add(bytes), call: PhantomData }
@@ -166,6 +173,13 @@ impl Raw<'_, CK_BYTE> {
         // (checked by `Output`), for the call; nothing else of the call lies in it, as was checked, and the slice dies before
         // the length is written.
         Some(unsafe { slice::from_raw_parts_mut(self.address, bytes) })
+    }
+}
+
+impl<'call> Raw<'call, c_void> {
+    /// The bytes from here on, `length` of them, not yet judged.
+    pub fn memory(self, length: CK_ULONG) -> Input<'call> {
+        Input { bytes: self.cast(), length }
     }
 }
 
@@ -284,6 +298,18 @@ impl<'call> Input<'call> {
         Ok(unsafe { slice::from_raw_parts(self.bytes.address, length) })
     }
 
+    /// The place that a structure which was read from here points to.
+    pub fn pointed(self, address: *mut CK_BYTE) -> Raw<'call, CK_BYTE> {
+        debug_assert!(!self.is_null(), "a structure was read from here");
+        // SAFETY: the pointer stands in a structure of the caller, whose promise covers what its structures point to.
+        unsafe { Raw::new(address) }
+    }
+
+    /// A part of the structure that the bytes hold, `bytes` behind its beginning (`offset_of!`).
+    pub fn part<U>(self, bytes: usize) -> Raw<'call, U> {
+        self.bytes.part(bytes)
+    }
+
     /// Whether there are no bytes by length.
     pub fn is_empty(self) -> bool {
         self.length == 0
@@ -389,8 +415,19 @@ plain!(
     CK_RSA_PKCS_OAEP_PARAMS,
     CK_ECDH1_DERIVE_PARAMS,
     CK_EDDSA_PARAMS,
+    CK_KMAC_PARAMS,
     CK_KEY_DERIVATION_STRING_DATA,
     CK_HKDF_PARAMS,
+    CK_AES_CBC_ENCRYPT_DATA_PARAMS,
+    CK_PKCS5_PBKD2_PARAMS2,
+    CK_TLS12_MASTER_KEY_DERIVE_PARAMS,
+    CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS,
+    CK_TLS12_KEY_MAT_PARAMS,
+    CK_SSL3_KEY_MAT_OUT,
+    CK_TLS_KDF_PARAMS,
+    CK_TLS_MAC_PARAMS,
+    TreeMasterParams,
+    TreeChildParams,
     CK_SP800_108_KDF_PARAMS,
     CK_SP800_108_FEEDBACK_KDF_PARAMS,
     CK_SP800_108_COUNTER_FORMAT,
@@ -403,6 +440,11 @@ plain!(
     CK_CHACHA20_PARAMS,
     CK_SALSA20_PARAMS,
     CK_SALSA20_CHACHA20_POLY1305_PARAMS,
+    CK_GCM_MESSAGE_PARAMS,
+    CK_CCM_MESSAGE_PARAMS,
+    CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS,
+    CK_SIGN_ADDITIONAL_CONTEXT,
+    CK_HASH_SIGN_ADDITIONAL_CONTEXT,
     GcmParamsWithoutIvBits,
     *mut CK_FUNCTION_LIST,
     *mut CK_INTERFACE,

@@ -1,7 +1,7 @@
 //! The function table: one row for every function of PKCS#11 2.40, 3.0 and 3.2.
 //!
 //! A row says: what the function works on (`process`, `module`, `slot`, `session`; or `absent` when it is
-//! not supported, `legacy` when the standard itself fixes a refusal), its name, the operation that its
+//! not supported, `legacy` when the standard itself fixes a refusal), its name, the operations that its
 //! errors end, the arguments of the C signature (less the slot or session that the scope stands for), and
 //! its body, or why there is none.
 //! Everything else is derived: the C functions and [`crate::FUNCTIONS`] in `entries`, the function lists
@@ -48,11 +48,12 @@ symbols since 2 . 40 true {
     slot C_CloseAllSessions() = |hsm, slot| hsm.close_all_sessions(slot);
     session C_GetSessionInfo(info: *mut CK_SESSION_INFO) =
         |hsm, session| session_info_of(info, || hsm.session_info(session));
-    absent C_GetOperationState(session: CK_SESSION_HANDLE, state: *mut CK_BYTE, state_length: *mut CK_ULONG) =
-        "an operation's state never leaves the token";
-    absent C_SetOperationState(session: CK_SESSION_HANDLE, state: *mut CK_BYTE, state_length: CK_ULONG,
-        encryption_key: CK_OBJECT_HANDLE, authentication_key: CK_OBJECT_HANDLE) =
-        "an operation's state never leaves the token";
+    session C_GetOperationState(state: *mut CK_BYTE, state_length: *mut CK_ULONG) =
+        |hsm, session| output::produce(state, state_length, |room| hsm.operation_state(session, room));
+    session C_SetOperationState(state: *mut CK_BYTE, state_length: CK_ULONG, encryption_key: CK_OBJECT_HANDLE,
+        authentication_key: CK_OBJECT_HANDLE) = |hsm, session|
+        hsm.set_operation_state(session, decode::state(state.input(state_length))?,
+            encryption_key != CK_INVALID_HANDLE || authentication_key != CK_INVALID_HANDLE);
     session C_Login(user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG) =
         |hsm, session| hsm.login(session, user_type, &decode::login_pin(pin.input(pin_length))?);
     session C_Logout() = |hsm, session| hsm.logout(session);
@@ -132,10 +133,13 @@ symbols since 2 . 40 true {
         |hsm, session| hsm.sign_update(session, decode::data(part.input(part_length))?);
     session C_SignFinal ends Sign(signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) =
         |hsm, session| output::produce(signature, signature_length, |room| hsm.sign_final(session, room));
-    absent C_SignRecoverInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        "signatures with data recovery";
-    absent C_SignRecover(session: CK_SESSION_HANDLE, data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
-        signature_length: *mut CK_ULONG) = "signatures with data recovery";
+    session C_SignRecoverInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| begin(hsm, session, OperationKind::SignRecover, mechanism,
+            |mechanism| hsm.sign_recover_init(session, mechanism, ObjectHandle(key)));
+    session C_SignRecover ends SignRecover(data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE,
+        signature_length: *mut CK_ULONG) = |hsm, session|
+        stream(data.input(data_length), signature, signature_length,
+            |data, place| hsm.sign_recover(session, data, place));
 
     // Verification.
     session C_VerifyInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
@@ -149,20 +153,31 @@ symbols since 2 . 40 true {
         |hsm, session| hsm.verify_update(session, decode::data(part.input(part_length))?);
     session C_VerifyFinal ends Verify(signature: *mut CK_BYTE, signature_length: CK_ULONG) =
         |hsm, session| hsm.verify_final(session, decode::signature(signature.input(signature_length))?);
-    absent C_VerifyRecoverInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        "signatures with data recovery";
-    absent C_VerifyRecover(session: CK_SESSION_HANDLE, signature: *mut CK_BYTE, signature_length: CK_ULONG,
-        data: *mut CK_BYTE, data_length: *mut CK_ULONG) = "signatures with data recovery";
+    session C_VerifyRecoverInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| begin(hsm, session, OperationKind::VerifyRecover, mechanism,
+            |mechanism| hsm.verify_recover_init(session, mechanism, ObjectHandle(key)));
+    session C_VerifyRecover ends VerifyRecover(signature: *mut CK_BYTE, signature_length: CK_ULONG, data: *mut CK_BYTE,
+        data_length: *mut CK_ULONG) = |hsm, session|
+        stream(signature.input(signature_length), data, data_length,
+            |signature, place| hsm.verify_recover(session, signature, place));
 
     // Two operations in one call.
-    absent C_DigestEncryptUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG,
-        encrypted: *mut CK_BYTE, encrypted_length: *mut CK_ULONG) = "two operations in one call";
-    absent C_DecryptDigestUpdate(session: CK_SESSION_HANDLE, encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG,
-        part: *mut CK_BYTE, part_length: *mut CK_ULONG) = "two operations in one call";
-    absent C_SignEncryptUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG,
-        encrypted: *mut CK_BYTE, encrypted_length: *mut CK_ULONG) = "two operations in one call";
-    absent C_DecryptVerifyUpdate(session: CK_SESSION_HANDLE, encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG,
-        part: *mut CK_BYTE, part_length: *mut CK_ULONG) = "two operations in one call";
+    session C_DigestEncryptUpdate ends Digest Encrypt(part: *mut CK_BYTE, part_length: CK_ULONG,
+        encrypted: *mut CK_BYTE, encrypted_length: *mut CK_ULONG) = |hsm, session|
+        stream(part.input(part_length), encrypted, encrypted_length,
+            |part, place| hsm.digest_encrypt_update(session, part, place));
+    session C_DecryptDigestUpdate ends Decrypt Digest(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG,
+        part: *mut CK_BYTE, part_length: *mut CK_ULONG) = |hsm, session|
+        stream(encrypted.input(encrypted_length), part, part_length,
+            |encrypted, place| hsm.decrypt_digest_update(session, encrypted, place));
+    session C_SignEncryptUpdate ends Sign Encrypt(part: *mut CK_BYTE, part_length: CK_ULONG,
+        encrypted: *mut CK_BYTE, encrypted_length: *mut CK_ULONG) = |hsm, session|
+        stream(part.input(part_length), encrypted, encrypted_length,
+            |part, place| hsm.sign_encrypt_update(session, part, place));
+    session C_DecryptVerifyUpdate ends Decrypt Verify(encrypted: *mut CK_BYTE, encrypted_length: CK_ULONG,
+        part: *mut CK_BYTE, part_length: *mut CK_ULONG) = |hsm, session|
+        stream(encrypted.input(encrypted_length), part, part_length,
+            |encrypted, place| hsm.decrypt_verify_update(session, encrypted, place));
 
     // Keys.
     session C_GenerateKey(mechanism: *mut CK_MECHANISM, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG,
@@ -214,69 +229,93 @@ listed since 3 . 0 false {
             hsm.login(session, user_type, &decode::login_pin(pin.input(pin_length))?));
     session C_SessionCancel(flags: CK_FLAGS) = |hsm, session| cancel(hsm, session, flags);
 
-    absent C_MessageEncryptInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        "3.0 message functions";
-    absent C_EncryptMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        associated: *mut CK_BYTE, associated_length: CK_ULONG, plaintext: *mut CK_BYTE, plaintext_length: CK_ULONG,
-        ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG) = "3.0 message functions";
-    absent C_EncryptMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        associated: *mut CK_BYTE, associated_length: CK_ULONG) = "3.0 message functions";
-    absent C_EncryptMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+    session C_MessageEncryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| message::begin(hsm, session, OperationKind::MessageEncrypt, mechanism,
+            |kind| hsm.message_encrypt_init(session, kind, ObjectHandle(key)));
+    session C_EncryptMessage(parameter: *mut c_void, parameter_length: CK_ULONG, associated: *mut CK_BYTE,
+        associated_length: CK_ULONG, plaintext: *mut CK_BYTE, plaintext_length: CK_ULONG, ciphertext: *mut CK_BYTE,
+        ciphertext_length: *mut CK_ULONG) = |hsm, session|
+        message::encrypt(hsm, session, parameter.memory(parameter_length), associated.input(associated_length),
+            plaintext.input(plaintext_length), ciphertext, ciphertext_length);
+    session C_EncryptMessageBegin(parameter: *mut c_void, parameter_length: CK_ULONG, associated: *mut CK_BYTE,
+        associated_length: CK_ULONG) = |hsm, session|
+        message::begin_encrypt(hsm, session, parameter.memory(parameter_length), associated.input(associated_length));
+    session C_EncryptMessageNext ends EncryptMessage(parameter: *mut c_void, parameter_length: CK_ULONG,
         plaintext: *mut CK_BYTE, plaintext_length: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG,
-        flags: CK_FLAGS) = "3.0 message functions";
-    absent C_MessageEncryptFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+        flags: CK_FLAGS) = |hsm, session|
+        message::encrypt_next(hsm, session, parameter.memory(parameter_length), plaintext.input(plaintext_length),
+            ciphertext, ciphertext_length, flags);
+    session C_MessageEncryptFinal() = |hsm, session| hsm.message_final(session, OperationKind::MessageEncrypt);
 
-    absent C_MessageDecryptInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        "3.0 message functions";
-    absent C_DecryptMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        associated: *mut CK_BYTE, associated_length: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG,
-        plaintext: *mut CK_BYTE, plaintext_length: *mut CK_ULONG) = "3.0 message functions";
-    absent C_DecryptMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        associated: *mut CK_BYTE, associated_length: CK_ULONG) = "3.0 message functions";
-    absent C_DecryptMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
+    session C_MessageDecryptInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| message::begin(hsm, session, OperationKind::MessageDecrypt, mechanism,
+            |kind| hsm.message_decrypt_init(session, kind, ObjectHandle(key)));
+    session C_DecryptMessage(parameter: *mut c_void, parameter_length: CK_ULONG, associated: *mut CK_BYTE,
+        associated_length: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG, plaintext: *mut CK_BYTE,
+        plaintext_length: *mut CK_ULONG) = |hsm, session|
+        message::decrypt(hsm, session, parameter.memory(parameter_length), associated.input(associated_length),
+            ciphertext.input(ciphertext_length), plaintext, plaintext_length);
+    session C_DecryptMessageBegin(parameter: *mut c_void, parameter_length: CK_ULONG, associated: *mut CK_BYTE,
+        associated_length: CK_ULONG) = |hsm, session|
+        message::begin_decrypt(hsm, session, parameter.memory(parameter_length), associated.input(associated_length));
+    session C_DecryptMessageNext ends DecryptMessage(parameter: *mut c_void, parameter_length: CK_ULONG,
         ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG, plaintext: *mut CK_BYTE, plaintext_length: *mut CK_ULONG,
-        flags: CK_FLAGS) = "3.0 message functions";
-    absent C_MessageDecryptFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+        flags: CK_FLAGS) = |hsm, session|
+        message::decrypt_next(hsm, session, parameter.memory(parameter_length), ciphertext.input(ciphertext_length),
+            plaintext, plaintext_length, flags);
+    session C_MessageDecryptFinal() = |hsm, session| hsm.message_final(session, OperationKind::MessageDecrypt);
 
-    absent C_MessageSignInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        "3.0 message functions";
-    absent C_SignMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) =
-        "3.0 message functions";
-    absent C_SignMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG) =
-        "3.0 message functions";
-    absent C_SignMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) =
-        "3.0 message functions";
-    absent C_MessageSignFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+    session C_MessageSignInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| begin(hsm, session, OperationKind::MessageSign, mechanism,
+            |mechanism| hsm.message_sign_init(session, mechanism, ObjectHandle(key)));
+    session C_SignMessage(parameter: *mut c_void, parameter_length: CK_ULONG, data: *mut CK_BYTE, data_length: CK_ULONG,
+        signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) = |hsm, session|
+        message::no_parameter(parameter.memory(parameter_length)).and_then(|()| transform(data.input(data_length),
+            signature, signature_length, |data, room| hsm.sign_message(session, data, room)));
+    session C_SignMessageBegin(parameter: *mut c_void, parameter_length: CK_ULONG) = |hsm, session|
+        message::no_parameter(parameter.memory(parameter_length)).and_then(|()| hsm.begin_sign_message(session));
+    session C_SignMessageNext ends SignMessage(parameter: *mut c_void, parameter_length: CK_ULONG, data: *mut CK_BYTE,
+        data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: *mut CK_ULONG) = |hsm, session|
+        message::sign_next(hsm, session, parameter.memory(parameter_length), data.input(data_length), signature,
+            signature_length);
+    session C_MessageSignFinal() = |hsm, session| hsm.message_final(session, OperationKind::MessageSign);
 
-    absent C_MessageVerifyInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
-        "3.0 message functions";
-    absent C_VerifyMessage(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: CK_ULONG) =
-        "3.0 message functions";
-    absent C_VerifyMessageBegin(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG) =
-        "3.0 message functions";
-    absent C_VerifyMessageNext(session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_length: CK_ULONG,
-        data: *mut CK_BYTE, data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: CK_ULONG) =
-        "3.0 message functions";
-    absent C_MessageVerifyFinal(session: CK_SESSION_HANDLE) = "3.0 message functions";
+    session C_MessageVerifyInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE) =
+        |hsm, session| begin(hsm, session, OperationKind::MessageVerify, mechanism,
+            |mechanism| hsm.message_verify_init(session, mechanism, ObjectHandle(key)));
+    session C_VerifyMessage(parameter: *mut c_void, parameter_length: CK_ULONG, data: *mut CK_BYTE, data_length: CK_ULONG,
+        signature: *mut CK_BYTE, signature_length: CK_ULONG) = |hsm, session|
+        message::no_parameter(parameter.memory(parameter_length)).and_then(|()| hsm.verify_message(session,
+            decode::data(data.input(data_length))?, decode::signature(signature.input(signature_length))?));
+    session C_VerifyMessageBegin(parameter: *mut c_void, parameter_length: CK_ULONG) = |hsm, session|
+        message::no_parameter(parameter.memory(parameter_length)).and_then(|()| hsm.begin_verify_message(session));
+    session C_VerifyMessageNext ends VerifyMessage(parameter: *mut c_void, parameter_length: CK_ULONG, data: *mut CK_BYTE,
+        data_length: CK_ULONG, signature: *mut CK_BYTE, signature_length: CK_ULONG) = |hsm, session|
+        message::verify_next(hsm, session, parameter.memory(parameter_length), data.input(data_length),
+            signature.input(signature_length));
+    session C_MessageVerifyFinal() = |hsm, session| hsm.message_final(session, OperationKind::MessageVerify);
 }
 
 listed since 3 . 2 false {
-    absent C_EncapsulateKey(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, public_key: CK_OBJECT_HANDLE,
-        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG,
-        key: *mut CK_OBJECT_HANDLE) = "key encapsulation";
-    absent C_DecapsulateKey(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, private_key: CK_OBJECT_HANDLE,
-        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG,
-        key: *mut CK_OBJECT_HANDLE) = "key encapsulation";
-    absent C_VerifySignatureInit(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE,
-        signature: *mut CK_BYTE, signature_length: CK_ULONG) = "verification with the signature first";
-    absent C_VerifySignature(session: CK_SESSION_HANDLE, data: *mut CK_BYTE, data_length: CK_ULONG) =
-        "verification with the signature first";
-    absent C_VerifySignatureUpdate(session: CK_SESSION_HANDLE, part: *mut CK_BYTE, part_length: CK_ULONG) =
-        "verification with the signature first";
-    absent C_VerifySignatureFinal(session: CK_SESSION_HANDLE) = "verification with the signature first";
+    session C_EncapsulateKey(mechanism: *mut CK_MECHANISM, public_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
+        count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: *mut CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
+        |hsm, session| encapsulate(ciphertext, ciphertext_length, key, |room| hsm.encapsulate_key(session,
+            &mechanism::decode(mechanism)?, ObjectHandle(public_key), &template::decode(attributes, count)?, room));
+    session C_DecapsulateKey(mechanism: *mut CK_MECHANISM, private_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
+        count: CK_ULONG, ciphertext: *mut CK_BYTE, ciphertext_length: CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
+        |hsm, session| new_object(key, || hsm.decapsulate_key(session, &mechanism::decode(mechanism)?,
+            ObjectHandle(private_key), decode::ciphertext(ciphertext.input(ciphertext_length))?,
+            &template::decode(attributes, count)?));
+    session C_VerifySignatureInit(mechanism: *mut CK_MECHANISM, key: CK_OBJECT_HANDLE, signature: *mut CK_BYTE,
+        signature_length: CK_ULONG) = |hsm, session|
+        begin(hsm, session, OperationKind::VerifySignature, mechanism, |mechanism|
+            hsm.verify_signature_init(session, mechanism, ObjectHandle(key),
+                decode::signature(signature.input(signature_length))?));
+    session C_VerifySignature ends VerifySignature(data: *mut CK_BYTE, data_length: CK_ULONG) =
+        |hsm, session| hsm.verify_signature(session, decode::data(data.input(data_length))?);
+    session C_VerifySignatureUpdate ends VerifySignature(part: *mut CK_BYTE, part_length: CK_ULONG) =
+        |hsm, session| hsm.verify_signature_update(session, decode::data(part.input(part_length))?);
+    session C_VerifySignatureFinal ends VerifySignature() = |hsm, session| hsm.verify_signature_final(session);
     session C_GetSessionValidationFlags(kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: *mut CK_FLAGS) =
         |hsm, session| validation_flags(hsm, session, kind, flags);
     session C_AsyncComplete(function: *mut CK_UTF8CHAR, result: *mut CK_ASYNC_DATA) =
@@ -285,13 +324,15 @@ listed since 3 . 2 false {
         |hsm, session| jobs::id(hsm, session, function, id);
     session C_AsyncJoin(function: *mut CK_UTF8CHAR, id: CK_ULONG, data: *mut CK_BYTE, length: CK_ULONG) =
         |hsm, session| jobs::join(hsm, session, function);
-    absent C_WrapKeyAuthenticated(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM,
-        wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE, associated: *mut CK_BYTE, associated_length: CK_ULONG,
-        wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = "key wrapping with associated data";
-    absent C_UnwrapKeyAuthenticated(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM,
-        unwrapping_key: CK_OBJECT_HANDLE, wrapped: *mut CK_BYTE, wrapped_length: CK_ULONG,
-        attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, associated: *mut CK_BYTE, associated_length: CK_ULONG,
-        key: *mut CK_OBJECT_HANDLE) = "key wrapping with associated data";
+    session C_WrapKeyAuthenticated(mechanism: *mut CK_MECHANISM, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
+        associated: *mut CK_BYTE, associated_length: CK_ULONG, wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) =
+        |hsm, session| message::wrap(hsm, session, mechanism, ObjectHandle(wrapping_key), ObjectHandle(key),
+            associated.input(associated_length), wrapped, wrapped_length);
+    session C_UnwrapKeyAuthenticated(mechanism: *mut CK_MECHANISM, unwrapping_key: CK_OBJECT_HANDLE,
+        wrapped: *mut CK_BYTE, wrapped_length: CK_ULONG, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG,
+        associated: *mut CK_BYTE, associated_length: CK_ULONG, key: *mut CK_OBJECT_HANDLE) = |hsm, session|
+        new_object(key, || message::unwrap(hsm, session, mechanism, ObjectHandle(unwrapping_key),
+            wrapped.input(wrapped_length), (attributes, count), associated.input(associated_length)));
 }
 
         }

@@ -23,7 +23,14 @@ pub fn decode(attributes: Raw<'_, CK_ATTRIBUTE>, count: CK_ULONG) -> Result<Temp
 /// Whether the value of an attribute is a template.
 pub fn is_template(kind: CK_ATTRIBUTE_TYPE) -> bool {
     // CKF_ARRAY_ATTRIBUTE alone does not tell: CKA_ALLOWED_MECHANISMS has it and is a list of numbers.
-    matches!(kind, CKA_WRAP_TEMPLATE | CKA_UNWRAP_TEMPLATE | CKA_DERIVE_TEMPLATE)
+    matches!(
+        kind,
+        CKA_WRAP_TEMPLATE
+            | CKA_UNWRAP_TEMPLATE
+            | CKA_DERIVE_TEMPLATE
+            | CKA_ENCAPSULATE_TEMPLATE
+            | CKA_DECAPSULATE_TEMPLATE
+    )
 }
 
 fn decode_level(

@@ -30,6 +30,19 @@ macro_rules! ck {
     }};
 }
 
+/// Calls one function of the 3.2 list: `ck3!(raw, C_VerifySignature, session, data, length)`.
+#[macro_export]
+macro_rules! ck3 {
+    ($raw:expr, $function:ident $(, $argument:expr)* $(,)?) => {{
+        let entry = $raw.functions_3_2().$function.expect(stringify!($function));
+        #[allow(clippy::macro_metavars_in_unsafe, reason = "arguments are plain values and pointers of the scenario")]
+        // SAFETY: the scenario passes what the C prototype asks for, or deliberately what it must survive.
+        unsafe {
+            entry($($argument),*)
+        }
+    }};
+}
+
 /// Turns a return value into a result.
 pub fn answer(code: CK_RV) -> Answer<()> {
     if code == CKR_OK { Ok(()) } else { Err(code) }
@@ -67,6 +80,25 @@ impl Raw {
     #[must_use]
     pub fn functions(&self) -> &'static CK_FUNCTION_LIST {
         self.functions
+    }
+
+    /// The 3.2 function list.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn functions_3_2(&self) -> &'static CK_FUNCTION_LIST_3_2 {
+        type One = unsafe extern "C" fn(*mut CK_UTF8CHAR, *mut CK_VERSION, *mut *mut CK_INTERFACE, CK_FLAGS) -> CK_RV;
+        // SAFETY: the symbol has this prototype.
+        let one = unsafe { self.library().get::<One>(b"C_GetInterface\0") }.expect("C_GetInterface is exported");
+        let (mut version, mut found) = (CK_VERSION { major: 3, minor: 2 }, null_mut());
+        // SAFETY: the name is a C string, and the pointers outlive the call.
+        let code = unsafe { one(c"PKCS 11".as_ptr().cast_mut().cast(), &mut version, &mut found, 0) };
+        assert_eq!(code, CKR_OK);
+        // SAFETY: after CKR_OK it points to an interface that lives as long as the module.
+        let list = unsafe { (*found).pFunctionList }.cast::<CK_FUNCTION_LIST_3_2>();
+        // SAFETY: the interface of that version has that list.
+        unsafe { list.as_ref() }.expect("a list")
     }
 
     /// The library, for symbols beside the list.

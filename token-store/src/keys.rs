@@ -24,6 +24,8 @@ pub(crate) struct Keys {
     changes: SealKey,
     pin: SealKey,
     origin: SealKey,
+    /// Seals what is kept elsewhere and comes back.
+    pub outside: SealKey,
 }
 
 impl Keys {
@@ -39,6 +41,7 @@ impl Keys {
             changes: key("perilune/1/changes"),
             pin: key("perilune/1/pin"),
             origin: key("perilune/1/origin"),
+            outside: key("perilune/1/outside"),
         }
     }
 

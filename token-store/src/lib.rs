@@ -15,6 +15,7 @@ mod keys;
 mod login;
 pub mod medium;
 mod origin;
+mod outside;
 pub mod restore;
 pub mod store;
 pub mod transaction;

@@ -8,6 +8,8 @@ use crate::cli::{Import, KeyUsage};
 use crate::failure::Failure;
 use ffi_headers::*;
 use hsm_core::attributes::curves::{CurveName, octet_string};
+use hsm_core::object::{self, Attributes};
+use hsm_core::post_quantum;
 use hsm_core::template::Template;
 use hsm_crypto::encoding::{PrivateForm, PublicForm, encode_spki};
 use hsm_crypto::{CryptoError, Hash};
@@ -92,6 +94,9 @@ fn public_form(key: &PrivateForm) -> Result<PublicForm, CryptoError> {
         PrivateForm::X25519(key) => PublicForm::X25519((engine.x25519_private)(key.expose())?.public_key()),
         PrivateForm::Ed448(seed) => PublicForm::Ed448((engine.ed448_private)(seed.expose())?.public_key()),
         PrivateForm::X448(key) => PublicForm::X448((engine.x448_private)(key.expose())?.public_key()),
+        PrivateForm::PostQuantum { set, seed, key } => {
+            post_quantum::public_of_form(engine, *set, seed.as_ref(), key.as_ref())?
+        }
     })
 }
 
@@ -146,6 +151,10 @@ fn private_template(key: &PrivateForm, args: &Import) -> Template {
         PrivateForm::X25519(key) => on_curve(template, CurveName::X25519).with(CKA_VALUE, key.expose()),
         PrivateForm::Ed448(seed) => on_curve(template, CurveName::Ed448).with(CKA_VALUE, seed.expose()),
         PrivateForm::X448(key) => on_curve(template, CurveName::X448).with(CKA_VALUE, key.expose()),
+        PrivateForm::PostQuantum { set, seed, key } => {
+            let material = post_quantum::private_material(*set, seed.clone(), key.clone());
+            with_material(template, &material)
+        }
     }
 }
 
@@ -166,7 +175,17 @@ fn public_template(key: &PublicForm) -> Template {
         PublicForm::X25519(point) => on_curve(template, CurveName::X25519).with(CKA_EC_POINT, &octet_string(point)),
         PublicForm::Ed448(point) => on_curve(template, CurveName::Ed448).with(CKA_EC_POINT, &octet_string(point)),
         PublicForm::X448(point) => on_curve(template, CurveName::X448).with(CKA_EC_POINT, &octet_string(point)),
+        PublicForm::PostQuantum { set, key } => {
+            with_material(template, &post_quantum::public_material(*set, key.clone()))
+        }
     }
+}
+
+/// The template with all of a key's material but its class, which the template has.
+fn with_material(mut template: Template, material: &Attributes) -> Template {
+    let material = object::template(material).entries;
+    template.entries.extend(material.into_iter().filter(|entry| entry.kind != CKA_CLASS));
+    template
 }
 
 fn on_curve(template: Template, curve: CurveName) -> Template {

@@ -273,7 +273,7 @@ impl Hsm {
 
     /// Judges what every init with a key has in common: nothing of the kind is active, the mechanism exists, the
     /// key is there. Returns the key and what ties the operation to the login.
-    fn begin(
+    pub(super) fn begin(
         &self,
         session: &mut Session,
         kind: OperationKind,
@@ -283,7 +283,14 @@ impl Hsm {
         session.operations.ensure_idle(kind, session.token.standing())?;
         known(session.policy(), mechanism)?;
         let (key, now) = self.key_for_use(session, key)?;
-        let private_use = matches!(kind, OperationKind::Sign | OperationKind::Decrypt);
+        let private_use = matches!(
+            kind,
+            OperationKind::Sign
+                | OperationKind::Decrypt
+                | OperationKind::SignRecover
+                | OperationKind::MessageSign
+                | OperationKind::MessageDecrypt
+        );
         let context = private_use && key.flag(CKA_ALWAYS_AUTHENTICATE);
         let tie = if key.is_private() || context { Tie::to_login(now, context) } else { Tie::FREE };
         Ok((key, tie))
@@ -292,6 +299,11 @@ impl Hsm {
 
 /// Refuses a mechanism that is in no row or that the token does not have, before any handle is looked at.
 pub(super) fn known(policy: Policy, mechanism: &Mechanism) -> Result<()> {
-    let row = mechanisms::find(mechanism.kind).ok_or(Reason::MechanismUnknown(mechanism.kind))?;
+    known_kind(policy, mechanism.kind)
+}
+
+/// As `known`, by the mechanism's number.
+pub(super) fn known_kind(policy: Policy, kind: u64) -> Result<()> {
+    let row = mechanisms::find(kind).ok_or(Reason::MechanismUnknown(kind))?;
     policy.judge(row, u64::MAX)
 }

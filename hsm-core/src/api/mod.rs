@@ -5,10 +5,14 @@
 
 pub mod backup;
 mod crypto;
+mod encapsulation;
 pub mod examine;
 mod jobs;
 mod keys;
+mod messages;
 pub(crate) mod migration;
+mod more_crypto;
 mod objects;
 mod sessions;
 mod slots;
+mod state;

@@ -49,7 +49,9 @@ pub(super) fn build(
     draft.fill_defaults(env.policy);
     match origin {
         Origin::Migrate => draft.keep_origin()?,
-        Origin::Create | Origin::Generate(_) | Origin::Unwrap(_) | Origin::Derive { .. } => draft.mark_origin(),
+        Origin::Create | Origin::Generate(_) | Origin::Unwrap(_) | Origin::Derive { .. } | Origin::Encapsulate(_) => {
+            draft.mark_origin()
+        }
     }
     let key = match table.class {
         CKO_DATA | CKO_TRUST => None,
@@ -160,6 +162,9 @@ fn choose_table(origin: Origin, template: &Template, material: &Attributes) -> R
         return Ok(table);
     }
     let key_type = number(CKA_KEY_TYPE)?.ok_or(Reason::TemplateIncomplete(CKA_KEY_TYPE))?;
+    if key_type == vendor::CKK_BIP32 && !matches!(origin, Origin::Derive { .. }) {
+        return Err(Reason::AttributeValue { kind: CKA_KEY_TYPE, problem: "keys in trees are only derived" });
+    }
     tables::find(class, Some(key_type))
         .ok_or(Reason::AttributeValue { kind: CKA_KEY_TYPE, problem: "no keys of this type in this class" })
 }
@@ -172,7 +177,7 @@ impl Draft {
             Origin::Generate(_) => row.generate,
             Origin::Unwrap(_) => row.unwrap,
             Origin::Migrate => row.migrate,
-            Origin::Derive { .. } => row.derive,
+            Origin::Derive { .. } | Origin::Encapsulate(_) => row.derive,
         }
     }
 
@@ -185,6 +190,7 @@ impl Draft {
                 Origin::Create => "the token alone gives it",
                 Origin::Generate(_) => "the generation gives it",
                 Origin::Unwrap(_) => "the wrapped key gives it",
+                Origin::Encapsulate(_) => "the encapsulation gives it",
                 Origin::Migrate => "the new token gives it",
                 Origin::Derive { .. } => "the derivation gives it",
             };
@@ -232,6 +238,10 @@ impl Draft {
     }
 
     fn fill_defaults(&mut self, policy: Policy) {
+        if matches!(self.origin, Origin::Encapsulate(_)) {
+            // The one default that an origin changes (v3.2, 5.18.8 and 5.18.9).
+            self.attributes.fill(CKA_EXTRACTABLE, || Value::Flag(true));
+        }
         let given = [CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP]
             .map(|kind| (kind, self.attributes.get(kind) == Some(&Value::Flag(true))));
         let given = |kind| given.contains(&(kind, true));
@@ -261,7 +271,9 @@ impl Draft {
         }
         let mechanism = match self.origin {
             Origin::Generate(mechanism) => Some(mechanism),
-            Origin::Create | Origin::Unwrap(_) | Origin::Migrate | Origin::Derive { .. } => None,
+            Origin::Create | Origin::Unwrap(_) | Origin::Migrate | Origin::Derive { .. } | Origin::Encapsulate(_) => {
+                None
+            }
         };
         self.attributes.insert(CKA_LOCAL, Value::Flag(mechanism.is_some()));
         let mechanism = mechanism.unwrap_or(CK_UNAVAILABLE_INFORMATION);
@@ -272,7 +284,7 @@ impl Draft {
         let sensitive = self.attributes.get(CKA_SENSITIVE) == Some(&Value::Flag(true));
         let locked = self.attributes.get(CKA_EXTRACTABLE) == Some(&Value::Flag(false));
         let (always, never) = match self.origin {
-            Origin::Create | Origin::Unwrap(_) | Origin::Migrate => (false, false),
+            Origin::Create | Origin::Unwrap(_) | Origin::Migrate | Origin::Encapsulate(_) => (false, false),
             Origin::Generate(_) => (sensitive, locked),
             Origin::Derive { always_sensitive, never_extractable, .. } => {
                 (always_sensitive && sensitive, never_extractable && locked)

@@ -14,6 +14,7 @@ use crate::keys::material;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::object::{self, Attributes, Value};
 use crate::platform::Env;
+use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use ffi_headers::*;
 use hsm_crypto::cipher::{DesMode, Direction, Mode};
@@ -67,6 +68,11 @@ fn normalise(env: &Env<'_>, table: &Table, made: Option<&Key>, attributes: &mut 
             Ok(())
         }
         (CKO_PRIVATE_KEY, Some(CKK_RSA)) => complete_rsa(attributes),
+        (CKO_PRIVATE_KEY, Some(key_type)) if post_quantum::is_key_type(key_type) => {
+            post_quantum::normalise_private(env, made.is_some(), attributes)
+        }
+        // The engine judges a public one whole.
+        (CKO_PUBLIC_KEY, Some(key_type)) if post_quantum::is_key_type(key_type) => Ok(()),
         (CKO_PUBLIC_KEY | CKO_PRIVATE_KEY, Some(key_type)) => normalise_curve(env, table, key_type, made, attributes),
         (_, Some(key_type)) if is_cipher_type(key_type) => judge_value(key_type, of(attributes, CKA_VALUE)?),
         (_, Some(key_type)) if !material::fits(key_type, of(attributes, CKA_VALUE)?.len()) => {
@@ -175,7 +181,10 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
             _ => attributes.insert(CKA_EC_POINT, wrapped),
         };
     }
-    let form = object::public_form(attributes)?;
+    let form = match post_quantum::public_of_private(key) {
+        Some(form) => form,
+        None => object::public_form(attributes)?,
+    };
     if let Some(Value::Bytes(given)) = attributes.get(CKA_PUBLIC_KEY_INFO)
         && !given.is_empty()
         && decode_spki(given.expose()).ok().as_ref() != Some(&form)

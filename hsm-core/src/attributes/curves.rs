@@ -13,6 +13,7 @@
 
 use crate::reason::{Reason, Result};
 use der::{Decode, asn1::ObjectIdentifier};
+use ffi_headers::vendor::CKK_BIP32;
 use ffi_headers::{CKA_EC_PARAMS, CKA_EC_POINT, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY};
 use hsm_crypto::ec::Curve;
 
@@ -100,11 +101,16 @@ impl CurveName {
     /// As [`CurveName::parse`], and `AttributeValue` for a curve of another key type.
     pub fn parse_for(key_type: u64, params: &[u8]) -> Result<Self> {
         let curve = Self::parse(params)?;
-        if curve.key_type() == key_type {
+        if curve.key_type() == key_type || (key_type == CKK_BIP32 && curve.has_trees()) {
             Ok(curve)
         } else {
             Err(Reason::AttributeValue { kind: CKA_EC_PARAMS, problem: "a curve of another key type" })
         }
+    }
+
+    /// Whether keys in trees (CKK_BIP32) can be on the curve (BIP-32, SLIP-10).
+    fn has_trees(self) -> bool {
+        matches!(self, CurveName::Weierstrass(Curve::K256 | Curve::P256) | CurveName::Ed25519)
     }
 
     /// The curve's object identifier in DER, for CKA_EC_PARAMS.

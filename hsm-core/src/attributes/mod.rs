@@ -45,6 +45,8 @@ pub enum Origin {
     Generate(u64),
     /// C_UnwrapKey by this `CKM_*`.
     Unwrap(u64),
+    /// C_EncapsulateKey or C_DecapsulateKey by this `CKM_*`.
+    Encapsulate(u64),
     /// Another token: the object exists already and brings its history along.
     Migrate,
     /// C_DeriveKey by this `CKM_*` from a base key with these one-way marks.

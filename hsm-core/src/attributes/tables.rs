@@ -4,7 +4,10 @@
 //! apply and the usages that the type can do. Does not know: how rows are applied. Everything that
 //! judges a template or answers a question reads these tables; `docs/attributes.md` is printed from them.
 //! Rule source: PKCS#11 v3.1, 4.2 to 4.10 (common attributes), 6.1 (RSA), 6.3 (EC), 6.8 (generic secret),
-//! 6.10 (AES), 6.20 and on (HMAC keys).
+//! 6.10 (AES), 6.20 and on (HMAC keys); v3.2, 6.66 to 6.69 (post-quantum keys).
+//!
+//! CKA_ENCAPSULATE and CKA_DECAPSULATE are false by default but for ML-KEM keys: an application that knows versions before 3.2 and forbids a
+//! key all uses but one would otherwise have made a key with two.
 
 mod objects;
 
@@ -12,6 +15,7 @@ pub use objects::unmakeable;
 
 use super::row::{Change, Fill, Form, Give, Row, flag, label, material, origin, row, usage};
 use crate::limits::CERTIFICATE_CATEGORY_MAX;
+use ffi_headers::vendor::*;
 use ffi_headers::*;
 
 /// Attributes that go together.
@@ -191,6 +195,8 @@ pub static PUBLIC: Group = Group {
         flag(CKA_TRUSTED, false).officer_only().changes(Change::Yes, Change::Yes),
         row(CKA_WRAP_TEMPLATE, Form::Template),
         row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).migrates(Give::Try),
+        usage(CKA_ENCAPSULATE),
+        row(CKA_ENCAPSULATE_TEMPLATE, Form::Template),
     ],
 };
 
@@ -212,6 +218,8 @@ pub static PRIVATE: Group = Group {
         flag(CKA_ALWAYS_AUTHENTICATE, false).changes(Change::OnlyTrue, Change::Never),
         row(CKA_PUBLIC_KEY_INFO, Form::Der).fill(Fill::Computed).migrates(Give::Try),
         row(CKA_DERIVE_TEMPLATE, Form::Template),
+        usage(CKA_DECAPSULATE),
+        row(CKA_DECAPSULATE_TEMPLATE, Form::Template),
     ],
 };
 
@@ -311,11 +319,74 @@ pub static EC_RAW_PRIVATE: Group = Group {
     rows: &[EC_PRIVATE_PARAMS, EC_PRIVATE_POINT, material(CKA_VALUE, Form::Bytes).sensitive()],
 };
 
+/// An attribute of a key in a tree, which only the derivation gives.
+const fn tree(kind: u64, form: Form) -> Row {
+    row(kind, form).gives(Give::Never, Give::Never, Give::Never, Give::Never)
+}
+
+/// The place of a key in its tree.
+pub static BIP32: Group = Group {
+    title: "Every key in a tree (BIP32)",
+    rows: &[
+        row(CKA_EC_PARAMS, Form::Der).gives(Give::Never, Give::Never, Give::Never, Give::Same),
+        tree(CKA_EC_POINT, Form::Der),
+        tree(CKA_BIP32_VERSION_BYTES, Form::Bytes),
+        tree(CKA_BIP32_CHILD_INDEX, Form::Number(ANY)),
+        tree(CKA_BIP32_CHILD_DEPTH, Form::Number(ANY)),
+        tree(CKA_BIP32_ID, Form::Bytes),
+        tree(CKA_BIP32_FINGERPRINT, Form::Bytes),
+        tree(CKA_BIP32_PARENT_FINGERPRINT, Form::Bytes),
+    ],
+};
+
+/// What else a public key in a tree has: with it, all its children that are not hardened can be computed.
+pub static BIP32_PUBLIC: Group =
+    Group { title: "Public key in a tree (BIP32)", rows: &[tree(CKA_BIP32_CHAIN_CODE, Form::Bytes)] };
+
+/// The secrets of a private key in a tree.
+pub static BIP32_PRIVATE: Group = Group {
+    title: "Private key in a tree (BIP32)",
+    rows: &[tree(CKA_VALUE, Form::Bytes).sensitive(), tree(CKA_BIP32_CHAIN_CODE, Form::Bytes).sensitive()],
+};
+
 const EC_PRIVATE_PARAMS: Row = row(CKA_EC_PARAMS, Form::Der).gives(Give::Must, Give::Same, Give::Same, Give::Never);
 // Not in the standard's table of private keys, but libp11 and pkcs11-provider ask for it, and with it
 // they need no public key object beside the private one.
 const EC_PRIVATE_POINT: Row =
     row(CKA_EC_POINT, Form::Der).fill(Fill::Computed).gives(Give::May, Give::Never, Give::Same, Give::Never);
+
+/// Set and value of a post-quantum public key.
+pub static PQ_PUBLIC: Group = Group {
+    title: "ML-KEM, ML-DSA and SLH-DSA public key",
+    rows: &[
+        row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Never, Give::Never),
+        material(CKA_VALUE, Form::Bytes),
+    ],
+};
+
+/// Set, seed and value of a lattice private key.
+pub static LATTICE_PRIVATE: Group = Group {
+    title: "ML-KEM and ML-DSA private key",
+    rows: &[
+        PQ_PRIVATE_SET,
+        // One of the two must be there; the completion sees to that, and computes the value of a seed.
+        row(CKA_SEED, Form::Bytes)
+            .fill(Fill::Empty)
+            .gives(Give::May, Give::Never, Give::Never, Give::Never)
+            .sensitive(),
+        row(CKA_VALUE, Form::Bytes)
+            .fill(Fill::Computed)
+            .gives(Give::May, Give::Never, Give::Never, Give::Never)
+            .sensitive(),
+    ],
+};
+
+/// Set and value of an SLH-DSA private key.
+pub static SLH_PRIVATE: Group =
+    Group { title: "SLH-DSA private key", rows: &[PQ_PRIVATE_SET, material(CKA_VALUE, Form::Bytes).sensitive()] };
+
+const PQ_PRIVATE_SET: Row =
+    row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Same, Give::Never);
 
 const fn object(class: u64, groups: &'static [&'static Group]) -> Table {
     Table { class, key_type: None, groups, usages: &[], material: CKA_VALUE }
@@ -338,11 +409,14 @@ const RSA_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &RSA_PRIVATE];
 const EC_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &EC_PUBLIC];
 const EC_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_PRIVATE];
 const EC_RAW_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_RAW_PRIVATE];
+const PQ_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &PQ_PUBLIC];
+const LATTICE_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &LATTICE_PRIVATE];
+const SLH_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &SLH_PRIVATE];
 const SECRET_GROUPS: &[&Group] = &[&STORAGE, &KEY, &SECRET];
 const MAC: &[u64] = &[CKA_SIGN, CKA_VERIFY];
 
 /// The groups of keys, certificates and data.
-static GROUPS: [&Group; 12] = [
+static GROUPS: [&Group; 18] = [
     &STORAGE,
     &DATA,
     &CERTIFICATE,
@@ -355,10 +429,16 @@ static GROUPS: [&Group; 12] = [
     &EC_PUBLIC,
     &EC_PRIVATE,
     &EC_RAW_PRIVATE,
+    &BIP32,
+    &BIP32_PUBLIC,
+    &BIP32_PRIVATE,
+    &PQ_PUBLIC,
+    &LATTICE_PRIVATE,
+    &SLH_PRIVATE,
 ];
 
 /// Every class and key type that the token has.
-pub static TABLES: [Table; 36] = [
+pub static TABLES: [Table; 44] = [
     object(CKO_DATA, &[&STORAGE, &DATA]),
     object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
     public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
@@ -369,6 +449,12 @@ pub static TABLES: [Table; 36] = [
     private(CKK_EC_EDWARDS, EC_RAW_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
     public(CKK_EC_MONTGOMERY, EC_PUBLIC_GROUPS, &[], CKA_EC_POINT),
     private(CKK_EC_MONTGOMERY, EC_RAW_PRIVATE_GROUPS, &[CKA_DERIVE], CKA_VALUE),
+    public(CKK_ML_KEM, PQ_PUBLIC_GROUPS, &[CKA_ENCAPSULATE], CKA_VALUE),
+    private(CKK_ML_KEM, LATTICE_PRIVATE_GROUPS, &[CKA_DECAPSULATE], CKA_VALUE),
+    public(CKK_ML_DSA, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
+    private(CKK_ML_DSA, LATTICE_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
+    public(CKK_SLH_DSA, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
+    private(CKK_SLH_DSA, SLH_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
     secret(CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
     secret(CKK_AES_XTS, &[CKA_ENCRYPT, CKA_DECRYPT]),
     secret(CKK_CHACHA20, &[CKA_ENCRYPT, CKA_DECRYPT]),
@@ -377,6 +463,8 @@ pub static TABLES: [Table; 36] = [
     secret(CKK_DES3, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
     secret(CKK_GENERIC_SECRET, &[CKA_SIGN, CKA_VERIFY, CKA_DERIVE]),
     secret(CKK_HKDF, &[CKA_DERIVE]),
+    public(CKK_BIP32, &[&STORAGE, &KEY, &PUBLIC, &BIP32, &BIP32_PUBLIC], &[CKA_VERIFY, CKA_DERIVE], CKA_EC_POINT),
+    private(CKK_BIP32, &[&STORAGE, &KEY, &PRIVATE, &BIP32, &BIP32_PRIVATE], &[CKA_SIGN, CKA_DERIVE], CKA_VALUE),
     secret(CKK_SHA_1_HMAC, MAC),
     secret(CKK_SHA224_HMAC, MAC),
     secret(CKK_SHA256_HMAC, MAC),
@@ -450,6 +538,8 @@ mod tests {
             let found: Vec<u64> = table.rows().filter(|row| row.sensitive).map(|row| row.kind).collect();
             let expected: &[u64] = match (table.class, table.key_type) {
                 (CKO_PRIVATE_KEY, Some(CKK_RSA)) => rsa,
+                (CKO_PRIVATE_KEY, Some(CKK_BIP32)) => &[CKA_VALUE, CKA_BIP32_CHAIN_CODE],
+                (CKO_PRIVATE_KEY, Some(CKK_ML_KEM | CKK_ML_DSA)) => &[CKA_SEED, CKA_VALUE],
                 (CKO_PRIVATE_KEY | CKO_SECRET_KEY, _) => &[CKA_VALUE],
                 _ => &[],
             };

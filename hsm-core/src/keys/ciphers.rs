@@ -2,7 +2,7 @@
 //!
 //! Owns: lengths, the two halves of an XTS key, the parity of DES keys. Does not know: templates, mechanisms. Called when a
 //! key is completed, and by the families that generate.
-//! Rule source: PKCS#11 v3.1, 6.10 (AES), 6.14 (AES-XTS), 6.16 (DES3), 6.57 to 6.60 (ChaCha20, Salsa20, Poly1305).
+//! Rule source: PKCS#11 v3.1, 6: the key objects of AES, AES-XTS, DES3, ChaCha20, Salsa20 and Poly1305.
 
 use super::material::fits;
 use crate::reason::{Reason, Result};

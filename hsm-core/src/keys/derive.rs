@@ -11,7 +11,7 @@ use crate::derivation::{Derived, Sources};
 use crate::mechanisms::derive::{Derive, Heritage, Product, Request};
 use crate::mechanisms::rules::{self, Usage};
 use crate::mechanisms::{Row, column};
-use crate::object::Object;
+use crate::object::{Object, Value};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
@@ -48,15 +48,19 @@ pub fn derive_key(
     };
     let marked = |mark| match row.heritage {
         Heritage::Inherited => sources.all().any(|key| key.flag(mark)),
-        Heritage::Free | Heritage::Protected => sources.all().all(|key| key.flag(mark)),
+        _ => sources.all().all(|key| key.flag(mark)),
     };
     let origin = Origin::Derive {
         mechanism: mechanism.kind,
         always_sensitive: marked(CKA_ALWAYS_SENSITIVE),
         never_extractable: marked(CKA_NEVER_EXTRACTABLE),
     };
-    let finish = |Product { template, material }| {
-        attributes::build(env, actor, origin, &prescribed(row, template, sources)?, material)
+    let finish = |Product { template, material }: Product| {
+        // A public key or a data object has none of the attributes that say how a secret is kept.
+        let class = material.attributes.get(CKA_CLASS);
+        let kept = matches!(class, Some(Value::Number(CKO_SECRET_KEY | CKO_PRIVATE_KEY)));
+        let template = if kept { prescribed(row, template, sources)? } else { template };
+        attributes::build(env, actor, origin, &template, material)
     };
     let further = made.further.into_iter().enumerate();
     Ok(Derived {
@@ -115,13 +119,21 @@ fn prescribed(row: &Row, mut template: Template, sources: Sources<'_>) -> Result
         let silent = template.entries.iter().all(|entry| entry.kind != kind);
         let protected = sources.all().any(|key| key.flag(kind) == protects);
         match row.heritage {
-            Heritage::Inherited if silent => template = template.with_flag(kind, sources.base.flag(kind)),
+            Heritage::Inherited | Heritage::ProtectedOrInherited | Heritage::Same if silent => {
+                template = template.with_flag(kind, sources.base.flag(kind));
+            }
             Heritage::Protected if silent && protected => template = template.with_flag(kind, protects),
-            Heritage::Protected if protected && template.flag(kind) != Some(protects) => {
+            Heritage::Same if template.flag(kind) != Some(sources.base.flag(kind)) => {
+                let problem = "the keys have it as the base key has";
+                return Err(Reason::TemplateInconsistent { kind, problem });
+            }
+            Heritage::Protected | Heritage::ProtectedOrInherited
+                if protected && template.flag(kind) != Some(protects) =>
+            {
                 let problem = "a key that it comes from is protected by it";
                 return Err(Reason::TemplateInconsistent { kind, problem });
             }
-            Heritage::Free | Heritage::Inherited | Heritage::Protected => {}
+            _ => {}
         }
     }
     Ok(template)

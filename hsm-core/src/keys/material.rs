@@ -15,7 +15,7 @@ use crate::reason::{Reason, Result};
 use crate::template::Template;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
-use hsm_crypto::encoding::{PrivateForm, PublicForm, decode_pkcs8, encode_pkcs8};
+use hsm_crypto::encoding::{PqSet, PrivateForm, PublicForm, decode_pkcs8, encode_pkcs8};
 use hsm_crypto::rsa::RsaPair;
 
 /// Length of an AES block in bytes; zero padding is shorter.
@@ -137,6 +137,9 @@ pub(crate) const fn key_type(form: &PrivateForm) -> u64 {
         PrivateForm::Ec { .. } => CKK_EC,
         PrivateForm::Ed25519(_) | PrivateForm::Ed448(_) => CKK_EC_EDWARDS,
         PrivateForm::X25519(_) | PrivateForm::X448(_) => CKK_EC_MONTGOMERY,
+        PrivateForm::PostQuantum { set: PqSet::MlKem(_), .. } => CKK_ML_KEM,
+        PrivateForm::PostQuantum { set: PqSet::MlDsa(_), .. } => CKK_ML_DSA,
+        PrivateForm::PostQuantum { set: PqSet::SlhDsa(_), .. } => CKK_SLH_DSA,
     }
 }
 

@@ -2,20 +2,22 @@
 //!
 //! `ulDataLen` is the length of the plaintext in both directions, and a message of another length is refused. Encryption in parts
 //! gives out each part at once; decryption gives out nothing before the tag is checked.
-//! Rule source: PKCS#11 v3.1, 6.13 (AES-CCM); NIST SP 800-38C, RFC 3610.
+//! Rule source: PKCS#11 v3.0 and later, "AES-CCM"; NIST SP 800-38C, RFC 3610.
 
 use super::aes_gcm::operation;
 use super::aes_modes::AES;
+use super::messages::{Message, Messages};
 use super::parts::crypt_and_wrap;
 use super::{Crypter, EVERYTHING, Row, Wraps, rules};
+use crate::message::{MessageParams, MessageShape};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::cipher::{AeadParams, CcmParams, Direction};
+use hsm_crypto::cipher::{Aead, AeadParams, CcmParams, Direction};
 
-pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
+pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
     |env, params, key| start(env, params, Direction::Encrypt, key),
     |env, params, key| start(env, params, Direction::Decrypt, key),
     Wraps::SecretAndPrivateKeys,
@@ -26,14 +28,31 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         judge: |params| parse(params).map(|_| ()),
         approved: EVERYTHING,
         vectors: "Wycheproof aes_ccm; NIST SP 800-38C, C.1 to C.3",
+        messages: Some(Messages { shape: MessageShape::Ccm, judge: judge_message, start: start_message }),
         ..AES
     }
-)];
+))];
 
 fn start(env: &Env<'_>, params: &Params, direction: Direction, key: &Object) -> Result<Box<dyn Crypter>> {
     let params = AeadParams::Ccm(parse(params)?);
     let aead = rules::with_secret(env, key, |key| Ok((env.engine.aead)(&params, direction, key)?))?;
     Ok(operation(aead, direction))
+}
+
+/// A message's parameter as that of a whole encryption, without associated data.
+fn whole(params: &MessageParams) -> Result<Params> {
+    let data_bytes = params.data_bytes.ok_or(Reason::MechanismParam("CK_CCM_MESSAGE_PARAMS is needed"))?;
+    Ok(Params::Ccm { data_bytes, nonce: params.iv.clone(), aad: Vec::new(), mac_bytes: params.tag_bits / 8 })
+}
+
+fn judge_message(params: &MessageParams) -> Result<()> {
+    parse(&whole(params)?).map(|_| ())
+}
+
+fn start_message(env: &Env<'_>, message: &Message<'_>, direction: Direction, key: &Object) -> Result<Box<dyn Aead>> {
+    let message_bytes = message.data_bytes.ok_or(Reason::MechanismParam("CK_CCM_MESSAGE_PARAMS is needed"))?;
+    let params = CcmParams { nonce: message.iv, aad: message.aad, tag_bytes: message.tag_bytes, message_bytes };
+    rules::with_secret(env, key, |key| Ok((env.engine.aead)(&AeadParams::Ccm(params), direction, key)?))
 }
 
 fn parse(params: &Params) -> Result<CcmParams<'_>> {

@@ -15,7 +15,7 @@ use ffi_headers::*;
 const TAG_BYTES: usize = 16;
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_AES_CMAC,
         name: "CKM_AES_CMAC",
         approved: EVERYTHING,
@@ -23,8 +23,8 @@ pub(super) const ROWS: &[Row] = &[
         sign: Some(sign),
         verify: Some(verify),
         ..AES
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_AES_CMAC_GENERAL,
         name: "CKM_AES_CMAC_GENERAL",
         shape: ParamShape::MacLength,
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
         sign: Some(sign),
         verify: Some(verify),
         ..AES
-    },
+    }),
 ];
 
 fn sign(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {

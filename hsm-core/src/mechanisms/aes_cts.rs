@@ -1,7 +1,7 @@
 //! CKM_AES_CTS: AES-CBC with ciphertext stealing, for any length from one block.
 //!
 //! The standard refers to NIST's three variants and names none; here it is CBC-CS1, as in NSS and in pkcs11-provider.
-//! Rule source: PKCS#11 v2.40, 2.10 (additional AES mechanisms); addendum to NIST SP 800-38A.
+//! Rule source: PKCS#11 v2.40, "AES CBC with Cipher Text Stealing"; addendum to NIST SP 800-38A.
 
 use super::aes_modes::{AES, iv, start};
 use super::{EVERYTHING, Row};
@@ -9,7 +9,7 @@ use crate::types::ParamShape;
 use ffi_headers::*;
 use hsm_crypto::cipher::{Direction, Mode};
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     kind: CKM_AES_CTS,
     name: "CKM_AES_CTS",
     shape: ParamShape::Iv16,
@@ -18,4 +18,4 @@ pub(super) const ROWS: &[Row] = &[Row {
     encrypt: Some(|env, params, key| start(env, &Mode::CbcCs1 { iv: iv(params)? }, Direction::Encrypt, key)),
     decrypt: Some(|env, params, key| start(env, &Mode::CbcCs1 { iv: iv(params)? }, Direction::Decrypt, key)),
     ..AES
-}];
+})];

@@ -5,8 +5,10 @@
 //! Rule source: PKCS#11 v2.40, 2.11 (additional AES mechanisms); NIST SP 800-38D.
 
 use super::aes_modes::{AES, judged};
+use super::messages::{Message, Messages};
 use super::parts::crypt_and_wrap;
 use super::{Crypter, EVERYTHING, Row, Wraps, rules};
+use crate::message::{MessageParams, MessageShape};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -29,13 +31,14 @@ macro_rules! gcm {
                 // An approved token makes the initialisation vectors itself (SP 800-38D, 8.2), which these functions do not let it.
                 approved: EVERYTHING & !(CKF_ENCRYPT | CKF_WRAP),
                 vectors: "Wycheproof aes_gcm",
+                messages: Some(Messages { shape: MessageShape::Gcm, judge: judge_message, start: start_message }),
                 ..AES
             }
         )
     };
 }
 
-pub(super) const ROWS: &[Row] = &[gcm!(CKM_AES_GCM), gcm!(CKM_AES_GCM_OLD)];
+pub(super) const ROWS: &[Row] = &[row!(gcm!(CKM_AES_GCM)), row!(gcm!(CKM_AES_GCM_OLD))];
 
 fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     start(env, params, Direction::Encrypt, key)
@@ -59,15 +62,25 @@ pub(super) fn parse(params: &Params) -> Result<GcmParams<'_>> {
     let Params::Gcm { iv, aad, tag_bits } = params else {
         return Err(Reason::MechanismParam("CK_GCM_PARAMS is needed"));
     };
+    Ok(GcmParams { iv, aad, tag_bytes: lengths(iv, *tag_bits)? })
+}
+
+/// Judges the lengths of IV and tag; returns that of the tag in bytes.
+fn lengths(iv: &[u8], tag_bits: u64) -> Result<usize> {
     if iv.is_empty() {
         return Err(Reason::MechanismParam("the IV is empty"));
     }
-    let tag_bytes = usize::try_from(*tag_bits)
-        .ok()
-        .filter(|bits| (32..=128).contains(bits) && bits % 8 == 0)
-        .ok_or(Reason::MechanismParam("ulTagBits is not from 32 to 128 in whole bytes"))?
-        / 8;
-    Ok(GcmParams { iv, aad, tag_bytes })
+    let bits = usize::try_from(tag_bits).ok().filter(|bits| (32..=128).contains(bits) && bits % 8 == 0);
+    bits.map(|bits| bits / 8).ok_or(Reason::MechanismParam("ulTagBits is not from 32 to 128 in whole bytes"))
+}
+
+fn judge_message(params: &MessageParams) -> Result<()> {
+    lengths(&params.iv, params.tag_bits).map(drop)
+}
+
+fn start_message(env: &Env<'_>, message: &Message<'_>, direction: Direction, key: &Object) -> Result<Box<dyn Aead>> {
+    let params = GcmParams { iv: message.iv, aad: message.aad, tag_bytes: message.tag_bytes };
+    rules::with_secret(env, key, |key| Ok((env.engine.gcm)(&params, direction, key)?))
 }
 
 /// A running authenticated encryption as an operation.

@@ -2,7 +2,7 @@
 //!
 //! The parameter is `CK_GCM_PARAMS` as v3.0 and later say, with the tag's length; or the 12 bytes of initialisation vector of
 //! v2.40, with a tag of 16 bytes. Associated data in the structure come before the message, so that nothing given is left out.
-//! Rule source: PKCS#11 v2.40, 2.11.4, and v3.1, 6.13; NIST SP 800-38D.
+//! Rule source: PKCS#11 v2.40 and v3.0, "AES-GMAC"; NIST SP 800-38D.
 
 use super::aes_gcm::parse;
 use super::aes_modes::AES;
@@ -19,7 +19,7 @@ use hsm_crypto::hash::CipherMac;
 /// Length of the whole tag in bytes.
 const TAG_BYTES: usize = 16;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     kind: CKM_AES_GMAC,
     name: "CKM_AES_GMAC",
     shape: ParamShape::Gmac,
@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     sign: Some(|env, params, key| Ok(Box::new(start(env, params, key)?))),
     verify: Some(|env, params, key| Ok(Box::new(start(env, params, key)?))),
     ..AES
-}];
+})];
 
 fn start(env: &Env<'_>, params: &Params, key: &Object) -> Result<MacOperation> {
     let params = read(params)?;

@@ -12,7 +12,7 @@ use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     unit: SizeUnit::Bytes,
     size_min: 16,
     size_max: 32,
@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     vectors: "none can be (random by nature): the value is the random source's, which the test plays",
     generate: Some(generate),
     ..named!(CKM_AES_KEY_GEN)
-}];
+})];
 
 fn generate(env: &Env<'_>, _params: &Params, template: &Template) -> Result<Attributes> {
     let bytes = material::value_len(template)?.ok_or(Reason::TemplateIncomplete(CKA_VALUE_LEN))?;

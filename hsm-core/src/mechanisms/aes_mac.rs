@@ -2,7 +2,7 @@
 //!
 //! CKM_AES_MAC is half a block of the CBC-MAC, and whole messages of different lengths under one key can be forged from each
 //! other: new designs take CMAC. XCBC-MAC is defined for keys of 16 bytes.
-//! Rule source: PKCS#11 v2.40, 2.9.9, 2.9.10 and 2.10; FIPS 113, RFC 3566.
+//! Rule source: PKCS#11 v2.40, "AES-MAC" and "AES-XCBC-MAC"; FIPS 113, RFC 3566.
 
 use super::aes_modes::AES;
 use super::mac::{MacOperation, judge_length};
@@ -36,14 +36,14 @@ macro_rules! mac {
 const XCBC: Row = Row { size_max: 16, approved: 0, ..AES };
 
 pub(super) const ROWS: &[Row] = &[
-    mac!(
+    row!(mac!(
         CKM_AES_MAC,
         AesCbc,
         BLOCK_BYTES / 2,
         "NIST SP 800-38A, F.2 (the last block of CBC, the IV combined with the first)",
         Row { approved: 0, ..AES }
-    ),
-    Row {
+    )),
+    row!(Row {
         kind: CKM_AES_MAC_GENERAL,
         name: "CKM_AES_MAC_GENERAL",
         shape: ParamShape::MacLength,
@@ -53,9 +53,9 @@ pub(super) const ROWS: &[Row] = &[
         sign: Some(|env, params, key| Ok(Box::new(general(env, params, key)?))),
         verify: Some(|env, params, key| Ok(Box::new(general(env, params, key)?))),
         ..AES
-    },
-    mac!(CKM_AES_XCBC_MAC, AesXcbc, BLOCK_BYTES, "RFC 3566, 4.6", XCBC),
-    mac!(CKM_AES_XCBC_MAC_96, AesXcbc, XCBC_96_BYTES, "RFC 3566, 4.6", XCBC),
+    }),
+    row!(mac!(CKM_AES_XCBC_MAC, AesXcbc, BLOCK_BYTES, "RFC 3566, 4.6", XCBC)),
+    row!(mac!(CKM_AES_XCBC_MAC_96, AesXcbc, XCBC_96_BYTES, "RFC 3566, 4.6", XCBC)),
 ];
 
 fn cut(env: &Env<'_>, mac: CipherMac<'_>, key: &Object, bytes: usize) -> Result<MacOperation> {

@@ -26,7 +26,7 @@ pub(super) const AES: Row =
     Row { keys: KeyRule::Types(&[CKK_AES]), unit: SizeUnit::Bytes, size_min: 16, size_max: 32, ..Row::BLANK };
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_AES_ECB,
         name: "CKM_AES_ECB",
         approved: ENCRYPTION,
@@ -38,8 +38,8 @@ pub(super) const ROWS: &[Row] = &[
         wrap: Some(|env, params, key, material| wrap_by(encrypt_ecb, env, params, key, &padded(material))),
         unwrap: Some(|env, params, key, wrapped| unwrap_by(decrypt_ecb, env, params, key, wrapped)),
         ..AES
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_AES_CBC,
         name: "CKM_AES_CBC",
         shape: ParamShape::Iv16,
@@ -52,8 +52,8 @@ pub(super) const ROWS: &[Row] = &[
         wrap: Some(|env, params, key, material| wrap_by(encrypt_cbc, env, params, key, &padded(material))),
         unwrap: Some(|env, params, key, wrapped| unwrap_by(decrypt_cbc, env, params, key, wrapped)),
         ..AES
-    },
-    crypt_and_wrap!(
+    }),
+    row!(crypt_and_wrap!(
         encrypt_cbc_pad,
         decrypt_cbc_pad,
         Wraps::SecretAndPrivateKeys,
@@ -65,8 +65,8 @@ pub(super) const ROWS: &[Row] = &[
             vectors: "Wycheproof aes_cbc_pkcs5",
             ..AES
         }
-    ),
-    Row {
+    )),
+    row!(Row {
         kind: CKM_AES_CTR,
         name: "CKM_AES_CTR",
         shape: ParamShape::Ctr,
@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
         encrypt: Some(encrypt_ctr),
         decrypt: Some(decrypt_ctr),
         ..AES
-    },
+    }),
 ];
 
 fn encrypt_ecb(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {

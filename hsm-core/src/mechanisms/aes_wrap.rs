@@ -55,10 +55,10 @@ macro_rules! kwp {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    kw!(CKM_AES_KEY_WRAP),
-    kwp!(CKM_AES_KEY_WRAP_KWP),
-    kwp!(CKM_AES_KEY_WRAP_PAD),
-    crypt_and_wrap!(
+    row!(kw!(CKM_AES_KEY_WRAP)),
+    row!(kwp!(CKM_AES_KEY_WRAP_KWP)),
+    row!(kwp!(CKM_AES_KEY_WRAP_PAD)),
+    row!(crypt_and_wrap!(
         |env, params, key| encrypt(KeyWrap::Pkcs7, env, params, key),
         |env, params, key| decrypt(KeyWrap::Pkcs7, env, params, key),
         Wraps::SecretAndPrivateKeys,
@@ -67,12 +67,12 @@ pub(super) const ROWS: &[Row] = &[
             name: "CKM_AES_KEY_WRAP_PKCS7",
             shape: ParamShape::OptionalIv(8),
             approved: EVERYTHING,
-            vectors: "Wycheproof aes_wrap where the wrapped key ends in a PKCS#7 padding; the cryptography library of Python",
+            vectors: "made with the cryptography library of Python (aes_key_wrap of the padded key)",
             ..AES
         }
-    ),
-    kw!(CKM_AES_KW),
-    kwp!(CKM_AES_KWP),
+    )),
+    row!(kw!(CKM_AES_KW)),
+    row!(kwp!(CKM_AES_KWP)),
 ];
 
 /// Length in bytes of a half block: what wrapping adds, and what KWP fills up to.

@@ -3,7 +3,7 @@
 //! The parameter is the number of the data unit, 16 bytes little-endian, and the whole message is that unit: 16 bytes to 16 MiB.
 //! In parts, all of it waits for C_EncryptFinal, because the end decides how the last blocks are made.
 //! Luna's older number is not here: its parameter has the handle of a second key.
-//! Rule source: PKCS#11 v3.1, 6.14 (AES-XTS); NIST SP 800-38E, IEEE 1619.
+//! Rule source: PKCS#11 v3.0 and later, "AES XTS"; NIST SP 800-38E, IEEE 1619.
 
 use super::aes_modes::{iv, start};
 use super::{EVERYTHING, KeyRule, Row, SizeUnit, named};
@@ -19,7 +19,7 @@ use hsm_crypto::SecretBytes;
 use hsm_crypto::cipher::{Direction, Mode};
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         unit: SizeUnit::Bytes,
         size_min: 32,
         size_max: 64,
@@ -27,8 +27,8 @@ pub(super) const ROWS: &[Row] = &[
         vectors: "none can be (random by nature): the value is the random source's, which the test plays",
         generate: Some(generate),
         ..named!(CKM_AES_XTS_KEY_GEN)
-    },
-    Row {
+    }),
+    row!(Row {
         shape: ParamShape::Iv16,
         keys: KeyRule::Types(&[CKK_AES_XTS]),
         unit: SizeUnit::Bytes,
@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
         encrypt: Some(|env, params, key| start(env, &Mode::Xts { tweak: iv(params)? }, Direction::Encrypt, key)),
         decrypt: Some(|env, params, key| start(env, &Mode::Xts { tweak: iv(params)? }, Direction::Decrypt, key)),
         ..named!(CKM_AES_XTS)
-    },
+    }),
 ];
 
 fn generate(env: &Env<'_>, _params: &Params, template: &Template) -> Result<Attributes> {

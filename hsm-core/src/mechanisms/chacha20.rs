@@ -3,12 +3,14 @@
 //! Counter and nonce tell the variant: 32 and 96 bits are RFC 8439's, 64 and 64 the original, 32 and 192 XChaCha20. The
 //! counter is little-endian, as it stands in the cipher's state. With Poly1305 the nonce has 96 bits, or 192 for XChaCha20-Poly1305;
 //! the draft that joined the two with 64 bits was given up before it became a standard.
-//! Rule source: PKCS#11 v3.1, 6.58 and 6.61; RFC 8439, draft-irtf-cfrg-xchacha.
+//! Rule source: PKCS#11 v3.0 and later, "ChaCha20" and "Salsa20/Poly1305 and ChaCha20/Poly1305"; RFC 8439, draft-irtf-cfrg-xchacha.
 
 use super::aes_gcm::operation;
 use super::aes_modes::start;
+use super::messages::{Message, Messages};
 use super::{Crypter, KeyRule, Row, SizeUnit, rules};
 use crate::keys::material;
+use crate::message::{MessageParams, MessageShape};
 use crate::object::{Attributes, Object};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -16,7 +18,7 @@ use crate::template::Template;
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
-use hsm_crypto::cipher::{AeadParams, Direction, Mode, StreamCipher};
+use hsm_crypto::cipher::{Aead, AeadParams, Direction, Mode, StreamCipher};
 
 /// Length of every key of this family, of Salsa20 and of Poly1305 in bytes.
 const KEY_BYTES: usize = 32;
@@ -28,14 +30,14 @@ pub(super) const STREAM: Row =
 const CHACHA20: Row = Row { keys: KeyRule::Types(&[CKK_CHACHA20]), ..STREAM };
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_CHACHA20_KEY_GEN,
         name: "CKM_CHACHA20_KEY_GEN",
         vectors: "none can be (random by nature): the value is the random source's, which the test plays",
         generate: Some(|env, _, template| generate(env, template, CKK_CHACHA20)),
         ..STREAM
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_CHACHA20,
         name: "CKM_CHACHA20",
         shape: ParamShape::ChaCha20,
@@ -44,17 +46,18 @@ pub(super) const ROWS: &[Row] = &[
         encrypt: Some(|env, params, key| start(env, &parse(params)?, Direction::Encrypt, key)),
         decrypt: Some(|env, params, key| start(env, &parse(params)?, Direction::Decrypt, key)),
         ..CHACHA20
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_CHACHA20_POLY1305,
         name: "CKM_CHACHA20_POLY1305",
         shape: ParamShape::ChaCha20Poly1305,
         judge: |params| parse_aead(params).map(|_| ()),
         vectors: "Wycheproof chacha20_poly1305 and xchacha20_poly1305",
+        messages: Some(Messages { shape: MessageShape::Poly1305, judge: judge_message, start: start_message }),
         encrypt: Some(|env, params, key| start_aead(env, params, Direction::Encrypt, key)),
         decrypt: Some(|env, params, key| start_aead(env, params, Direction::Decrypt, key)),
         ..CHACHA20
-    },
+    }),
 ];
 
 /// Makes a key of 32 bytes; a CKA_VALUE_LEN that says something else is refused.
@@ -99,6 +102,19 @@ fn start_aead(env: &Env<'_>, params: &Params, direction: Direction, key: &Object
     let params = parse_aead(params)?;
     let aead = rules::with_secret(env, key, |key| Ok((env.engine.aead)(&params, direction, key)?))?;
     Ok(operation(aead, direction))
+}
+
+fn judge_message(params: &MessageParams) -> Result<()> {
+    if matches!(params.iv.len(), 12 | 24) {
+        Ok(())
+    } else {
+        Err(Reason::MechanismParam("the nonce has neither 96 nor 192 bits"))
+    }
+}
+
+fn start_message(env: &Env<'_>, message: &Message<'_>, direction: Direction, key: &Object) -> Result<Box<dyn Aead>> {
+    let params = AeadParams::ChaCha20Poly1305 { nonce: message.iv, aad: message.aad };
+    rules::with_secret(env, key, |key| Ok((env.engine.aead)(&params, direction, key)?))
 }
 
 fn parse_aead(params: &Params) -> Result<AeadParams<'_>> {

@@ -25,6 +25,12 @@ pub(super) const SECRETS: &[u64] = &[
     CKK_SHA256_HMAC,
     CKK_SHA384_HMAC,
     CKK_SHA512_HMAC,
+    CKK_SHA512_224_HMAC,
+    CKK_SHA512_256_HMAC,
+    CKK_SHA3_224_HMAC,
+    CKK_SHA3_256_HMAC,
+    CKK_SHA3_384_HMAC,
+    CKK_SHA3_512_HMAC,
 ];
 
 const COMMON: Row = Row {
@@ -38,7 +44,7 @@ const COMMON: Row = Row {
 };
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_CONCATENATE_BASE_AND_KEY,
         name: "CKM_CONCATENATE_BASE_AND_KEY",
         shape: ParamShape::Derive(DeriveShape::Key),
@@ -46,24 +52,24 @@ pub(super) const ROWS: &[Row] = &[
         vectors: "its definition",
         derive: Some(Derive::Secret(base_and_key)),
         ..COMMON
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_CONCATENATE_BASE_AND_DATA,
         name: "CKM_CONCATENATE_BASE_AND_DATA",
         shape: ParamShape::Derive(DeriveShape::Data),
         vectors: "its definition",
         derive: Some(Derive::Secret(base_and_data)),
         ..COMMON
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_CONCATENATE_DATA_AND_BASE,
         name: "CKM_CONCATENATE_DATA_AND_BASE",
         shape: ParamShape::Derive(DeriveShape::Data),
         vectors: "its definition",
         derive: Some(Derive::Secret(data_and_base)),
         ..COMMON
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_XOR_BASE_AND_DATA,
         name: "CKM_XOR_BASE_AND_DATA",
         shape: ParamShape::Derive(DeriveShape::Data),
@@ -71,8 +77,8 @@ pub(super) const ROWS: &[Row] = &[
         vectors: "its definition",
         derive: Some(Derive::Secret(xor)),
         ..COMMON
-    },
-    Row {
+    }),
+    row!(Row {
         shape: ParamShape::Derive(DeriveShape::BitOffset),
         vectors: "the example of the standard (6.43.7)",
         derive: Some(Derive::Secret(extract)),
@@ -82,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
         size_max: COMMON.size_max,
         heritage: COMMON.heritage,
         ..named!(CKM_EXTRACT_KEY_FROM_KEY)
-    },
+    }),
 ];
 
 fn base_and_key(request: &Request<'_>, wanted: Option<usize>) -> Result<SecretBytes> {

@@ -36,6 +36,10 @@ pub enum Heritage {
     Inherited,
     /// A new key reveals as little as any of the keys, and is as bound to trusted wrapping keys; a mark needs all keys to have it.
     Protected,
+    /// As `Protected`; where no key prescribes it, the template decides, or the base key (the exporter of TLS).
+    ProtectedOrInherited,
+    /// As the base key, and the template may say nothing else (the keys of a TLS connection).
+    Same,
 }
 
 /// A derivation that passed the row's rules.

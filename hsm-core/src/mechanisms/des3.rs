@@ -2,7 +2,7 @@
 //!
 //! Outlived: blocks of 64 bits repeat after some gigabytes (SP 800-131A forbids encryption since 2024), so every row stands behind the
 //! legacy switch, and an approved token only decrypts, verifies and unwraps. Keys have odd parity in each byte, as the standard asks.
-//! Rule source: PKCS#11 v2.40, 2.15 (double and triple-length DES) and 2.16 (CMAC); SP 800-67, SP 800-38B, FIPS 113.
+//! Rule source: PKCS#11 v2.40, "Double and Triple-length DES" and its CMAC; SP 800-67, SP 800-38B, FIPS 113.
 
 use super::aes_modes::{iv, padded_to, start};
 use super::mac::{MacOperation, judge_length};
@@ -36,14 +36,14 @@ const CIPHER: Row = Row { keys: KeyRule::Types(&[CKK_DES3]), approved: CKF_DECRY
 const MAC: Row = Row { keys: KeyRule::Types(&[CKK_DES3]), approved: CKF_VERIFY, ..SIZES };
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_DES3_KEY_GEN,
         name: "CKM_DES3_KEY_GEN",
         vectors: "none can be (random by nature): the value is the random source's with its parity, which the test plays",
         generate: Some(generate),
         ..SIZES
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_DES3_ECB,
         name: "CKM_DES3_ECB",
         vectors: "NIST SP 800-67, B.1",
@@ -56,8 +56,8 @@ pub(super) const ROWS: &[Row] = &[
         }),
         unwrap: Some(|env, params, key, wrapped| unwrap_by(decrypt_ecb, env, params, key, wrapped)),
         ..CIPHER
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_DES3_CBC,
         name: "CKM_DES3_CBC",
         shape: ParamShape::Iv8,
@@ -71,8 +71,8 @@ pub(super) const ROWS: &[Row] = &[
         }),
         unwrap: Some(|env, params, key, wrapped| unwrap_by(decrypt_cbc, env, params, key, wrapped)),
         ..CIPHER
-    },
-    crypt_and_wrap!(
+    }),
+    row!(crypt_and_wrap!(
         |env, params, key| begin(env, DesMode::CbcPad { iv: iv(params)? }, Direction::Encrypt, key),
         |env, params, key| begin(env, DesMode::CbcPad { iv: iv(params)? }, Direction::Decrypt, key),
         Wraps::SecretAndPrivateKeys,
@@ -83,34 +83,34 @@ pub(super) const ROWS: &[Row] = &[
             vectors: "OpenSSL evpciph_des3_common (DES-EDE3-CBC) with a padding block made by the openssl command",
             ..CIPHER
         }
-    ),
-    Row {
+    )),
+    row!(Row {
         kind: CKM_DES3_MAC,
         name: "CKM_DES3_MAC",
-        vectors: "FIPS 113, appendix 2 (one key three times)",
+        vectors: "FIPS 113, its example (one key three times)",
         sign: Some(|env, _, key| Ok(Box::new(half(env, key)?))),
         verify: Some(|env, _, key| Ok(Box::new(half(env, key)?))),
         ..MAC
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_DES3_MAC_GENERAL,
         name: "CKM_DES3_MAC_GENERAL",
         shape: ParamShape::MacLength,
         judge: |params| judge_length(params, BLOCK_BYTES).map(|_| ()),
-        vectors: "FIPS 113, appendix 2 (one key three times; cut to every length)",
+        vectors: "FIPS 113, its example (one key three times; cut to every length)",
         sign: Some(|env, params, key| Ok(Box::new(whole(env, params, CipherMac::TripleDesCbc, key)?))),
         verify: Some(|env, params, key| Ok(Box::new(whole(env, params, CipherMac::TripleDesCbc, key)?))),
         ..MAC
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_DES3_CMAC,
         name: "CKM_DES3_CMAC",
         vectors: "NIST SP 800-38B, D.4",
         sign: Some(|env, params, key| Ok(Box::new(whole(env, params, CipherMac::TripleDesCmac, key)?))),
         verify: Some(|env, params, key| Ok(Box::new(whole(env, params, CipherMac::TripleDesCmac, key)?))),
         ..MAC
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_DES3_CMAC_GENERAL,
         name: "CKM_DES3_CMAC_GENERAL",
         shape: ParamShape::MacLength,
@@ -119,7 +119,7 @@ pub(super) const ROWS: &[Row] = &[
         sign: Some(|env, params, key| Ok(Box::new(whole(env, params, CipherMac::TripleDesCmac, key)?))),
         verify: Some(|env, params, key| Ok(Box::new(whole(env, params, CipherMac::TripleDesCmac, key)?))),
         ..MAC
-    },
+    }),
 ];
 
 fn generate(env: &Env<'_>, _params: &Params, template: &Template) -> Result<Attributes> {

@@ -3,6 +3,7 @@
 //! Called from the golden-file test and from `xtask`.
 
 use super::{KeyRule, Row, SizeUnit, Wraps, all};
+use crate::policy::with_messages;
 use crate::types::ParamShape;
 use ffi_headers::*;
 use std::fmt::Write as _;
@@ -81,7 +82,11 @@ fn shape(shape: ParamShape) -> String {
         ParamShape::Oaep => "`CK_RSA_PKCS_OAEP_PARAMS`".to_owned(),
         ParamShape::Ecdh1 => "`CK_ECDH1_DERIVE_PARAMS`".to_owned(),
         ParamShape::MacLength => "`CK_MAC_GENERAL_PARAMS`".to_owned(),
+        ParamShape::OptionalKmac => "none or `CK_KMAC_PARAMS`".to_owned(),
+        ParamShape::OptionalSignContext => "none or `CK_SIGN_ADDITIONAL_CONTEXT`".to_owned(),
+        ParamShape::HashSignContext => "`CK_HASH_SIGN_ADDITIONAL_CONTEXT`".to_owned(),
         ParamShape::OptionalEddsa => "none or `CK_EDDSA_PARAMS`".to_owned(),
+        ParamShape::TlsMac => "`CK_TLS_MAC_PARAMS`".to_owned(),
         ParamShape::Derive(shape) => format!("`{}`", shape.name()),
         ParamShape::Iv8 => "8 bytes".to_owned(),
         ParamShape::Gmac => "12 bytes or `CK_GCM_PARAMS`".to_owned(),
@@ -97,7 +102,7 @@ fn shape(shape: ParamShape) -> String {
 /// How the mechanism stands in approved mode and with the legacy switch.
 fn standing(row: &Row) -> String {
     let all = row.info().flags & !row.extra_flags;
-    let mut text = match all & row.approved {
+    let mut text = match all & with_messages(row.approved) {
         0 => "no".to_owned(),
         some if some == all => "yes".to_owned(),
         some => functions(row, some),
@@ -119,11 +124,16 @@ fn functions(row: &Row, flags: u64) -> String {
         ("digest", CKF_DIGEST),
         ("sign", CKF_SIGN),
         ("verify", CKF_VERIFY),
+        ("sign recover", CKF_SIGN_RECOVER),
+        ("verify recover", CKF_VERIFY_RECOVER),
         ("encrypt", CKF_ENCRYPT),
         ("decrypt", CKF_DECRYPT),
+        ("messages", CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT),
         (private, CKF_WRAP),
         ("unwrap", CKF_UNWRAP),
         ("derive", CKF_DERIVE),
+        ("encapsulate", CKF_ENCAPSULATE),
+        ("decapsulate", CKF_DECAPSULATE),
         ("generate key", CKF_GENERATE),
         ("generate pair", CKF_GENERATE_KEY_PAIR),
     ];

@@ -44,16 +44,16 @@ const fn named(kind: u64, name: &'static str) -> Row {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    Row { generate_pair: Some(generate_weierstrass), ..named(CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN") },
-    Row {
+    row!(Row { generate_pair: Some(generate_weierstrass), ..named(CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN") }),
+    row!(Row {
         generate_pair: Some(generate_with_extra_bits),
         ..named(CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS, "CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS")
-    },
-    Row {
+    }),
+    row!(Row {
         generate_pair: Some(generate_with_extra_bits),
         ..named(CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD, "CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS_OLD")
-    },
-    Row {
+    }),
+    row!(Row {
         unit: SizeUnit::Bits,
         size_min: 255,
         size_max: 448,
@@ -62,8 +62,8 @@ pub(super) const ROWS: &[Row] = &[
         vectors: "RFC 8032, 7.1 and 7.4 (public key of a seed)",
         generate_pair: Some(generate_edwards),
         ..super::named!(CKM_EC_EDWARDS_KEY_PAIR_GEN)
-    },
-    Row {
+    }),
+    row!(Row {
         unit: SizeUnit::Bits,
         size_min: 255,
         size_max: 448,
@@ -71,7 +71,7 @@ pub(super) const ROWS: &[Row] = &[
         vectors: "RFC 7748, 6.1 and 6.2 (public value of a scalar)",
         generate_pair: Some(generate_montgomery),
         ..super::named!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN)
-    },
+    }),
 ];
 
 fn generate_weierstrass(env: &Env<'_>, _: &Params, public: &Template, private: &Template) -> Result<PairMaterial> {

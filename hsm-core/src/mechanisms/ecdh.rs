@@ -3,7 +3,7 @@
 //! The Weierstrass curves have cofactor 1, and X25519 and X448 clear their own, so both mechanisms
 //! give the same secret. Without a KDF a shorter result is the trailing end of the secret (the standard
 //! takes bytes from the leading end away); with a KDF it is what the KDF gives for that length.
-//! Rule source: PKCS#11 v2.40, 2.3.9 and 2.3.10; v3.1, 6.3 (X25519, X448); SEC 1, 3.6.1.
+//! Rule source: PKCS#11 v2.40, 2.3.9 and 2.3.10; v3.1, 6.3 (X25519, X448, KDFs); SEC 1, 3.6.1; SP 800-56A rev. 2, 5.8.1.
 
 use super::derive::{Derive, Request};
 use super::ec_keygen::EC_FLAGS;
@@ -15,7 +15,7 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::{CryptoError, SecretBytes, kdf};
+use hsm_crypto::{CryptoError, Hash, SecretBytes, kdf};
 
 const COMMON: Row = Row {
     shape: ParamShape::Ecdh1,
@@ -26,21 +26,21 @@ const COMMON: Row = Row {
     size_max: 521,
     extra_flags: EC_FLAGS,
     approved: EVERYTHING,
-    vectors: "Wycheproof ecdh_*, x25519 and x448; the X9.63 KDF is recomputed from its definition",
+    vectors: "Wycheproof ecdh_*, x25519 and x448; NIST CAVP X9.63 and SP 800-56A concatenation KDF",
     derive: Some(Derive::Secret(derive)),
     ..Row::BLANK
 };
 
 pub(super) const ROWS: &[Row] = &[
-    Row { kind: CKM_ECDH1_DERIVE, name: "CKM_ECDH1_DERIVE", ..COMMON },
-    Row { kind: CKM_ECDH1_COFACTOR_DERIVE, name: "CKM_ECDH1_COFACTOR_DERIVE", ..COMMON },
+    row!(Row { kind: CKM_ECDH1_DERIVE, name: "CKM_ECDH1_DERIVE", ..COMMON }),
+    row!(Row { kind: CKM_ECDH1_COFACTOR_DERIVE, name: "CKM_ECDH1_COFACTOR_DERIVE", ..COMMON }),
 ];
 
 fn judge(params: &Params) -> Result<()> {
     let Params::Ecdh1 { kdf, shared, public } = params else {
         return Err(Reason::MechanismParam("CK_ECDH1_DERIVE_PARAMS is needed"));
     };
-    if hashes::by_kdf(*kdf)?.is_none() && !shared.is_empty() {
+    if matches!(Kdf::of(*kdf)?, Kdf::None) && !shared.is_empty() {
         return Err(Reason::MechanismParam("CKD_NULL takes no shared data"));
     }
     if public.is_empty() {
@@ -55,12 +55,35 @@ fn derive(request: &Request<'_>, bytes: Option<usize>) -> Result<SecretBytes> {
         return Err(Reason::MechanismParam("CK_ECDH1_DERIVE_PARAMS is needed"));
     };
     let secret = agree(env, request.sources.base, public)?;
-    match hashes::by_kdf(*kdf)? {
-        None => trailing(secret, bytes),
-        Some(hash) => {
+    match Kdf::of(*kdf)? {
+        Kdf::None => trailing(secret, bytes),
+        Kdf::X963(hash) => {
             let bytes = bytes.unwrap_or(hash.output_bytes());
             Ok(kdf::x963(env.engine, hash, secret.expose(), shared, bytes)?)
         }
+        Kdf::Concatenation(hash) => {
+            let bytes = bytes.unwrap_or(hash.output_bytes());
+            Ok(kdf::concatenation(env.engine, hash, secret.expose(), shared, bytes)?)
+        }
+    }
+}
+
+/// What is done with the secret.
+enum Kdf {
+    /// CKD_NULL: nothing.
+    None,
+    /// CKD_*_KDF: ANSI X9.63.
+    X963(Hash),
+    /// CKD_*_KDF_SP800: the concatenation KDF of SP 800-56A.
+    Concatenation(Hash),
+}
+
+impl Kdf {
+    fn of(kdf: u64) -> Result<Self> {
+        if let Some(hash) = hashes::by_concatenation_kdf(kdf) {
+            return Ok(Kdf::Concatenation(hash));
+        }
+        Ok(hashes::by_kdf(kdf)?.map_or(Kdf::None, Kdf::X963))
     }
 }
 

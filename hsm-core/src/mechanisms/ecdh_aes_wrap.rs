@@ -1,10 +1,10 @@
 //! A key under AES-KWP, the AES key agreed on with a fresh pair: CKM_ECDH_AES_KEY_WRAP, CKM_ECDH_COF_AES_KEY_WRAP and
 //! CKM_ECDH_X_AES_KEY_WRAP.
 //!
-//! The wrapped key is the public point of the fresh pair, uncompressed and without any wrapping of its own (32 bytes on X25519), and what KWP
+//! The wrapped key is the public point of the fresh pair, uncompressed and without any wrapping of its own (32 bytes on X25519, 56 on X448), and what KWP
 //! made. All Weierstrass curves of the token have cofactor 1, so the first two are the same. Without a KDF the AES key is the beginning of
 //! the shared secret, as the text on this mechanism says, other than in CKM_ECDH1_DERIVE.
-//! Rule source: PKCS#11 v3.1, 6.3.21 (ECDH AES key wrap), and v3.2; SEC 1, 3.6.1; RFC 5649.
+//! Rule source: PKCS#11 v2.40 and v3.2, "ECDH AES KEY WRAP"; SEC 1, 3.6.1; RFC 5649.
 
 use super::ec_keygen::EC_FLAGS;
 use super::rsa_aes_wrap::aes_bytes;
@@ -37,14 +37,14 @@ const COMMON: Row = Row {
 const WEIERSTRASS: Row = Row { keys: KeyRule::Types(&[CKK_EC]), approved: EVERYTHING, ..COMMON };
 
 pub(super) const ROWS: &[Row] = &[
-    Row { kind: CKM_ECDH_AES_KEY_WRAP, name: "CKM_ECDH_AES_KEY_WRAP", ..WEIERSTRASS },
-    Row { kind: CKM_ECDH_COF_AES_KEY_WRAP, name: "CKM_ECDH_COF_AES_KEY_WRAP", ..WEIERSTRASS },
-    Row {
+    row!(Row { kind: CKM_ECDH_AES_KEY_WRAP, name: "CKM_ECDH_AES_KEY_WRAP", ..WEIERSTRASS }),
+    row!(Row { kind: CKM_ECDH_COF_AES_KEY_WRAP, name: "CKM_ECDH_COF_AES_KEY_WRAP", ..WEIERSTRASS }),
+    row!(Row {
         kind: CKM_ECDH_X_AES_KEY_WRAP,
         name: "CKM_ECDH_X_AES_KEY_WRAP",
         keys: KeyRule::Types(&[CKK_EC_MONTGOMERY]),
         ..COMMON
-    },
+    }),
 ];
 
 /// What `CK_ECDH_AES_KEY_WRAP_PARAMS` says.

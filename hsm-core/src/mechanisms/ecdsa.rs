@@ -36,7 +36,7 @@ macro_rules! hashed {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         keys: KeyRule::Types(&[CKK_EC]),
         unit: SizeUnit::Bits,
         size_min: EC_BITS_MIN,
@@ -47,16 +47,16 @@ pub(super) const ROWS: &[Row] = &[
         sign: Some(sign),
         verify: Some(verify),
         ..named!(CKM_ECDSA)
-    },
-    hashed!(CKM_ECDSA_SHA1, Hash::Sha1, "RFC 6979, A.2"),
-    hashed!(CKM_ECDSA_SHA224, Hash::Sha224, "RFC 6979, A.2"),
-    hashed!(CKM_ECDSA_SHA256, Hash::Sha256, "RFC 6979, A.2; Wycheproof ecdsa_*_p1363"),
-    hashed!(CKM_ECDSA_SHA384, Hash::Sha384, "Wycheproof ecdsa_*_p1363"),
-    hashed!(CKM_ECDSA_SHA512, Hash::Sha512, "Wycheproof ecdsa_*_p1363"),
-    hashed!(CKM_ECDSA_SHA3_224, Hash::Sha3_224, "made with OpenSSL 3.0"),
-    hashed!(CKM_ECDSA_SHA3_256, Hash::Sha3_256, "Wycheproof ecdsa_*_sha3_256"),
-    hashed!(CKM_ECDSA_SHA3_384, Hash::Sha3_384, "Wycheproof ecdsa_*_sha3_384"),
-    hashed!(CKM_ECDSA_SHA3_512, Hash::Sha3_512, "Wycheproof ecdsa_*_sha3_512"),
+    }),
+    row!(hashed!(CKM_ECDSA_SHA1, Hash::Sha1, "RFC 6979, A.2")),
+    row!(hashed!(CKM_ECDSA_SHA224, Hash::Sha224, "RFC 6979, A.2")),
+    row!(hashed!(CKM_ECDSA_SHA256, Hash::Sha256, "RFC 6979, A.2; Wycheproof ecdsa_*_p1363")),
+    row!(hashed!(CKM_ECDSA_SHA384, Hash::Sha384, "Wycheproof ecdsa_*_p1363")),
+    row!(hashed!(CKM_ECDSA_SHA512, Hash::Sha512, "Wycheproof ecdsa_*_p1363")),
+    row!(hashed!(CKM_ECDSA_SHA3_224, Hash::Sha3_224, "made with OpenSSL 3.0")),
+    row!(hashed!(CKM_ECDSA_SHA3_256, Hash::Sha3_256, "Wycheproof ecdsa_*_sha3_256")),
+    row!(hashed!(CKM_ECDSA_SHA3_384, Hash::Sha3_384, "Wycheproof ecdsa_*_sha3_384")),
+    row!(hashed!(CKM_ECDSA_SHA3_512, Hash::Sha3_512, "Wycheproof ecdsa_*_sha3_512")),
 ];
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {

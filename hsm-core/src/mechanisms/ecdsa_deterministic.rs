@@ -44,17 +44,17 @@ macro_rules! hashed {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_ECDSA_DETERMINISTIC,
         name: "CKM_ECDSA_DETERMINISTIC",
         sign: Some(sign),
         verify: Some(verify),
         ..COMMON
-    },
-    hashed!(CKM_ECDSA_DETERMINISTIC_SHA224, Hash::Sha224),
-    hashed!(CKM_ECDSA_DETERMINISTIC_SHA256, Hash::Sha256),
-    hashed!(CKM_ECDSA_DETERMINISTIC_SHA384, Hash::Sha384),
-    hashed!(CKM_ECDSA_DETERMINISTIC_SHA512, Hash::Sha512),
+    }),
+    row!(hashed!(CKM_ECDSA_DETERMINISTIC_SHA224, Hash::Sha224)),
+    row!(hashed!(CKM_ECDSA_DETERMINISTIC_SHA256, Hash::Sha256)),
+    row!(hashed!(CKM_ECDSA_DETERMINISTIC_SHA384, Hash::Sha384)),
+    row!(hashed!(CKM_ECDSA_DETERMINISTIC_SHA512, Hash::Sha512)),
 ];
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {

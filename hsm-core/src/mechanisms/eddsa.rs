@@ -18,7 +18,7 @@ use ffi_headers::*;
 use hsm_crypto::ec::{CONTEXT_BYTES_MAX, EdScheme};
 use std::sync::Arc;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     shape: ParamShape::OptionalEddsa,
     judge,
     keys: KeyRule::Types(&[CKK_EC_EDWARDS]),
@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     verify: Some(verify),
     generate_pair: Some(generate_edwards),
     ..named!(CKM_EDDSA)
-}];
+})];
 
 fn judge(params: &Params) -> Result<()> {
     match params {

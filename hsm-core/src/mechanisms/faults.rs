@@ -34,3 +34,12 @@ pub(super) fn ciphertext<T>(result: hsm_crypto::Result<T>) -> Result<T> {
         other => Reason::Crypto(other),
     })
 }
+
+/// Opening a signature with the raw public operation: its length, or its range.
+pub(super) fn opened<T>(result: hsm_crypto::Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        CryptoError::InputLength => Reason::SignatureLength,
+        CryptoError::InputRange => Reason::SignatureInvalid,
+        other => Reason::Crypto(other),
+    })
+}

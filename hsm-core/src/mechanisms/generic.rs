@@ -1,6 +1,6 @@
 //! CKM_GENERIC_SECRET_KEY_GEN.
 //!
-//! Also makes keys of the HMAC key types where the template names one, because no other mechanism does.
+//! Also makes keys of the MAC key types where the template names one, as before 3.0 no other mechanism did.
 //! Rule source: PKCS#11 v2.40, 2.6 (generic secret keys): CKA_VALUE_LEN must be given; sizes are in bits.
 
 use super::{EVERYTHING, Row, SizeUnit, named};
@@ -15,7 +15,7 @@ use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     unit: SizeUnit::Bits,
     size_min: 8,
     size_max: 8 * SECRET_BYTES_MAX as u64,
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     vectors: "none can be (random by nature): the value is the random source's, which the test plays",
     generate: Some(generate),
     ..named!(CKM_GENERIC_SECRET_KEY_GEN)
-}];
+})];
 
 fn generate(env: &Env<'_>, _params: &Params, template: &Template) -> Result<Attributes> {
     let key_type = match material::number(template, CKA_KEY_TYPE)? {

@@ -37,6 +37,12 @@ pub(super) fn by_hmac(kind: u64) -> Option<Hash> {
         CKM_SHA256_HMAC => Some(Hash::Sha256),
         CKM_SHA384_HMAC => Some(Hash::Sha384),
         CKM_SHA512_HMAC => Some(Hash::Sha512),
+        CKM_SHA512_224_HMAC => Some(Hash::Sha512_224),
+        CKM_SHA512_256_HMAC => Some(Hash::Sha512_256),
+        CKM_SHA3_224_HMAC => Some(Hash::Sha3_224),
+        CKM_SHA3_256_HMAC => Some(Hash::Sha3_256),
+        CKM_SHA3_384_HMAC => Some(Hash::Sha3_384),
+        CKM_SHA3_512_HMAC => Some(Hash::Sha3_512),
         _ => None,
     }
 }
@@ -60,6 +66,22 @@ pub(super) fn by_mgf(mgf: u64) -> Result<Hash> {
     }
 }
 
+/// The hash of a `kdf` of SP 800-56A; `None` for all others.
+pub(super) fn by_concatenation_kdf(kdf: u64) -> Option<Hash> {
+    match kdf {
+        CKD_SHA1_KDF_SP800 => Some(Hash::Sha1),
+        CKD_SHA224_KDF_SP800 => Some(Hash::Sha224),
+        CKD_SHA256_KDF_SP800 => Some(Hash::Sha256),
+        CKD_SHA384_KDF_SP800 => Some(Hash::Sha384),
+        CKD_SHA512_KDF_SP800 => Some(Hash::Sha512),
+        CKD_SHA3_224_KDF_SP800 => Some(Hash::Sha3_224),
+        CKD_SHA3_256_KDF_SP800 => Some(Hash::Sha3_256),
+        CKD_SHA3_384_KDF_SP800 => Some(Hash::Sha3_384),
+        CKD_SHA3_512_KDF_SP800 => Some(Hash::Sha3_512),
+        _ => None,
+    }
+}
+
 /// The hash of `kdf`; `None` for CKD_NULL.
 ///
 /// # Errors
@@ -72,6 +94,14 @@ pub(super) fn by_kdf(kdf: u64) -> Result<Option<Hash>> {
         CKD_SHA256_KDF => Ok(Some(Hash::Sha256)),
         CKD_SHA384_KDF => Ok(Some(Hash::Sha384)),
         CKD_SHA512_KDF => Ok(Some(Hash::Sha512)),
+        CKD_SHA3_224_KDF => Ok(Some(Hash::Sha3_224)),
+        CKD_SHA3_256_KDF => Ok(Some(Hash::Sha3_256)),
+        CKD_SHA3_384_KDF => Ok(Some(Hash::Sha3_384)),
+        CKD_SHA3_512_KDF => Ok(Some(Hash::Sha3_512)),
+        CKD_BLAKE2B_160_KDF => Ok(Some(Hash::Blake2b160)),
+        CKD_BLAKE2B_256_KDF => Ok(Some(Hash::Blake2b256)),
+        CKD_BLAKE2B_384_KDF => Ok(Some(Hash::Blake2b384)),
+        CKD_BLAKE2B_512_KDF => Ok(Some(Hash::Blake2b512)),
         _ => Err(Reason::MechanismParam("kdf is not a key derivation function of the token")),
     }
 }

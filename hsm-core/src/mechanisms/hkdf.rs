@@ -33,14 +33,14 @@ const COMMON: Row = Row {
 };
 
 pub(super) const ROWS: &[Row] = &[
-    Row { kind: CKM_HKDF_DERIVE, name: "CKM_HKDF_DERIVE", derive: Some(Derive::Secret(derive)), ..COMMON },
-    Row {
+    row!(Row { kind: CKM_HKDF_DERIVE, name: "CKM_HKDF_DERIVE", derive: Some(Derive::Secret(derive)), ..COMMON }),
+    row!(Row {
         kind: CKM_HKDF_DATA,
         name: "CKM_HKDF_DATA",
         derive: Some(Derive::Keys { make: data, returns_key: true }),
         ..COMMON
-    },
-    Row {
+    }),
+    row!(Row {
         unit: SizeUnit::Bytes,
         size_min: 1,
         size_max: SECRET_BYTES_MAX as u64,
@@ -48,7 +48,7 @@ pub(super) const ROWS: &[Row] = &[
         vectors: "none can be (random by nature): the value is the random source's, which the test plays",
         generate: Some(generate),
         ..named!(CKM_HKDF_KEY_GEN)
-    },
+    }),
 ];
 
 fn hkdf(params: &Params) -> Result<&HkdfParams> {

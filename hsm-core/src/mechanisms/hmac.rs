@@ -4,76 +4,79 @@
 //! strength of a key is its maker's choice (SoftHSM asks for 64 bytes with SHA-512, and clients fail).
 //! Rule source: PKCS#11 v2.40, 2.7 (HMAC) and the sections of the hashes; v3.0, the sections of SHA-3; FIPS 198-1.
 
-use super::mac::{MacOperation, judge_length};
-use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, named, rules};
-use crate::limits::ATTRIBUTE_BYTES_MAX;
+use super::mac::MacOperation;
+use super::{Row, Signer, Verifier, rules};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::Result;
-use crate::types::{ParamShape, Params};
+use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::Hash;
 
+/// A row of HMAC with the whole MAC.
 macro_rules! plain {
     ($kind:ident, $key_type:ident, $hash:expr) => {
-        Row {
-            keys: KeyRule::Types(&[CKK_GENERIC_SECRET, $key_type]),
-            unit: SizeUnit::Bytes,
+        $crate::mechanisms::Row {
+            keys: $crate::mechanisms::KeyRule::Types(&[CKK_GENERIC_SECRET, $key_type]),
+            unit: $crate::mechanisms::SizeUnit::Bytes,
             size_min: 1,
-            size_max: ATTRIBUTE_BYTES_MAX as u64,
-            approved: EVERYTHING,
-            approved_size_min: APPROVED_KEY_BYTES_MIN,
+            size_max: $crate::limits::ATTRIBUTE_BYTES_MAX as u64,
+            approved: $crate::mechanisms::EVERYTHING,
+            approved_size_min: $crate::mechanisms::hmac::APPROVED_KEY_BYTES_MIN,
             vectors: "Wycheproof hmac_sha*",
-            sign: Some(|env, params, key| sign($hash, env, params, key)),
-            verify: Some(|env, params, key| verify($hash, env, params, key)),
-            ..named!($kind)
+            sign: Some(|env, params, key| $crate::mechanisms::hmac::sign($hash, env, params, key)),
+            verify: Some(|env, params, key| $crate::mechanisms::hmac::verify($hash, env, params, key)),
+            ..$crate::mechanisms::named!($kind)
         }
     };
 }
+pub(super) use plain;
 
+/// A row of HMAC with the MAC's length as parameter.
 macro_rules! general {
     ($kind:ident, $key_type:ident, $hash:expr) => {
-        Row {
-            shape: ParamShape::MacLength,
-            judge: |params| judge_length(params, $hash.output_bytes()).map(|_| ()),
-            ..plain!($kind, $key_type, $hash)
+        $crate::mechanisms::Row {
+            shape: $crate::types::ParamShape::MacLength,
+            judge: |params| $crate::mechanisms::mac::judge_length(params, $hash.output_bytes()).map(|_| ()),
+            ..$crate::mechanisms::hmac::plain!($kind, $key_type, $hash)
         }
     };
 }
+pub(super) use general;
 
 /// 112 bits of security (SP 800-131A, 10).
-const APPROVED_KEY_BYTES_MIN: u64 = 14;
+pub(super) const APPROVED_KEY_BYTES_MIN: u64 = 14;
 
 pub(super) const ROWS: &[Row] = &[
-    plain!(CKM_SHA_1_HMAC, CKK_SHA_1_HMAC, Hash::Sha1),
-    general!(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC, Hash::Sha1),
-    plain!(CKM_SHA224_HMAC, CKK_SHA224_HMAC, Hash::Sha224),
-    general!(CKM_SHA224_HMAC_GENERAL, CKK_SHA224_HMAC, Hash::Sha224),
-    plain!(CKM_SHA256_HMAC, CKK_SHA256_HMAC, Hash::Sha256),
-    general!(CKM_SHA256_HMAC_GENERAL, CKK_SHA256_HMAC, Hash::Sha256),
-    plain!(CKM_SHA384_HMAC, CKK_SHA384_HMAC, Hash::Sha384),
-    general!(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC, Hash::Sha384),
-    plain!(CKM_SHA512_HMAC, CKK_SHA512_HMAC, Hash::Sha512),
-    general!(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC, Hash::Sha512),
-    plain!(CKM_SHA512_224_HMAC, CKK_SHA512_224_HMAC, Hash::Sha512_224),
-    general!(CKM_SHA512_224_HMAC_GENERAL, CKK_SHA512_224_HMAC, Hash::Sha512_224),
-    plain!(CKM_SHA512_256_HMAC, CKK_SHA512_256_HMAC, Hash::Sha512_256),
-    general!(CKM_SHA512_256_HMAC_GENERAL, CKK_SHA512_256_HMAC, Hash::Sha512_256),
-    plain!(CKM_SHA3_224_HMAC, CKK_SHA3_224_HMAC, Hash::Sha3_224),
-    general!(CKM_SHA3_224_HMAC_GENERAL, CKK_SHA3_224_HMAC, Hash::Sha3_224),
-    plain!(CKM_SHA3_256_HMAC, CKK_SHA3_256_HMAC, Hash::Sha3_256),
-    general!(CKM_SHA3_256_HMAC_GENERAL, CKK_SHA3_256_HMAC, Hash::Sha3_256),
-    plain!(CKM_SHA3_384_HMAC, CKK_SHA3_384_HMAC, Hash::Sha3_384),
-    general!(CKM_SHA3_384_HMAC_GENERAL, CKK_SHA3_384_HMAC, Hash::Sha3_384),
-    plain!(CKM_SHA3_512_HMAC, CKK_SHA3_512_HMAC, Hash::Sha3_512),
-    general!(CKM_SHA3_512_HMAC_GENERAL, CKK_SHA3_512_HMAC, Hash::Sha3_512),
+    row!(plain!(CKM_SHA_1_HMAC, CKK_SHA_1_HMAC, Hash::Sha1)),
+    row!(general!(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC, Hash::Sha1)),
+    row!(plain!(CKM_SHA224_HMAC, CKK_SHA224_HMAC, Hash::Sha224)),
+    row!(general!(CKM_SHA224_HMAC_GENERAL, CKK_SHA224_HMAC, Hash::Sha224)),
+    row!(plain!(CKM_SHA256_HMAC, CKK_SHA256_HMAC, Hash::Sha256)),
+    row!(general!(CKM_SHA256_HMAC_GENERAL, CKK_SHA256_HMAC, Hash::Sha256)),
+    row!(plain!(CKM_SHA384_HMAC, CKK_SHA384_HMAC, Hash::Sha384)),
+    row!(general!(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC, Hash::Sha384)),
+    row!(plain!(CKM_SHA512_HMAC, CKK_SHA512_HMAC, Hash::Sha512)),
+    row!(general!(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC, Hash::Sha512)),
+    row!(plain!(CKM_SHA512_224_HMAC, CKK_SHA512_224_HMAC, Hash::Sha512_224)),
+    row!(general!(CKM_SHA512_224_HMAC_GENERAL, CKK_SHA512_224_HMAC, Hash::Sha512_224)),
+    row!(plain!(CKM_SHA512_256_HMAC, CKK_SHA512_256_HMAC, Hash::Sha512_256)),
+    row!(general!(CKM_SHA512_256_HMAC_GENERAL, CKK_SHA512_256_HMAC, Hash::Sha512_256)),
+    row!(plain!(CKM_SHA3_224_HMAC, CKK_SHA3_224_HMAC, Hash::Sha3_224)),
+    row!(general!(CKM_SHA3_224_HMAC_GENERAL, CKK_SHA3_224_HMAC, Hash::Sha3_224)),
+    row!(plain!(CKM_SHA3_256_HMAC, CKK_SHA3_256_HMAC, Hash::Sha3_256)),
+    row!(general!(CKM_SHA3_256_HMAC_GENERAL, CKK_SHA3_256_HMAC, Hash::Sha3_256)),
+    row!(plain!(CKM_SHA3_384_HMAC, CKK_SHA3_384_HMAC, Hash::Sha3_384)),
+    row!(general!(CKM_SHA3_384_HMAC_GENERAL, CKK_SHA3_384_HMAC, Hash::Sha3_384)),
+    row!(plain!(CKM_SHA3_512_HMAC, CKK_SHA3_512_HMAC, Hash::Sha3_512)),
+    row!(general!(CKM_SHA3_512_HMAC_GENERAL, CKK_SHA3_512_HMAC, Hash::Sha3_512)),
 ];
 
-fn sign(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
+pub(super) fn sign(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
     Ok(Box::new(start(hash, env, params, key)?))
 }
 
-fn verify(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
+pub(super) fn verify(hash: Hash, env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
     Ok(Box::new(start(hash, env, params, key)?))
 }
 

@@ -8,6 +8,14 @@
 //!
 //! Sizes: `update_bytes` is exact; every other size is exact or an upper bound, and never too small.
 
+/// A row as a constant of its own, so that the compiler looks at each alone: for many in one constant it takes gigabytes.
+macro_rules! row {
+    ($row:expr) => {{
+        const ROW: $crate::mechanisms::Row = $row;
+        ROW
+    }};
+}
+
 mod aes_ccm;
 mod aes_cmac;
 mod aes_cts;
@@ -19,7 +27,10 @@ mod aes_mac;
 mod aes_modes;
 mod aes_wrap;
 mod aes_xts;
+mod bip32;
+mod blake2b;
 mod chacha20;
+mod cipher_derive;
 mod combine;
 pub(crate) mod derive;
 mod des3;
@@ -37,9 +48,19 @@ mod hash_derive;
 mod hashes;
 mod hkdf;
 mod hmac;
+mod keccak;
+mod kmac;
 mod mac;
+mod mac_keygen;
+pub(crate) mod messages;
+mod ml_dsa;
+mod ml_kem;
+mod outlived_hashes;
 mod parts;
+mod pbkdf2;
 mod poly1305;
+mod pq_keygen;
+mod pq_signatures;
 mod rsa_aes_wrap;
 mod rsa_hash;
 mod rsa_keygen;
@@ -49,7 +70,11 @@ mod rsa_pss;
 mod rsa_x509;
 pub(crate) mod rules;
 mod salsa20;
+mod sha512_t;
+mod slh_dsa;
 mod sp800_108;
+mod tls12;
+mod tls_mac;
 
 use crate::attributes::Material;
 use crate::object::{Attributes, Object};
@@ -59,6 +84,7 @@ use crate::template::Template;
 use crate::types::{Mechanism, MechanismInfo, ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use hsm_crypto::post_quantum::Encapsulated;
 use rules::Usage;
 use std::sync::LazyLock;
 
@@ -171,6 +197,9 @@ pub enum Wraps {
     SecretAndPrivateKeys,
 }
 
+/// The hash of a digest mechanism with a parameter that passed the row's rules.
+pub type HashOf = fn(&Params) -> Result<hsm_crypto::Hash>;
+
 /// Starts an operation with a key that passed the row's rules.
 pub type Start<T> = fn(&Env<'_>, &Params, &Object) -> Result<Box<T>>;
 
@@ -179,6 +208,19 @@ pub type WrapBytes = fn(&Env<'_>, &Params, &Object, &SecretBytes) -> Result<Vec<
 
 /// Unwraps the bytes of a key under a key that passed the row's rules.
 pub type UnwrapBytes = fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretBytes>;
+
+/// The two steps of an encapsulation with a public key that passed the row's rules.
+#[derive(Clone, Copy)]
+pub struct Encapsulation {
+    /// The length of the ciphertext.
+    pub ciphertext_bytes: fn(&Env<'_>, &Params, &Object) -> Result<usize>,
+    /// Makes ciphertext and secret; of so many bytes, or as many as the mechanism gives.
+    pub run: fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<Encapsulated>,
+}
+
+/// Takes the secret out of a ciphertext with a private key that passed the row's rules; of so many bytes, or as many as the
+/// mechanism gives.
+pub type Decapsulate = fn(&Env<'_>, &Params, &Object, &[u8], Option<usize>) -> Result<SecretBytes>;
 
 /// Makes the material of a secret key from the caller's template.
 pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;
@@ -218,15 +260,21 @@ pub struct Row {
     /// Where its test vectors come from; a row without any fails the tests.
     pub vectors: &'static str,
     /// C_DigestInit.
-    pub digest: Option<hsm_crypto::Hash>,
+    pub digest: Option<HashOf>,
     /// C_SignInit.
     pub sign: Option<Start<dyn Signer>>,
     /// C_VerifyInit.
     pub verify: Option<Start<dyn Verifier>>,
+    /// C_SignRecoverInit: from data to signature.
+    pub sign_recover: Option<Start<dyn Crypter>>,
+    /// C_VerifyRecoverInit: from signature to data.
+    pub verify_recover: Option<Start<dyn Crypter>>,
     /// C_EncryptInit.
     pub encrypt: Option<Start<dyn Crypter>>,
     /// C_DecryptInit.
     pub decrypt: Option<Start<dyn Crypter>>,
+    /// C_MessageEncryptInit, C_MessageDecryptInit, and with `wraps` C_WrapKeyAuthenticated and C_UnwrapKeyAuthenticated.
+    pub messages: Option<messages::Messages>,
     /// What C_WrapKey and C_UnwrapKey take.
     pub wraps: Wraps,
     /// Whether wrapping fills up with zero bytes, so that an unwrapped value may be longer than the key.
@@ -239,6 +287,10 @@ pub struct Row {
     pub derive: Option<Derive>,
     /// What derived keys have from the keys that they come from.
     pub heritage: Heritage,
+    /// C_EncapsulateKey.
+    pub encapsulate: Option<Encapsulation>,
+    /// C_DecapsulateKey.
+    pub decapsulate: Option<Decapsulate>,
     /// C_GenerateKey: the material of a secret key.
     pub generate: Option<Generate>,
     /// C_GenerateKeyPair: the material of public and private key.
@@ -254,7 +306,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 35] = [
+const FAMILIES: [&[Row]; 49] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -290,6 +342,20 @@ const FAMILIES: [&[Row]; 35] = [
     hash_derive::ROWS,
     hkdf::ROWS,
     sp800_108::ROWS,
+    cipher_derive::ROWS,
+    pbkdf2::ROWS,
+    tls12::ROWS,
+    tls_mac::ROWS,
+    bip32::ROWS,
+    sha512_t::ROWS,
+    blake2b::ROWS,
+    outlived_hashes::ROWS,
+    keccak::ROWS,
+    kmac::ROWS,
+    mac_keygen::ROWS,
+    ml_kem::ROWS,
+    ml_dsa::ROWS,
+    slh_dsa::ROWS,
 ];
 
 /// Every row by its number.
@@ -359,14 +425,19 @@ impl Row {
         digest: None,
         sign: None,
         verify: None,
+        sign_recover: None,
+        verify_recover: None,
         encrypt: None,
         decrypt: None,
+        messages: None,
         wraps: Wraps::Nothing,
         zero_pads: false,
         wrap: None,
         unwrap: None,
         derive: None,
         heritage: Heritage::Free,
+        encapsulate: None,
+        decapsulate: None,
         generate: None,
         generate_pair: None,
     };
@@ -379,15 +450,25 @@ impl Row {
 
     /// Every function that the row has, as the flag that says so.
     fn flags(&self) -> u64 {
+        let runs = messages::signs_messages(self.kind);
+        let signs = runs && (self.sign.is_some() || self.verify.is_some());
         let columns = [
             (CKF_DIGEST, self.digest.is_some()),
             (CKF_SIGN, self.sign.is_some()),
             (CKF_VERIFY, self.verify.is_some()),
+            (CKF_SIGN_RECOVER, self.sign_recover.is_some()),
+            (CKF_VERIFY_RECOVER, self.verify_recover.is_some()),
             (CKF_ENCRYPT, self.encrypt.is_some()),
             (CKF_DECRYPT, self.decrypt.is_some()),
+            (CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT, self.messages.is_some()),
+            (CKF_MESSAGE_SIGN, runs && self.sign.is_some()),
+            (CKF_MESSAGE_VERIFY, runs && self.verify.is_some()),
+            (CKF_MULTI_MESSAGE, self.messages.is_some() || signs && messages::signs_in_parts(self.kind)),
             (CKF_WRAP, self.wrap.is_some()),
             (CKF_UNWRAP, self.unwrap.is_some()),
             (CKF_DERIVE, self.derive.is_some()),
+            (CKF_ENCAPSULATE, self.encapsulate.is_some()),
+            (CKF_DECAPSULATE, self.decapsulate.is_some()),
             (CKF_GENERATE, self.generate.is_some()),
             (CKF_GENERATE_KEY_PAIR, self.generate_pair.is_some()),
         ];
@@ -442,6 +523,22 @@ pub fn start_verify(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Resul
     start(env, mechanism, key, Usage::Verify, |row| row.verify)
 }
 
+/// Starts a signature with data recovery, as `start_sign`.
+///
+/// # Errors
+/// As `start_sign`.
+pub fn start_sign_recover(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Result<Box<dyn Crypter>> {
+    start(env, mechanism, key, Usage::SignRecover, |row| row.sign_recover)
+}
+
+/// Starts a verification with data recovery, as `start_sign`.
+///
+/// # Errors
+/// As `start_sign`.
+pub fn start_verify_recover(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Result<Box<dyn Crypter>> {
+    start(env, mechanism, key, Usage::VerifyRecover, |row| row.verify_recover)
+}
+
 /// Starts an encryption, as `start_sign`.
 ///
 /// # Errors
@@ -467,7 +564,14 @@ pub fn start_digest(
     mechanism: &Mechanism,
 ) -> Result<(hsm_crypto::Hash, Box<dyn hsm_crypto::hash::Digest>)> {
     let (_, hash) = column(env, mechanism, CKF_DIGEST, |row| row.digest)?;
+    let hash = hash(&mechanism.params)?;
     Ok((hash, (env.engine.digest)(hash)))
+}
+
+/// The number of the mechanism that digests with a hash.
+pub(crate) fn digest_number(hash: hsm_crypto::Hash) -> Option<u64> {
+    let is = |row: &&Row| row.digest.is_some_and(|digest| digest(&Params::None).is_ok_and(|found| found == hash));
+    all().find(is).map(|row| row.kind)
 }
 
 #[cfg(test)]
@@ -480,7 +584,7 @@ mod tests {
             let found = find(row.kind).unwrap();
             assert_eq!(found.name, row.name, "{:#x} stands twice", row.kind);
         }
-        assert!(find(CKM_MD5).is_none());
+        assert!(find(CKM_MD5_RSA_PKCS).is_none());
         assert!(find(u64::MAX).is_none());
     }
 
@@ -500,7 +604,15 @@ mod tests {
     #[test]
     fn a_key_rule_stands_exactly_where_a_function_takes_a_key() {
         for row in all() {
-            let takes_key = CKF_SIGN | CKF_VERIFY | CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE;
+            let takes_key = CKF_SIGN
+                | CKF_VERIFY
+                | CKF_ENCRYPT
+                | CKF_DECRYPT
+                | CKF_WRAP
+                | CKF_UNWRAP
+                | CKF_DERIVE
+                | CKF_ENCAPSULATE
+                | CKF_DECAPSULATE;
             assert_eq!(row.keys != KeyRule::None, row.info().flags & takes_key != 0, "{}", row.name);
         }
     }

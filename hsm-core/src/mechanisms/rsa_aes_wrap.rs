@@ -2,7 +2,7 @@
 //!
 //! What Azure's "bring your own key" and the imports of other clouds take. C_UnwrapKey takes an AES key of any of the three
 //! lengths, whatever `ulAESKeyBits` says; all that is wrong with the decrypted bytes is one answer.
-//! Rule source: PKCS#11 v2.40, 2.1.21 (RSA AES key wrap); RFC 8017, 7.1; RFC 5649.
+//! Rule source: PKCS#11 v2.40, "RSA AES KEY WRAP"; RFC 8017, 7.1; RFC 5649.
 
 use super::rsa_oaep;
 use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
@@ -17,7 +17,7 @@ use hsm_crypto::SecretBytes;
 use hsm_crypto::cipher::KeyWrap;
 use hsm_crypto::rsa::OaepParams;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     shape: ParamShape::RsaAesWrap,
     judge: |params| parse(params).map(|_| ()),
     keys: KeyRule::Types(&[CKK_RSA]),
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     ..named!(CKM_RSA_AES_KEY_WRAP)
-}];
+})];
 
 /// Reads `CK_RSA_AES_KEY_WRAP_PARAMS`: the length of the AES key in bytes, and the padding of the RSA part.
 fn parse(params: &Params) -> Result<(usize, OaepParams)> {

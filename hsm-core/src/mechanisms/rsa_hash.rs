@@ -16,22 +16,24 @@ use ffi_headers::*;
 use hsm_crypto::Hash;
 use hsm_crypto::rsa::PssParams;
 
+/// A row of PKCS#1 v1.5 signatures that hash.
 macro_rules! pkcs1 {
     ($kind:ident, $hash:expr, $vectors:expr) => {
-        Row {
-            keys: KeyRule::Types(&[CKK_RSA]),
-            unit: SizeUnit::Bits,
-            size_min: RSA_BITS_MIN,
-            size_max: RSA_BITS_MAX,
-            approved: rules::approved_signature($hash),
-            approved_size_min: RSA_APPROVED_BITS_MIN,
+        $crate::mechanisms::Row {
+            keys: $crate::mechanisms::KeyRule::Types(&[CKK_RSA]),
+            unit: $crate::mechanisms::SizeUnit::Bits,
+            size_min: $crate::mechanisms::rsa_pkcs::RSA_BITS_MIN,
+            size_max: $crate::limits::RSA_BITS_MAX,
+            approved: $crate::mechanisms::rules::approved_signature($hash),
+            approved_size_min: $crate::mechanisms::rsa_pkcs::RSA_APPROVED_BITS_MIN,
             vectors: $vectors,
-            sign: Some(|env, _params, key| sign_pkcs1(env, $hash, key)),
-            verify: Some(|env, _params, key| verify_pkcs1(env, $hash, key)),
-            ..named!($kind)
+            sign: Some(|env, _params, key| $crate::mechanisms::rsa_hash::sign_pkcs1(env, $hash, key)),
+            verify: Some(|env, _params, key| $crate::mechanisms::rsa_hash::verify_pkcs1(env, $hash, key)),
+            ..$crate::mechanisms::named!($kind)
         }
     };
 }
+pub(super) use pkcs1;
 
 macro_rules! pss {
     ($kind:ident, $hash:expr, $vectors:expr) => {
@@ -53,30 +55,30 @@ macro_rules! pss {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    pkcs1!(CKM_SHA1_RSA_PKCS, Hash::Sha1, "RSA Laboratories pkcs1v15sign 1.2"),
-    pkcs1!(CKM_SHA224_RSA_PKCS, Hash::Sha224, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA256_RSA_PKCS, Hash::Sha256, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA384_RSA_PKCS, Hash::Sha384, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA512_RSA_PKCS, Hash::Sha512, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA3_224_RSA_PKCS, Hash::Sha3_224, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA3_256_RSA_PKCS, Hash::Sha3_256, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA3_384_RSA_PKCS, Hash::Sha3_384, "Wycheproof rsa_signature_*"),
-    pkcs1!(CKM_SHA3_512_RSA_PKCS, Hash::Sha3_512, "Wycheproof rsa_signature_*"),
-    pss!(CKM_SHA1_RSA_PKCS_PSS, Hash::Sha1, WYCHEPROOF_PSS),
-    pss!(CKM_SHA224_RSA_PKCS_PSS, Hash::Sha224, WYCHEPROOF_PSS),
-    pss!(CKM_SHA256_RSA_PKCS_PSS, Hash::Sha256, WYCHEPROOF_PSS),
-    pss!(CKM_SHA384_RSA_PKCS_PSS, Hash::Sha384, WYCHEPROOF_PSS),
-    pss!(CKM_SHA512_RSA_PKCS_PSS, Hash::Sha512, WYCHEPROOF_PSS),
-    pss!(CKM_SHA3_224_RSA_PKCS_PSS, Hash::Sha3_224, OPENSSL_PSS),
-    pss!(CKM_SHA3_256_RSA_PKCS_PSS, Hash::Sha3_256, OPENSSL_PSS),
-    pss!(CKM_SHA3_384_RSA_PKCS_PSS, Hash::Sha3_384, OPENSSL_PSS),
-    pss!(CKM_SHA3_512_RSA_PKCS_PSS, Hash::Sha3_512, OPENSSL_PSS),
+    row!(pkcs1!(CKM_SHA1_RSA_PKCS, Hash::Sha1, "RSA Laboratories pkcs1v15sign 1.2")),
+    row!(pkcs1!(CKM_SHA224_RSA_PKCS, Hash::Sha224, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA256_RSA_PKCS, Hash::Sha256, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA384_RSA_PKCS, Hash::Sha384, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA512_RSA_PKCS, Hash::Sha512, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA3_224_RSA_PKCS, Hash::Sha3_224, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA3_256_RSA_PKCS, Hash::Sha3_256, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA3_384_RSA_PKCS, Hash::Sha3_384, "Wycheproof rsa_signature_*")),
+    row!(pkcs1!(CKM_SHA3_512_RSA_PKCS, Hash::Sha3_512, "Wycheproof rsa_signature_*")),
+    row!(pss!(CKM_SHA1_RSA_PKCS_PSS, Hash::Sha1, WYCHEPROOF_PSS)),
+    row!(pss!(CKM_SHA224_RSA_PKCS_PSS, Hash::Sha224, WYCHEPROOF_PSS)),
+    row!(pss!(CKM_SHA256_RSA_PKCS_PSS, Hash::Sha256, WYCHEPROOF_PSS)),
+    row!(pss!(CKM_SHA384_RSA_PKCS_PSS, Hash::Sha384, WYCHEPROOF_PSS)),
+    row!(pss!(CKM_SHA512_RSA_PKCS_PSS, Hash::Sha512, WYCHEPROOF_PSS)),
+    row!(pss!(CKM_SHA3_224_RSA_PKCS_PSS, Hash::Sha3_224, OPENSSL_PSS)),
+    row!(pss!(CKM_SHA3_256_RSA_PKCS_PSS, Hash::Sha3_256, OPENSSL_PSS)),
+    row!(pss!(CKM_SHA3_384_RSA_PKCS_PSS, Hash::Sha3_384, OPENSSL_PSS)),
+    row!(pss!(CKM_SHA3_512_RSA_PKCS_PSS, Hash::Sha3_512, OPENSSL_PSS)),
 ];
 
 const WYCHEPROOF_PSS: &str = "Wycheproof rsa_pss_*";
 const OPENSSL_PSS: &str = "made with OpenSSL 3.0 (no published set has SHA-3 and MGF1)";
 
-fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer>> {
+pub(super) fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer>> {
     let key = rules::rsa_private(env, key)?;
     Ok(Box::new(HashedSigner {
         bytes: key.modulus_bytes(),
@@ -85,7 +87,7 @@ fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer>
     }))
 }
 
-fn verify_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
+pub(super) fn verify_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
     let key = rules::rsa_public(env, key)?;
     Ok(Box::new(HashedVerifier {
         digest: (env.engine.digest)(hash),
@@ -143,6 +145,7 @@ const fn digest_info_prefix(hash: Hash) -> Option<&'static [u8]> {
         Hash::Sha3_256 => const { &nist_prefix(0x08, 32) },
         Hash::Sha3_384 => const { &nist_prefix(0x09, 48) },
         Hash::Sha3_512 => const { &nist_prefix(0x0a, 64) },
+        Hash::Ripemd160 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x24, 0x03, 0x02, 0x01, 0x05, 0x00, 0x04, 0x14],
         _ => return None,
     })
 }

@@ -18,7 +18,7 @@ use ffi_headers::*;
 /// The public exponent where the template names none: 65537.
 const PUBLIC_EXPONENT_DEFAULT: [u8; 3] = [1, 0, 1];
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
     size_max: RSA_PRIVATE_BITS_MAX,
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     vectors: "none can be (random by nature): the test recomputes n = p q, and the pair proves itself",
     generate_pair: Some(generate),
     ..named!(CKM_RSA_PKCS_KEY_PAIR_GEN)
-}];
+})];
 
 fn generate(env: &Env<'_>, _params: &Params, public: &Template, _private: &Template) -> Result<PairMaterial> {
     let bits = modulus_bits(public)?;

@@ -16,7 +16,7 @@ use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use hsm_crypto::rsa::OaepParams;
 
-pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
+pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
     encrypt,
     decrypt,
     Wraps::SecretKeys,
@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         vectors: "Wycheproof rsa_oaep_*",
         ..named!(CKM_RSA_PKCS_OAEP)
     }
-)];
+))];
 
 fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let params = parse(params)?;

@@ -9,14 +9,14 @@ use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, Wraps, faults, na
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
-use crate::reason::Result;
+use crate::reason::{Reason, Result};
 use crate::types::Params;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 
 pub(super) use crate::limits::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
 
-pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
+pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
     encrypt,
     decrypt,
     Wraps::SecretKeys,
@@ -30,9 +30,11 @@ pub(super) const ROWS: &[Row] = &[crypt_and_wrap!(
         vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption)",
         sign: Some(sign),
         verify: Some(verify),
+        sign_recover: Some(sign_recover),
+        verify_recover: Some(verify_recover),
         ..named!(CKM_RSA_PKCS)
     }
-)];
+))];
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
     let key = rules::rsa_private(env, key)?;
@@ -48,6 +50,38 @@ fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verif
         faults::signature(key.verify_pkcs1(data, signature))
     })))
 }
+
+fn sign_recover(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::rsa_private(env, key)?;
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::AtMost(key.modulus_bytes()),
+        run: move |env: &Env<'_>, data: &[u8]| faults::data(key.sign_pkcs1(data, env.random)).map(SecretBytes::new),
+    }))
+}
+
+fn verify_recover(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::rsa_public(env, key)?;
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::AtMost(key.modulus_bytes()),
+        run: move |_env: &Env<'_>, signature: &[u8]| {
+            let block = faults::opened(key.raw(signature))?;
+            data_of(&block).map(SecretBytes::copy_of).ok_or(Reason::SignatureInvalid)
+        },
+    }))
+}
+
+/// The data in the block of a signature: 00 01, eight bytes FF at least, 00, data (RFC 8017, 9.2).
+///
+/// All of it is public, so the time that this takes tells nothing.
+fn data_of(block: &[u8]) -> Option<&[u8]> {
+    let padded = block.strip_prefix(&[0, 1])?;
+    let padding = padded.iter().take_while(|byte| **byte == 0xff).count();
+    let data = padded.get(padding..)?.strip_prefix(&[0])?;
+    (padding >= PADDING_BYTES_MIN).then_some(data)
+}
+
+/// Fewest bytes of padding in a signature's block.
+const PADDING_BYTES_MIN: usize = 8;
 
 fn encrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let key = rules::rsa_public(env, key)?;
@@ -65,4 +99,27 @@ fn decrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Cryp
         size: OneShotSize::AtMost(key.modulus_bytes()),
         run: move |env: &Env<'_>, input: &[u8]| faults::ciphertext(key.decrypt_pkcs1(input, env.random)),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_stands_behind_eight_bytes_of_padding_at_least_and_a_zero() {
+        let block = |start: &[u8], padding: usize, rest: &[u8]| [start, &vec![0xff; padding][..], rest].concat();
+        assert_eq!(data_of(&block(&[0, 1], 8, &[0, 7, 0, 9])), Some(&[7, 0, 9][..]));
+        assert_eq!(data_of(&block(&[0, 1], 20, &[0])), Some(&[][..]));
+        for bad in [
+            block(&[0, 1], 7, &[0, 7]),
+            block(&[0, 1], 8, &[1, 7]),
+            block(&[0, 2], 8, &[0, 7]),
+            block(&[1, 1], 8, &[0, 7]),
+            block(&[0, 1], 30, &[]),
+            vec![0],
+            vec![],
+        ] {
+            assert_eq!(data_of(&bad), None, "{bad:?}");
+        }
+    }
 }

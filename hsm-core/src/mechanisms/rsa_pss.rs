@@ -15,7 +15,7 @@ use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::rsa::PssParams;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     shape: ParamShape::Pss,
     judge: |params| parse(params).map(|_| ()),
     keys: KeyRule::Types(&[CKK_RSA]),
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[Row {
     sign: Some(sign),
     verify: Some(verify),
     ..named!(CKM_RSA_PKCS_PSS)
-}];
+})];
 
 fn sign(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
     let params = parse(params)?;

@@ -1,7 +1,8 @@
 //! CKM_RSA_X_509: RSA without padding; the caller pads. libp11 falls back to it.
 //!
 //! Input shorter than the modulus is filled up with zero bytes in front, as the standard says. Wrapping
-//! is left out: an unpadded key under RSA can be searched for.
+//! is left out: an unpadded key under RSA can be searched for. What C_VerifyRecover gives is the whole block, as long as the modulus:
+//! whether it means anything is the caller's question.
 //! Rule source: PKCS#11 v2.40, 2.1 (X.509 raw RSA).
 
 use super::parts::{OnePartCrypter, OnePartSigner, OnePartVerifier, OneShotSize};
@@ -13,9 +14,9 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::Params;
 use ffi_headers::*;
-use hsm_crypto::{CryptoError, SecretBytes};
+use hsm_crypto::SecretBytes;
 
-pub(super) const ROWS: &[Row] = &[Row {
+pub(super) const ROWS: &[Row] = &[row!(Row {
     keys: KeyRule::Types(&[CKK_RSA]),
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
@@ -23,10 +24,12 @@ pub(super) const ROWS: &[Row] = &[Row {
     vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test)",
     sign: Some(sign),
     verify: Some(verify),
+    sign_recover: Some(sign_recover),
+    verify_recover: Some(verify_recover),
     encrypt: Some(encrypt),
     decrypt: Some(decrypt),
     ..named!(CKM_RSA_X_509)
-}];
+})];
 
 fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
     let key = rules::rsa_private(env, key)?;
@@ -44,13 +47,26 @@ fn verify(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Verif
     let key = rules::rsa_public(env, key)?;
     Ok(Box::new(OnePartVerifier(move |data: &[u8], signature: &[u8]| {
         let expected = block(data, key.modulus_bytes())?;
-        let opened = key.raw(signature).map_err(|error| match error {
-            CryptoError::InputLength => Reason::SignatureLength,
-            CryptoError::InputRange => Reason::SignatureInvalid,
-            other => Reason::Crypto(other),
-        })?;
+        let opened = faults::opened(key.raw(signature))?;
         if expected.ct_eq(&opened) { Ok(()) } else { Err(Reason::SignatureInvalid) }
     })))
+}
+
+fn sign_recover(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::rsa_private(env, key)?;
+    let bytes = key.modulus_bytes();
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::AtMost(bytes),
+        run: move |env: &Env<'_>, data: &[u8]| faults::data(key.raw(block(data, bytes)?.expose(), env.random)),
+    }))
+}
+
+fn verify_recover(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+    let key = rules::rsa_public(env, key)?;
+    Ok(Box::new(OnePartCrypter {
+        size: OneShotSize::AtMost(key.modulus_bytes()),
+        run: move |_env: &Env<'_>, signature: &[u8]| faults::opened(key.raw(signature)).map(SecretBytes::new),
+    }))
 }
 
 fn encrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {

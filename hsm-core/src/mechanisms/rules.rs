@@ -14,8 +14,10 @@ use crate::limits::RSA_PRIVATE_BITS_MAX;
 use crate::object::{Object, ValueRef};
 use crate::platform::Env;
 use crate::policy::Policy;
+use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
+use ffi_headers::vendor::CKK_BIP32;
 use ffi_headers::*;
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
 use hsm_crypto::{Hash, SymmetricKey};
@@ -26,11 +28,15 @@ use std::sync::Arc;
 pub(crate) enum Usage {
     Sign,
     Verify,
+    SignRecover,
+    VerifyRecover,
     Encrypt,
     Decrypt,
     Wrap,
     Unwrap,
     Derive,
+    Encapsulate,
+    Decapsulate,
 }
 
 impl Usage {
@@ -39,11 +45,15 @@ impl Usage {
         match self {
             Usage::Sign => CKA_SIGN,
             Usage::Verify => CKA_VERIFY,
+            Usage::SignRecover => CKA_SIGN_RECOVER,
+            Usage::VerifyRecover => CKA_VERIFY_RECOVER,
             Usage::Encrypt => CKA_ENCRYPT,
             Usage::Decrypt => CKA_DECRYPT,
             Usage::Wrap => CKA_WRAP,
             Usage::Unwrap => CKA_UNWRAP,
             Usage::Derive => CKA_DERIVE,
+            Usage::Encapsulate => CKA_ENCAPSULATE,
+            Usage::Decapsulate => CKA_DECAPSULATE,
         }
     }
 
@@ -52,20 +62,32 @@ impl Usage {
         match self {
             Usage::Sign => CKF_SIGN,
             Usage::Verify => CKF_VERIFY,
+            Usage::SignRecover => CKF_SIGN_RECOVER,
+            Usage::VerifyRecover => CKF_VERIFY_RECOVER,
             Usage::Encrypt => CKF_ENCRYPT,
             Usage::Decrypt => CKF_DECRYPT,
             Usage::Wrap => CKF_WRAP,
             Usage::Unwrap => CKF_UNWRAP,
             Usage::Derive => CKF_DERIVE,
+            Usage::Encapsulate => CKF_ENCAPSULATE,
+            Usage::Decapsulate => CKF_DECAPSULATE,
         }
     }
 
     /// The class that a key of this type must have.
     const fn class(self, key_type: u64) -> u64 {
         match key_type {
-            CKK_RSA | CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY => match self {
-                Usage::Verify | Usage::Encrypt | Usage::Wrap => CKO_PUBLIC_KEY,
-                Usage::Sign | Usage::Decrypt | Usage::Unwrap | Usage::Derive => CKO_PRIVATE_KEY,
+            CKK_RSA | CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | CKK_BIP32 | CKK_ML_KEM | CKK_ML_DSA
+            | CKK_SLH_DSA => match self {
+                Usage::Verify | Usage::VerifyRecover | Usage::Encrypt | Usage::Wrap | Usage::Encapsulate => {
+                    CKO_PUBLIC_KEY
+                }
+                Usage::Sign
+                | Usage::SignRecover
+                | Usage::Decrypt
+                | Usage::Unwrap
+                | Usage::Derive
+                | Usage::Decapsulate => CKO_PRIVATE_KEY,
             },
             _ => CKO_SECRET_KEY,
         }
@@ -90,27 +112,32 @@ pub(super) const fn approved_signature(hash: Hash) -> u64 {
 /// # Errors
 /// `MechanismParam`.
 pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
-    let fits = match (row.shape, params) {
-        (ParamShape::None | ParamShape::OptionalIv(_) | ParamShape::OptionalEddsa, Params::None)
-        | (ParamShape::Ctr, Params::Ctr { .. })
-        | (ParamShape::Gcm, Params::Gcm { .. })
-        | (ParamShape::Pss, Params::Pss { .. })
-        | (ParamShape::Oaep, Params::Oaep { .. })
-        | (ParamShape::Ecdh1, Params::Ecdh1 { .. })
-        | (ParamShape::MacLength, Params::MacLength(_))
-        | (ParamShape::OptionalEddsa, Params::Eddsa { .. }) => true,
-        (ParamShape::Derive(shape), Params::Derive(params)) => params.shape() == shape,
-        (ParamShape::Ccm, Params::Ccm { .. })
-        | (ParamShape::Gmac, Params::Gcm { .. })
-        | (ParamShape::RsaAesWrap, Params::RsaAesWrap { .. })
-        | (ParamShape::EcdhAesWrap, Params::EcdhAesWrap { .. })
-        | (ParamShape::ChaCha20 | ParamShape::Salsa20, Params::Stream { .. })
-        | (ParamShape::ChaCha20Poly1305, Params::ChaCha20Poly1305 { .. }) => true,
-        (ParamShape::Iv8, Params::Iv(iv)) => iv.len() == 8,
-        (ParamShape::Gmac, Params::Iv(iv)) => iv.len() == 12,
-        (ParamShape::Iv16, Params::Iv(iv)) => iv.len() == 16,
-        (ParamShape::OptionalIv(bytes), Params::Iv(iv)) => iv.len() == bytes,
-        _ => false,
+    // Shape by shape: one match over both values at once takes the compiler gigabytes.
+    let none = matches!(params, Params::None);
+    let iv_of = |bytes: usize| matches!(params, Params::Iv(iv) if iv.len() == bytes);
+    let fits = match row.shape {
+        ParamShape::None => none,
+        ParamShape::Iv8 => iv_of(8),
+        ParamShape::Iv16 => iv_of(16),
+        ParamShape::OptionalIv(bytes) => none || iv_of(bytes),
+        ParamShape::Ctr => matches!(params, Params::Ctr { .. }),
+        ParamShape::Gcm => matches!(params, Params::Gcm { .. }),
+        ParamShape::Gmac => iv_of(12) || matches!(params, Params::Gcm { .. }),
+        ParamShape::Ccm => matches!(params, Params::Ccm { .. }),
+        ParamShape::ChaCha20 | ParamShape::Salsa20 => matches!(params, Params::Stream { .. }),
+        ParamShape::ChaCha20Poly1305 => matches!(params, Params::ChaCha20Poly1305 { .. }),
+        ParamShape::Pss => matches!(params, Params::Pss { .. }),
+        ParamShape::Oaep => matches!(params, Params::Oaep { .. }),
+        ParamShape::RsaAesWrap => matches!(params, Params::RsaAesWrap { .. }),
+        ParamShape::EcdhAesWrap => matches!(params, Params::EcdhAesWrap { .. }),
+        ParamShape::Ecdh1 => matches!(params, Params::Ecdh1 { .. }),
+        ParamShape::MacLength => matches!(params, Params::MacLength(_)),
+        ParamShape::TlsMac => matches!(params, Params::TlsMac { .. }),
+        ParamShape::OptionalKmac => none || matches!(params, Params::Kmac { .. }),
+        ParamShape::OptionalEddsa => none || matches!(params, Params::Eddsa { .. }),
+        ParamShape::OptionalSignContext => none || matches!(params, Params::SignContext { hash: None, .. }),
+        ParamShape::HashSignContext => matches!(params, Params::SignContext { hash: Some(_), .. }),
+        ParamShape::Derive(shape) => matches!(params, Params::Derive(params) if params.shape() == shape),
     };
     if !fits {
         return Err(Reason::MechanismParam("not the parameter that the mechanism takes"));
@@ -125,12 +152,24 @@ pub(crate) fn judge_params(row: &Row, params: &Params) -> Result<()> {
 pub(crate) fn judge_key(policy: Policy, row: &Row, key: &Object, usage: Usage) -> Result<()> {
     let key_type = key.key_type().ok_or(Reason::KeyTypeInconsistent)?;
     let KeyRule::Types(types) = row.keys else { return Err(Reason::KeyTypeInconsistent) };
-    if !types.contains(&key_type) || key.class() != usage.class(key_type) {
+    // A public key in a tree has children, too.
+    let parent = key_type == CKK_BIP32 && usage == Usage::Derive && key.class() == CKO_PUBLIC_KEY;
+    let class_fits = parent || key.class() == usage.class(key_type);
+    if !types.contains(&counts_as(key, key_type, usage)?) || !class_fits {
         return Err(Reason::KeyTypeInconsistent);
     }
     judge_usage(row, key, usage)?;
     let size = judge_size(row, key, key_type)?;
     policy.judge_key(row, key, size, usage.function())
+}
+
+/// The type as which a key is judged: a key in a tree signs as any other on its curve.
+fn counts_as(key: &Object, key_type: u64, usage: Usage) -> Result<u64> {
+    if key_type != CKK_BIP32 || !matches!(usage, Usage::Sign | Usage::Verify) {
+        return Ok(key_type);
+    }
+    let params = key.bytes(CKA_EC_PARAMS).ok_or(Reason::KeyMaterial("CKA_EC_PARAMS is missing"))?;
+    CurveName::parse_for(CKK_BIP32, params).map(CurveName::key_type)
 }
 
 /// Judges a further key of a derivation: a secret key of any type that may be used for it.
@@ -180,9 +219,14 @@ fn judge_size(row: &Row, key: &Object, key_type: u64) -> Result<u64> {
 fn key_bits(key: &Object, key_type: u64) -> Result<usize> {
     match key_type {
         CKK_RSA => Ok(bit_length(key.bytes(CKA_MODULUS).ok_or(Reason::KeyMaterial("CKA_MODULUS is missing"))?)),
-        CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY => {
+        CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | CKK_BIP32 => {
             let params = key.bytes(CKA_EC_PARAMS).ok_or(Reason::KeyMaterial("CKA_EC_PARAMS is missing"))?;
             Ok(CurveName::parse_for(key_type, params)?.bits())
+        }
+        // As the standard counts them: the bytes of the public key, whichever half it is.
+        CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA => {
+            let number = key.number(CKA_PARAMETER_SET).ok_or(Reason::KeyMaterial("CKA_PARAMETER_SET is missing"))?;
+            Ok(8 * post_quantum::set(key_type, number)?.public_bytes())
         }
         _ => Ok(8 * key.bytes(CKA_VALUE).ok_or(Reason::KeyMaterial("CKA_VALUE is missing"))?.len()),
     }

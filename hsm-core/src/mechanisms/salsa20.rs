@@ -2,7 +2,7 @@
 //!
 //! The counter has 64 bits, little-endian; a nonce of 64 bits is Salsa20's, one of 192 XSalsa20's. CKM_SALSA20_POLY1305 is left out: no
 //! document defines how it joins the two with associated data, so nobody could decrypt it elsewhere.
-//! Rule source: PKCS#11 v3.1, 6.59; Bernstein, "The Salsa20 family of stream ciphers", "Extending the Salsa20 nonce".
+//! Rule source: PKCS#11 v3.0 and later, "Salsa20"; Bernstein, "The Salsa20 family of stream ciphers", "Extending the Salsa20 nonce".
 
 use super::aes_modes::start;
 use super::chacha20::{STREAM, counter64, generate};
@@ -13,24 +13,24 @@ use ffi_headers::*;
 use hsm_crypto::cipher::{Direction, Mode, StreamCipher};
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
+    row!(Row {
         kind: CKM_SALSA20_KEY_GEN,
         name: "CKM_SALSA20_KEY_GEN",
         vectors: "none can be (random by nature): the value is the random source's, which the test plays",
         generate: Some(|env, _, template| generate(env, template, CKK_SALSA20)),
         ..STREAM
-    },
-    Row {
+    }),
+    row!(Row {
         kind: CKM_SALSA20,
         name: "CKM_SALSA20",
         shape: ParamShape::Salsa20,
         judge: |params| parse(params).map(|_| ()),
         keys: KeyRule::Types(&[CKK_SALSA20]),
-        vectors: "eSTREAM (ECRYPT) sets 1 and 6 for keys of 256 bits; NaCl's test of XSalsa20",
+        vectors: "eSTREAM (ECRYPT) sets 1 and 5 for keys of 256 bits; Go's test of XSalsa20",
         encrypt: Some(|env, params, key| start(env, &parse(params)?, Direction::Encrypt, key)),
         decrypt: Some(|env, params, key| start(env, &parse(params)?, Direction::Decrypt, key)),
         ..STREAM
-    },
+    }),
 ];
 
 /// Reads `CK_SALSA20_PARAMS`.

@@ -6,6 +6,7 @@
 
 use super::{Attributes, Object, Value};
 use crate::attributes::curves::{CurveName, octet_string, octet_string_content};
+use crate::post_quantum;
 use crate::reason::{Reason, Result};
 use crate::template::{Entry, Given, Template};
 use ffi_headers::*;
@@ -22,6 +23,9 @@ pub fn private_form(object: &Object) -> Result<PrivateForm> {
     if object.class() != CKO_PRIVATE_KEY {
         return Err(Reason::KeyMaterial("the object is not a private key"));
     }
+    if object.key_type() == Some(vendor::CKK_BIP32) {
+        return Err(Reason::KeyMaterial("a key in a tree has no PKCS#8 form: its chain code would be lost"));
+    }
     if object.key_type() == Some(CKK_RSA) {
         let parts = rsa_parts(attributes)?;
         return if has_all_parts(&parts) {
@@ -29,6 +33,9 @@ pub fn private_form(object: &Object) -> Result<PrivateForm> {
         } else {
             Err(Reason::KeyMaterial("a part of the key is missing"))
         };
+    }
+    if object.key_type().is_some_and(post_quantum::is_key_type) {
+        return post_quantum::private_form(attributes);
     }
     let secret = SecretBytes::copy_of(part(attributes, CKA_VALUE)?);
     Ok(match CurveName::parse(part(attributes, CKA_EC_PARAMS)?)? {
@@ -69,6 +76,7 @@ pub fn private_material(form: PrivateForm) -> Attributes {
         PrivateForm::X25519(secret) => on_curve(CurveName::X25519, secret),
         PrivateForm::Ed448(seed) => on_curve(CurveName::Ed448, seed),
         PrivateForm::X448(secret) => on_curve(CurveName::X448, secret),
+        PrivateForm::PostQuantum { set, seed, key } => post_quantum::private_material(set, seed, key),
     }
 }
 
@@ -80,6 +88,9 @@ pub fn public_form(attributes: &Attributes) -> Result<PublicForm> {
     if attributes.get(CKA_KEY_TYPE) == Some(&Value::Number(CKK_RSA)) {
         let modulus = part(attributes, CKA_MODULUS)?.to_vec();
         return Ok(PublicForm::Rsa { modulus, public_exponent: part(attributes, CKA_PUBLIC_EXPONENT)?.to_vec() });
+    }
+    if matches!(attributes.get(CKA_KEY_TYPE), Some(Value::Number(key_type)) if post_quantum::is_key_type(*key_type)) {
+        return post_quantum::public_form(attributes);
     }
     let curve = CurveName::parse(part(attributes, CKA_EC_PARAMS)?)?;
     let point = curve.parse_point(part(attributes, CKA_EC_POINT)?)?.to_vec();
@@ -107,6 +118,7 @@ pub fn public_material(form: PublicForm) -> Attributes {
         PublicForm::X25519(point) => (CurveName::X25519, point),
         PublicForm::Ed448(point) => (CurveName::Ed448, point),
         PublicForm::X448(point) => (CurveName::X448, point),
+        PublicForm::PostQuantum { set, key } => return post_quantum::public_material(set, key),
     };
     let mut attributes = key_attributes(CKO_PUBLIC_KEY, curve.key_type());
     attributes.insert(CKA_EC_PARAMS, bytes(curve.oid_der().to_vec()));

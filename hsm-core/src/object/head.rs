@@ -27,6 +27,8 @@ fn bit(kind: u64) -> Option<u16> {
         CKA_UNWRAP => 7,
         CKA_DERIVE => 8,
         CKA_ALWAYS_AUTHENTICATE => 9,
+        CKA_ENCAPSULATE => 10,
+        CKA_DECAPSULATE => 11,
         _ => return None,
     };
     Some(1 << place)

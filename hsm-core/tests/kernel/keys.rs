@@ -189,3 +189,33 @@ fn without_a_login_no_key_is_generated_in_vain() {
     check(hsm.generate_key_pair(session, &plain(CKM_EC_KEY_PAIR_GEN), &none, &none), CKR_USER_NOT_LOGGED_IN);
     hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &aes().with_flag(CKA_PRIVATE, false)).unwrap();
 }
+
+/// Whatever a token object's key encloses is kept where its template says, and a question for the size makes nothing.
+#[test]
+fn an_encapsulation_makes_one_key_or_none() {
+    let (hsm, _, session) = logged_in();
+    let set = Template::default().with_number(CKA_PARAMETER_SET, CKP_ML_KEM_768);
+    let (public, private) = hsm.generate_key_pair(session, &plain(CKM_ML_KEM_KEY_PAIR_GEN), &set, &stored()).unwrap();
+    let before = found(&hsm, session, &Template::default());
+    let (kem, template) = (plain(CKM_ML_KEM), Template::default().with(CKA_LABEL, b"enclosed"));
+    let enclose = |key, room| hsm.encapsulate_key(session, &kem, key, &template, room);
+    assert_eq!(enclose(public, Room::Ask).unwrap(), (Reply::Size(1088), None));
+    check(enclose(public, Room::Bytes(1087)), CKR_BUFFER_TOO_SMALL);
+    check(enclose(private, Room::Bytes(2000)), CKR_KEY_TYPE_INCONSISTENT);
+    check(enclose(ObjectHandle(999), Room::Bytes(2000)), CKR_KEY_HANDLE_INVALID);
+    assert_eq!(found(&hsm, session, &Template::default()), before);
+    let (Reply::Data(ciphertext), Some(key)) = enclose(public, Room::Bytes(1088)).unwrap() else {
+        panic!("ciphertext and key")
+    };
+    let open = |key, ciphertext: &[u8]| hsm.decapsulate_key(session, &kem, key, ciphertext, &template);
+    let opened = open(private, &ciphertext).unwrap();
+    assert_eq!(found(&hsm, session, &template).len(), 2);
+    let value = |key| hsm.attributes(session, key, &[CKA_CHECK_VALUE]).unwrap();
+    assert_eq!(value(key), value(opened));
+    check(open(private, &ciphertext[1..]), CKR_WRAPPED_KEY_LEN_RANGE);
+    check(open(public, &ciphertext), CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
+    check(open(ObjectHandle(999), &ciphertext), CKR_UNWRAPPING_KEY_HANDLE_INVALID);
+    let reader = hsm.open_session(SLOT, false).unwrap();
+    let kept = hsm.encapsulate_key(reader, &kem, public, &stored(), Room::Bytes(1088));
+    check(kept, CKR_SESSION_READ_ONLY);
+}

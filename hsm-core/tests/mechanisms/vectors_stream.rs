@@ -125,7 +125,7 @@ fn salsa20(env: &Env<'_>) -> usize {
             "a79633189046e2b20f35b3e0e54aa3b929e23c0f47dc7bcd4f928b2a9764be7d\
              4b8a50f980a50b35ad8087375e0c556ecbe6a7161e8653ce9391e1e6710ed4f1",
         ),
-        // XSalsa20 as in the tests of Crypto++ and of Go.
+        // XSalsa20 as in Go's tests.
         (
             "7468697320697320 33322d62797465206b657920666f72207873616c73613230",
             "0000000000000000",
@@ -171,7 +171,7 @@ fn poly1305(env: &Env<'_>) -> usize {
             b"Cryptographic Forum Research Group".to_vec(),
             "a8061dc1305136c6c22b8baf0c0127a9",
         ),
-        // RFC 8439, A.3, test vectors 1, 7, 8 and 9: the corners of the arithmetic.
+        // RFC 8439, A.3, test vectors 1, 5, 6 and 7: the corners of the arithmetic.
         (ZEROS, vec![0; 64], "00000000000000000000000000000000"),
         (
             "0200000000000000000000000000000000000000000000000000000000000000",

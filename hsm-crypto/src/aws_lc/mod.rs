@@ -19,11 +19,14 @@ mod hash;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod locks;
 mod object;
+mod pbkdf2;
+mod post_quantum;
 pub(crate) mod random;
 mod rsa;
 
 use crate::ec::Curve;
 use crate::portable;
+use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
 
 /// Does what `aws-lc-rs` does once in a process, so that no fork can cut another thread off in the middle of it later.
@@ -65,6 +68,9 @@ pub(crate) static PROVIDER: Provider = Provider {
     // because its states are plain memory. AWS-LC elsewhere, where the portable code takes up to twice as long.
     digest: |hash| if has_sha_instructions() { portable::hash::digest(hash) } else { hash::digest(hash) },
     hmac: |hash, key| if has_sha_instructions() { portable::hash::hmac(hash, key) } else { hash::hmac(hash, key) },
+    // Portable: AWS-LC has BLAKE2b without a key and with 32 bytes only, and no KMAC.
+    keyed_blake2b: portable::hash::keyed_blake2b,
+    kmac: portable::kmac::kmac,
     // AWS-LC: 1.8 times as fast, because CBC runs over many blocks in one call.
     cmac: cipher::cmac,
     // AWS-LC for GMAC, which is GCM. Portable for the others: AWS-LC has no XCBC-MAC, CBC-MACs and triple DES are outlived, and a Poly1305
@@ -109,4 +115,17 @@ pub(crate) static PROVIDER: Provider = Provider {
     // Portable: a wrapped key is short, and `aws-lc-rs` wraps with neither AES-192 nor another initial value.
     key_wrap: portable::key_wrap::key_wrap,
     key_unwrap: portable::key_wrap::key_unwrap,
+    // AWS-LC for the hashes that it has for this; the rounds stay inside one call.
+    pbkdf2: pbkdf2::pbkdf2,
+    post_quantum: PostQuantum {
+        // AWS-LC: vector code for ML-KEM and ML-DSA. Portable for deterministic ML-DSA signatures, which AWS-LC does not make from a
+        // message representative, for the checks of imported keys, and for SLH-DSA, which AWS-LC has not.
+        ml_kem_private: post_quantum::ml_kem_private,
+        ml_kem_public: post_quantum::ml_kem_public,
+        ml_dsa_private: post_quantum::ml_dsa_private,
+        ml_dsa_public: post_quantum::ml_dsa_public,
+        slh_dsa_expand: portable::slh_dsa::expand,
+        slh_dsa_private: portable::slh_dsa::private,
+        slh_dsa_public: portable::slh_dsa::public,
+    },
 };

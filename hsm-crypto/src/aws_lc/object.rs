@@ -1,8 +1,8 @@
 //! Ownership of AWS-LC's C objects, and the few calls that every other file here needs.
 //!
 //! Owns: freeing each object exactly once, on every path; turning C outcomes into `Result`s; big numbers. Does not
-//! know: algorithms. Unsafe code is confined to `object`, `rsa`, `ec`, `groups` and `cipher` in this folder: one call in a block,
-//! and beside it who guarantees what. AWS-LC wipes all memory that it frees (`OPENSSL_free`).
+//! know: algorithms. Unsafe code is confined to `object`, `rsa`, `ec`, `groups`, `post_quantum` and `cipher` in this folder: one
+//! call in a block, and beside it who guarantees what. AWS-LC wipes all memory that it frees (`OPENSSL_free`).
 
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
@@ -90,7 +90,7 @@ unsafe impl<T: Freed> Send for Owned<T> {}
 unsafe impl Sync for Owned<RSA> {}
 // SAFETY: as above.
 unsafe impl Sync for Owned<EC_KEY> {}
-// SAFETY: as above; an `EVP_PKEY` here is an envelope around an `RSA`.
+// SAFETY: as above; an `EVP_PKEY` here is an envelope around an `RSA`, or an ML-KEM or ML-DSA key, which are plain bytes.
 unsafe impl Sync for Owned<EVP_PKEY> {}
 
 /// Empties this thread's error queue, which nobody here reads, and passes the error on.

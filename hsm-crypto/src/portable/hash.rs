@@ -7,7 +7,9 @@
 
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
+use crate::portable::resumable;
 use crate::symmetric::SymmetricKey;
+use blake2::digest::consts::{U20, U32, U48, U64};
 use cmac::Cmac;
 use hmac::digest::common::{Block, BlockSizeUser, KeySizeUser};
 use hmac::digest::{self, FixedOutputReset, Key, KeyInit};
@@ -55,7 +57,8 @@ pub(crate) use choose_hash;
 
 /// Starts a digest.
 pub(crate) fn digest(hash: Hash) -> Box<dyn Digest> {
-    with_hash!(hash, D => Box::new(Running(D::default())))
+    // One whose state can be saved, where there is one.
+    resumable::start(hash).unwrap_or_else(|| with_hash!(hash, D => Box::new(Running(D::default()))))
 }
 
 /// What this engine has prepared from a key: the keyed states of the first two hashes that it was used with.
@@ -79,6 +82,25 @@ pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         }
     }
     Ok(keyed().start())
+}
+
+/// Starts a keyed BLAKE2b (RFC 7693, 2.5).
+///
+/// # Errors
+/// `InvalidParameter` for another hash, `InvalidKey` unless the key has 1 to 64 bytes.
+pub(crate) fn keyed_blake2b(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    fn keyed<M: KeyInit + digest::Mac + Send + 'static>(key: &[u8]) -> Result<Box<dyn Mac>> {
+        // Without a key it would be the digest, and no MAC.
+        let mac = Some(key).filter(|key| !key.is_empty()).and_then(|key| <M as KeyInit>::new_from_slice(key).ok());
+        Ok(Box::new(Keyed(Some(mac.ok_or(CryptoError::InvalidKey("a key of BLAKE2b has 1 to 64 bytes"))?))))
+    }
+    match hash {
+        Hash::Blake2b160 => keyed::<blake2::Blake2bMac<U20>>(key.expose()),
+        Hash::Blake2b256 => keyed::<blake2::Blake2bMac<U32>>(key.expose()),
+        Hash::Blake2b384 => keyed::<blake2::Blake2bMac<U48>>(key.expose()),
+        Hash::Blake2b512 => keyed::<blake2::Blake2bMac<U64>>(key.expose()),
+        _ => Err(CryptoError::InvalidParameter("the hash is no BLAKE2b")),
+    }
 }
 
 /// Starts an AES-CMAC.

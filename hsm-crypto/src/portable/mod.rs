@@ -13,15 +13,23 @@ pub(crate) mod feedback;
 pub(crate) mod goldilocks;
 pub(crate) mod hash;
 pub(crate) mod key_wrap;
+pub(crate) mod kmac;
 pub(crate) mod mac;
+pub(crate) mod ml_dsa;
+pub(crate) mod ml_kem;
+pub(crate) mod pbkdf2;
 pub(crate) mod random;
+pub(crate) mod resumable;
 pub(crate) mod rsa;
 pub(crate) mod rsa_padding;
 pub(crate) mod shake;
+pub(crate) mod slh_dsa;
 pub(crate) mod stealing;
 pub(crate) mod stream;
+pub(crate) mod tweak;
 pub(crate) mod xts;
 
+use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
 
 /// Every operation from a maintained crate in Rust.
@@ -29,6 +37,8 @@ pub(crate) static PROVIDER: Provider = Provider {
     name: "portable (RustCrypto)",
     digest: hash::digest,
     hmac: hash::hmac,
+    keyed_blake2b: hash::keyed_blake2b,
+    kmac: kmac::kmac,
     cmac: hash::cmac,
     cipher_mac: mac::cipher_mac,
     rsa_generate: rsa::generate,
@@ -48,4 +58,14 @@ pub(crate) static PROVIDER: Provider = Provider {
     aead: ccm::aead,
     key_wrap: key_wrap::key_wrap,
     key_unwrap: key_wrap::key_unwrap,
+    pbkdf2: pbkdf2::pbkdf2,
+    post_quantum: PostQuantum {
+        ml_kem_private: ml_kem::private,
+        ml_kem_public: ml_kem::public,
+        ml_dsa_private: ml_dsa::private,
+        ml_dsa_public: ml_dsa::public,
+        slh_dsa_expand: slh_dsa::expand,
+        slh_dsa_private: slh_dsa::private,
+        slh_dsa_public: slh_dsa::public,
+    },
 };

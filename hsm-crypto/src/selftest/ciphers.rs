@@ -126,7 +126,7 @@ const GMAC_MESSAGE: [u8; 20] = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
 /// Made with OpenSSL.
 const GMAC_ANSWER: [u8; 16] = hex("ef6995e531e81a01f5b2f7762cc60bd2");
 
-/// RFC 8439, 2.4.2, the first 64 bytes of the message.
+/// RFC 8439, 2.4.2.
 const CHACHA_KEY: [u8; 32] = hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 const CHACHA_NONCE: [u8; 12] = hex("000000000000004a00000000");
 const CHACHA_PLAIN: &[u8; 114] = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
@@ -161,10 +161,10 @@ const DES_CBC_KEY: [u8; 24] = hex("0123456789abcdeff1e0d3c2b5a49786fedcba9876543
 const DES_CBC_IV: [u8; 8] = hex("fedcba9876543210");
 const DES_CBC_PLAIN: [u8; 32] = hex("37363534333231204e6f77206973207468652074696d6520666f722000000000");
 const DES_CBC_ANSWER: [u8; 32] = hex("3fe301c962ac01d02213763c1cbd4cdc799657c064ecf5d41c673812cfde9675");
-/// SP 800-38B, D.6, example 2.
+/// SP 800-38B, D.4, the message of one block.
 const DES_CMAC_KEY: [u8; 24] = hex("8aa83bf8cbda10620bc1bf19fbb6cd58bc313d4a371ca8b5");
 const DES_CMAC_ANSWER: [u8; 8] = hex("8e8f293136283797");
-/// FIPS 113, appendix 2: single DES, which is triple DES with one key three times.
+/// The example of FIPS 113: single DES, which is triple DES with one key three times.
 const FIPS113_KEY: [u8; 8] = hex("0123456789abcdef");
 const FIPS113_MESSAGE: &[u8; 28] = b"7654321 Now is the time for ";
 const FIPS113_ANSWER: [u8; 8] = hex("f1d30f6849312ca4");

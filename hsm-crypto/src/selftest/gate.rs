@@ -9,6 +9,7 @@ use crate::cipher::{AeadParams, Mode};
 use crate::error::{CryptoError, Result};
 use crate::forks::first_use;
 use crate::hash::CipherMac;
+use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
 use crate::selftest::{Family, run};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,6 +24,8 @@ pub(crate) static PROVIDER: Provider = Provider {
     name: ENGINE.name,
     digest: ENGINE.digest,
     hmac: |hash, key| proved(Family::Mac).and_then(|()| (ENGINE.hmac)(hash, key)),
+    keyed_blake2b: |hash, key| proved(Family::Mac).and_then(|()| (ENGINE.keyed_blake2b)(hash, key)),
+    kmac: |params, key| proved(Family::Mac).and_then(|()| (ENGINE.kmac)(params, key)),
     cmac: |key| proved(Family::Mac).and_then(|()| (ENGINE.cmac)(key)),
     rsa_generate: |bits, exponent, random| {
         proved(Family::Rsa).and_then(|()| (ENGINE.rsa_generate)(bits, exponent, random))
@@ -49,6 +52,26 @@ pub(crate) static PROVIDER: Provider = Provider {
     },
     key_unwrap: |kind, key, initial, data| {
         proved(Family::KeyWrap).and_then(|()| (ENGINE.key_unwrap)(kind, key, initial, data))
+    },
+    pbkdf2: |hash, password, salt, rounds, out| {
+        proved(Family::Pbkdf2).and_then(|()| (ENGINE.pbkdf2)(hash, password, salt, rounds, out))
+    },
+    post_quantum: PostQuantum {
+        ml_kem_private: |set, secret| {
+            proved(Family::MlKem).and_then(|()| (ENGINE.post_quantum.ml_kem_private)(set, secret))
+        },
+        ml_kem_public: |set, key| proved(Family::MlKem).and_then(|()| (ENGINE.post_quantum.ml_kem_public)(set, key)),
+        ml_dsa_private: |set, secret| {
+            proved(Family::MlDsa).and_then(|()| (ENGINE.post_quantum.ml_dsa_private)(set, secret))
+        },
+        ml_dsa_public: |set, key| proved(Family::MlDsa).and_then(|()| (ENGINE.post_quantum.ml_dsa_public)(set, key)),
+        slh_dsa_expand: |set, seeds| {
+            proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_expand)(set, seeds))
+        },
+        slh_dsa_private: |set, key| {
+            proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_private)(set, key))
+        },
+        slh_dsa_public: |set, key| proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_public)(set, key)),
     },
 };
 

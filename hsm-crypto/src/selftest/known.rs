@@ -1,7 +1,7 @@
 //! The questions and answers of the self-tests, and nothing else.
 //!
 //! From FIPS 180-4, NIST's examples of FIPS 202 (and of Keccak before it), RFC 7693, RFC 1321, RFC 4231, RFC 4493, SP 800-38A, the GCM specification, RFC 3394, RFC 5649, NIST's CAVS file for ECC CDH,
-//! RFC 6979, RFC 8032 and RFC 7748. The RSA key and its answers were made with OpenSSL for this file; it protects nothing.
+//! RFC 6979, RFC 8032, RFC 7748 and RFC 6070. The RSA key and its answers were made with OpenSSL for this file; it protects nothing.
 
 pub(super) const SHA1_ABC: [u8; 20] = hex("a9993e364706816aba3e25717850c26c9cd0d89d");
 pub(super) const SHA224_ABC: [u8; 28] = hex("23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7");
@@ -38,6 +38,12 @@ pub(super) const RIPEMD160_ABC: [u8; 20] = hex("8eb208f7e05d987a9b044a8e98c6b087
 
 pub(super) const HMAC_ANSWER: [u8; 32] = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 pub(super) const HMAC_SHA3_ANSWER: [u8; 32] = hex("c7d4072e788877ae3596bbb0da73b887c9171f93095b294ae857fbe2645e1ba5");
+pub(super) const PBKDF2_ANSWER: [u8; 20] = hex("ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957");
+/// Made with Python's hashlib.
+pub(super) const BLAKE2B_MAC_ANSWER: [u8; 20] = hex("e4776a952cd913262c92ba7cf47b5d875fc5064a");
+/// NIST's sample 2 of KMAC.
+pub(super) const KMAC_KEY: [u8; 32] = hex("404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f");
+pub(super) const KMAC_ANSWER: [u8; 32] = hex("3b1fba963cd8b0b59e8c1a6d71888b7143651af8ba0a7070c0979e2811324aa5");
 pub(super) const CMAC_ANSWER: [u8; 16] = hex("070a16b46b4d4144f79bdd9dd04a287c");
 
 pub(super) const AES_KEY: [u8; 16] = hex("2b7e151628aed2a6abf7158809cf4f3c");
@@ -132,6 +138,44 @@ pub(super) const RSA_PKCS1: [u8; 128] = hex("b6b6649534e53674a6fdce7e5a13d61df9e
      4929537e6f3f0cedb1eaaaa2bf0d41502c0996146ba3bb1cae179774b05f72b5\
      0b72a39172f291ba39978e24540c214ecb3e25229cb3239b92e720db11d6293b\
      fab27e4ab103c09e4dda01e7cc50ed685e2ffdfcf08729c73480cf01337a4f01");
+
+// ML-KEM-512: the first valid test of Wycheproof mlkem_512; the encapsulation key as its SHA-256.
+pub(super) const ML_KEM_SEED: [u8; 64] =
+    hex("a3896e30892230a6c1dff667f8caee759ff84a08e3462ae484fcbca9971d7959cdc6c5ec65f10a5a24b5145aac863232ee3b\
+     2229ca3a6c4b9c8a2dafc315d9d4");
+pub(super) const ML_KEM_PUBLIC_SHA256: [u8; 32] =
+    hex("3399ef1223024bd0f646ce6f860fd99557b67058fa620850e772f8531af36231");
+pub(super) const ML_KEM_CIPHERTEXT: [u8; 768] =
+    hex("00ec7fcdb617629fead7f43cf59a7d3a0b946b5c5f472407812c15c44249e52974483eb31fb6ce5e15728708ef24f78bb61b\
+     b5c8b6ebb4e8a96e5b898e069c499c44a57efb0907234597e810f4de40d85d6eacd775b83400937ac863cfe5d406469b8d3c\
+     a4f6dbe0aced60fbecb32588f1ddaaa08ba5c5b177ab51b548d8ae2218eb2d9b02b31cb4bb6e7754b6a74856316ad3e03940\
+     25f750412023a74ab851fc03171cada993c6469fa254b5d384edab1efe8f2efb6eba37c7ba7434bb243331938849114ad398\
+     cf91038fb96c30a712f47e1c7183956838d487016f023bd9900a94c606edaa42bf0e67f2aedd03f5a581e55af29e24af061b\
+     a73da64c3869d7598a0c95c3c8330ecb4481cab2c85ccaaa366f99f3bafc980362f4d701a233d0967ded78e4f1874b42cda7\
+     74b888d31f1671d6567d1636d5b2bcc117e2a256f343541c3e173e900b6d6c71bcd55479d23dee6b54e2fe32303c7955fa5f\
+     567894605ed75e65e54858222c0d065ba9231fcd82ab86af63c242d10d1d30b4176e2bb8169fbd7f03cfa044098853382083\
+     284ef8cecf05f9d0bd3d9af84f6df551e3d11e9281794d36a619f61e47901ea0dd695782241250f0b5c2a20d76d3afefcb11\
+     d015179d6a9a74121c448e315f507cb29add40da4eb05cae27320c4b18a25d7af24ac7b0bdf7382143d4d02db3e7d016f9ff\
+     5638e0df7968f785ac8000c7545a1a70d6fd43cc3ba28d82e9eb6ccb391e094ba85a49ad6e9f8fd8faa9954062a5df13c698\
+     47bee485bc6624b40b8128fe911231b4ef9b4a22ced4f8140df65a5b8180665128273fde02955a65921f0d1be139fbe1edf0\
+     ac01db1d2a5ffd95d63d33b0a7627cab4bcd37647238c80197d4fa88a7e34d4caa066dba2ae6fefff6a1e804a72d49ed443c\
+     29b2db313fdf25d98d0dee992befc4572f8b1eee0db7227b6e202ef69ea8340ae3690fc064d3edfd8d067934db3061767e48\
+     57e805e888294efa7248743fcaa1e01acdaf491de408c58869bc9624c951103c079793be1edfa9442df4dece40eabb99e9b0\
+     1410fc0108b26a13cd424cd9a9de5bafa1fc");
+pub(super) const ML_KEM_SECRET: [u8; 32] = hex("cf3bcfeb2679cb43658fcdcd01aa1505bcea1e72a165ccac7bfb66d9dc0c0e90");
+// ML-DSA-44: a deterministic signature of Wycheproof mldsa_44_sign_seed; public key and signature as their SHA-256.
+pub(super) const ML_DSA_SEED: [u8; 32] = hex("2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a");
+pub(super) const ML_DSA_PUBLIC_SHA256: [u8; 32] =
+    hex("d87f8ca136ac1aa55e2d6c4521680efb3a378cbb9bc0bfb446e9c60893931ea3");
+pub(super) const ML_DSA_MESSAGE: [u8; 11] = hex("48656c6c6f20776f726c64");
+pub(super) const ML_DSA_SIGNATURE_SHA256: [u8; 32] =
+    hex("8cd6fc03daa72e87210a4e721523e84c14f27733789075e65736744d4787fdd5");
+// SLH-DSA: deterministic signatures of "abc" without a context by the key of the seeds 0 to 47, as their SHA-256; made with the crate
+// `fips205`, another implementation.
+pub(super) const SLH_DSA_SHA2_128F_SHA256: [u8; 32] =
+    hex("7c4622720e758897ec5f2089049bb5e5d98fc2e88bfdacf4fad3a1e20f80d5f8");
+pub(super) const SLH_DSA_SHAKE_128F_SHA256: [u8; 32] =
+    hex("bb095008ae794ef660c4189f9fef4ec0613c61646b426d550200949cd8e3d8a5");
 
 /// Reads hexadecimal at compile time; a wrong digit or length does not compile.
 pub(super) const fn hex<const BYTES: usize>(text: &str) -> [u8; BYTES] {

@@ -8,11 +8,12 @@
 mod ciphers;
 pub(crate) mod gate;
 mod known;
+mod post_quantum;
 
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
 use crate::ec::{Curve, EdScheme};
 use crate::error::{CryptoError, Result};
-use crate::hash::{Hash, Mac};
+use crate::hash::{Hash, KmacParams, KmacStrength, Mac};
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::rsa::{OaepParams, PssParams, RsaParts};
@@ -24,7 +25,7 @@ use crate::symmetric::SymmetricKey;
 pub enum Family {
     /// Every hash.
     Digest,
-    /// HMAC and CMAC.
+    /// HMAC, CMAC, KMAC and keyed BLAKE2b.
     Mac,
     /// RSA signatures and decryption.
     Rsa,
@@ -52,11 +53,19 @@ pub enum Family {
     Stream,
     /// Triple DES and its MACs.
     TripleDes,
+    /// PBKDF2.
+    Pbkdf2,
+    /// ML-KEM.
+    MlKem,
+    /// ML-DSA.
+    MlDsa,
+    /// SLH-DSA.
+    SlhDsa,
 }
 
 impl Family {
     /// Every family; the ones that others are built on come first.
-    pub const ALL: [Family; 15] = [
+    pub const ALL: [Family; 19] = [
         Family::Digest,
         Family::Mac,
         Family::Rsa,
@@ -72,6 +81,10 @@ impl Family {
         Family::CipherMac,
         Family::Stream,
         Family::TripleDes,
+        Family::Pbkdf2,
+        Family::MlKem,
+        Family::MlDsa,
+        Family::SlhDsa,
     ];
 
     /// The family of a Weierstrass curve.
@@ -88,7 +101,7 @@ impl Family {
     pub const fn name(self) -> &'static str {
         match self {
             Family::Digest => "the hashes",
-            Family::Mac => "HMAC and CMAC",
+            Family::Mac => "HMAC, CMAC, KMAC and keyed BLAKE2b",
             Family::Rsa => "RSA",
             Family::Ec => "ECDSA and ECDH",
             Family::Brainpool => "ECDSA and ECDH on Brainpool curves",
@@ -102,6 +115,10 @@ impl Family {
             Family::CipherMac => "GMAC and AES CBC-MACs",
             Family::Stream => "ChaCha20, Salsa20 and Poly1305",
             Family::TripleDes => "triple DES",
+            Family::Pbkdf2 => "PBKDF2",
+            Family::MlKem => "ML-KEM",
+            Family::MlDsa => "ML-DSA",
+            Family::SlhDsa => "SLH-DSA",
         }
     }
 }
@@ -127,6 +144,10 @@ pub fn run(provider: &Provider, family: Family) -> Result<()> {
         Family::CipherMac => ciphers::macs(provider),
         Family::Stream => ciphers::stream(provider),
         Family::TripleDes => ciphers::triple_des(provider),
+        Family::Pbkdf2 => pbkdf2(provider),
+        Family::MlKem => post_quantum::ml_kem(provider),
+        Family::MlDsa => post_quantum::ml_dsa(provider),
+        Family::SlhDsa => post_quantum::slh_dsa(provider),
     };
     match right {
         Ok(true) => Ok(()),
@@ -183,8 +204,15 @@ fn macs(provider: &Provider) -> Result<bool> {
     // Sponges have an HMAC of their own.
     let hmac_sha3 = || (provider.hmac)(Hash::Sha3_256, &hmac_key);
     let cmac = || (provider.cmac)(&cmac_key);
+    let (blake2b_key, kmac_key) = (SymmetricKey::copy_of(&[0, 1, 2]), SymmetricKey::copy_of(&known::KMAC_KEY));
+    let blake2b = || (provider.keyed_blake2b)(Hash::Blake2b160, &blake2b_key);
+    let tag_bytes = known::KMAC_ANSWER.len();
+    let params = KmacParams { strength: KmacStrength::Bits128, customisation: b"My Tagged Application", tag_bytes };
+    let kmac = || (provider.kmac)(&params, &kmac_key);
     Ok(mac_answers(hmac, b"what do ya want for nothing?", &known::HMAC_ANSWER)?
         && mac_answers(hmac_sha3, b"what do ya want for nothing?", &known::HMAC_SHA3_ANSWER)?
+        && mac_answers(blake2b, b"abc", &known::BLAKE2B_MAC_ANSWER)?
+        && mac_answers(kmac, &[0, 1, 2, 3], &known::KMAC_ANSWER)?
         && mac_answers(cmac, &known::AES_BLOCK, &known::CMAC_ANSWER)?)
 }
 
@@ -332,6 +360,13 @@ fn key_wrap(provider: &Provider) -> Result<bool> {
         && answers(KeyWrap::Kwp, &known::KWP_KEY, &known::KWP_PLAIN, &known::KWP_WRAPPED)?)
 }
 
+/// RFC 6070, the second test.
+fn pbkdf2(provider: &Provider) -> Result<bool> {
+    let mut out = [0; 20];
+    (provider.pbkdf2)(Hash::Sha1, b"password", b"salt", 2, &mut out)?;
+    Ok(out == known::PBKDF2_ANSWER)
+}
+
 /// A wrapped key with one bit changed.
 fn changed(wrapped: &[u8]) -> Vec<u8> {
     let mut changed = wrapped.to_vec();
@@ -356,6 +391,7 @@ mod tests {
     use super::*;
     use crate::cipher::AeadParams;
     use crate::hash::{CipherMac, Digest};
+    use crate::post_quantum::{PostQuantum, Secret};
     use crate::{portable, preferred};
 
     #[test]
@@ -366,6 +402,12 @@ mod tests {
             }
             assert_eq!(run_all(engine), Ok(()));
         }
+    }
+
+    fn with_pq(change: fn(&mut PostQuantum)) -> Provider {
+        let mut engine = Provider { ..*portable() };
+        change(&mut engine.post_quantum);
+        engine
     }
 
     /// An engine with one wrong part each.
@@ -394,6 +436,10 @@ mod tests {
         }
         let wrong_seed = |_: &[u8]| (portable().ed25519_private)(&[0; 32]);
         let no_rsa = |_: &RsaParts| Err(CryptoError::InvalidKey("refused"));
+        fn wrong_pbkdf2(_: Hash, _: &[u8], _: &[u8], _: u32, out: &mut [u8]) -> Result<()> {
+            out.fill(7);
+            Ok(())
+        }
         let wrong_curve = |_: Curve, _: &[u8]| (portable().ec_private)(Curve::P256, &[1; 32]);
         let wrong_brainpool = |curve: Curve, scalar: &[u8]| match Family::of(curve) {
             Family::Brainpool => (portable().ec_private)(curve, &scalar[1..]),
@@ -401,6 +447,7 @@ mod tests {
         };
         let wrong_448 = |_: &[u8]| (portable().ed448_private)(&[0; 57]);
         let engines = [
+            (Provider { pbkdf2: wrong_pbkdf2, ..*portable() }, Family::Pbkdf2),
             (Provider { digest: wrong_digest, ..*portable() }, Family::Digest),
             (Provider { hmac: wrong_hmac, ..*portable() }, Family::Mac),
             (Provider { rsa_private: no_rsa, ..*portable() }, Family::Rsa),
@@ -413,6 +460,19 @@ mod tests {
             (Provider { key_wrap: wrong_wrap, ..*portable() }, Family::KeyWrap),
             (Provider { cipher_mac: no_cipher_mac, ..*portable() }, Family::CipherMac),
             (Provider { aead: no_aead, ..*portable() }, Family::Ccm),
+            (
+                with_pq(|pq| {
+                    pq.ml_kem_private = |set, _| (portable().post_quantum.ml_kem_private)(set, Secret::Seed(&[1; 64]))
+                }),
+                Family::MlKem,
+            ),
+            (
+                with_pq(|pq| {
+                    pq.ml_dsa_private = |set, _| (portable().post_quantum.ml_dsa_private)(set, Secret::Seed(&[1; 32]))
+                }),
+                Family::MlDsa,
+            ),
+            (with_pq(|pq| pq.slh_dsa_expand = |_, _| Ok(SecretBytes::zeroed(64))), Family::SlhDsa),
         ];
         for (engine, family) in engines {
             assert_eq!(run(&engine, family), Err(CryptoError::SelfTest(family.name())));

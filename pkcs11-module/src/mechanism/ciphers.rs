@@ -1,7 +1,7 @@
 //! The parameter structures of single ciphers (CCM, ChaCha20, Salsa20, ChaCha20-Poly1305) and of the wrapping mechanisms made of two.
 //!
 //! Owns: their memory layout, and lengths that are given in bits. Does not know: which lengths the ciphers have.
-//! Rule source: PKCS#11 v3.1, 6.13 (CCM) and 6.57 to 6.60.
+//! Rule source: PKCS#11 v3.1, 6: the mechanism parameters of each.
 
 use super::Reader;
 use ffi_headers::*;

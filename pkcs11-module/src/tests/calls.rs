@@ -36,6 +36,29 @@ fn a_missing_result_pointer_is_found_before_the_work() {
 }
 
 #[test]
+fn an_encapsulation_writes_ciphertext_and_handle_together_or_tells_the_size() {
+    let made = |room| match room {
+        Room::Ask => Ok((Reply::Size(4), None)),
+        Room::Bytes(have) if have < 4 => Err(Reason::BufferTooSmall { need: 4 }),
+        Room::Bytes(_) => Ok((Reply::Data(vec![1, 2, 3, 4]), Some(ObjectHandle(7)))),
+    };
+    let (mut ciphertext, mut length, mut key) = ([0; 6], 6, 0);
+    encapsulate(raw_slice(&mut ciphertext), raw(&mut length), raw(&mut key), made).unwrap();
+    assert_eq!((ciphertext, length, key), ([1, 2, 3, 4, 0, 0], 4, 7));
+    (length, key) = (0, 9);
+    encapsulate(null(), raw(&mut length), null(), made).unwrap();
+    assert_eq!((length, key), (4, 9), "a question for the size makes no key and needs no place for one");
+    length = 3;
+    let small = encapsulate(raw_slice(&mut ciphertext), raw(&mut length), raw(&mut key), made);
+    assert!(matches!(small, Err(Reason::BufferTooSmall { need: 4 })));
+    assert_eq!((length, key), (4, 9));
+    let missing = encapsulate(raw_slice(&mut ciphertext), raw(&mut length), null(), |_| panic!("no work"));
+    assert!(matches!(missing, Err(Reason::ArgumentsBad(_))));
+    let missing = encapsulate(raw_slice(&mut ciphertext), null(), raw(&mut key), |_| panic!("no work"));
+    assert!(matches!(missing, Err(Reason::ArgumentsBad(_))));
+}
+
+#[test]
 fn found_objects_are_written_up_to_the_callers_count() {
     let mut objects = [0; 4];
     let mut count = 9;

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::memory::testing::*;
+use core::ptr;
+use hsm_core::{ParamShape, Params};
 
 #[test]
 fn results_are_written_to_their_places_in_order() {
@@ -9,6 +11,7 @@ fn results_are_written_to_their_places_in_order() {
     let places = Places {
         keys: vec![raw(&mut first).out("").unwrap(), raw(&mut second).out("").unwrap()],
         values: vec![raw_slice(&mut iv).array(4, 4, "").unwrap()],
+        ..Places::default()
     };
     let derived =
         Derived { key: None, further: vec![ObjectHandle(7), ObjectHandle(9)], values: vec![vec![1, 2, 3, 4]] };
@@ -23,9 +26,146 @@ fn results_without_a_place_of_their_size_are_not_written() {
         let places = Places {
             keys: vec![raw(&mut key).out("").unwrap()],
             values: vec![raw_slice(&mut iv).array(4, 4, "").unwrap()],
+            ..Places::default()
         };
         let outcome = places.write(&Derived { key: None, further, values });
         assert!(matches!(outcome, Err(Reason::Internal(_))));
     }
     assert_eq!((key, iv), (0, [0; 4]));
+}
+
+#[test]
+fn a_key_that_may_be_absent_gets_no_handle() {
+    let (mut public, mut private) = (1, 1);
+    let places = Places {
+        keys: vec![raw(&mut public).out("").unwrap(), raw(&mut private).out("").unwrap()],
+        last_may_be_absent: true,
+        ..Places::default()
+    };
+    places.write(&Derived { key: None, further: vec![ObjectHandle(7)], values: Vec::new() }).unwrap();
+    assert_eq!((public, private), (7, CK_INVALID_HANDLE));
+}
+
+#[test]
+fn a_fault_is_told_at_the_handle_or_at_the_place_for_it() {
+    let (mut first, mut second, mut step) = (1, 1, 9);
+    let reason = || Reason::Further { place: 1, reason: Box::new(Reason::KeySize) };
+    let keys = vec![raw(&mut first).out("").unwrap(), raw(&mut second).out("").unwrap()];
+    let mut places = Places { keys, ..Places::default() };
+    places.mark_fault(&Reason::KeySize);
+    places.mark_fault(&reason());
+    places.keys.clear();
+    places.fault = Some(raw(&mut step).out("").unwrap());
+    places.mark_fault(&reason());
+    assert_eq!((first, second, step), (1, CK_INVALID_HANDLE, 1));
+}
+
+/// Decodes a parameter of a shape, and lends the places that were found in it.
+fn decoded<T, Kept>(
+    shape: DeriveShape,
+    parameter: &mut T,
+    look: impl FnOnce(Params, Places<'_>) -> Kept,
+) -> Result<Kept> {
+    let mut mechanism = CK_MECHANISM {
+        mechanism: 0,
+        pParameter: ptr::from_mut(parameter).cast(),
+        ulParameterLen: size_of::<T>() as CK_ULONG,
+    };
+    let value = mechanism;
+    let mut reader = Reader::new(raw(&mut mechanism), &value);
+    reader.params(ParamShape::Derive(shape)).map(|params| look(params, reader.places))
+}
+
+#[test]
+fn both_forms_of_a_password_say_the_same() {
+    let (mut word, mut salt, mut length) = (*b"password", *b"salt", 8 as CK_ULONG);
+    let mut params = CK_PKCS5_PBKD2_PARAMS2 {
+        saltSource: CKZ_SALT_SPECIFIED,
+        pSaltSourceData: salt.as_mut_ptr().cast(),
+        ulSaltSourceDataLen: 4,
+        iterations: 1000,
+        prf: CKP_PKCS5_PBKD2_HMAC_SHA256,
+        pPrfData: ptr::null_mut(),
+        ulPrfDataLen: 0,
+        pPassword: word.as_mut_ptr(),
+        ulPasswordLen: 8,
+    };
+    let by_length = decoded(DeriveShape::Password, &mut params, |params, _| params).unwrap();
+    params.ulPasswordLen = ptr::from_mut(&mut length).expose_provenance() as CK_ULONG;
+    let by_pointer = decoded(DeriveShape::Password, &mut params, |params, _| params).unwrap();
+    assert_eq!(by_length, by_pointer);
+    let Params::Derive(DeriveParams::Password(read)) = by_length else { panic!("another parameter") };
+    assert_eq!((read.password.expose(), &read.salt[..]), (&b"password"[..], &b"salt"[..]));
+    for wrong in [CK_ULONG::MAX, 1 << 60, (1 << 20) + 1] {
+        params.ulPasswordLen = wrong;
+        let outcome = decoded(DeriveShape::Password, &mut params, |_, _| ());
+        assert!(matches!(outcome, Err(Reason::MechanismParam(_))), "{wrong:#x}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_connection_are_written_where_the_parameter_says() {
+    let (mut client_iv, mut server_iv, mut random) = ([0_u8; 4], [0_u8; 4], [1_u8; 32]);
+    let mut out = CK_SSL3_KEY_MAT_OUT {
+        hClientMacSecret: 9,
+        hServerMacSecret: 9,
+        hClientKey: 9,
+        hServerKey: 9,
+        pIVClient: client_iv.as_mut_ptr(),
+        pIVServer: server_iv.as_mut_ptr(),
+    };
+    let mut params = CK_TLS12_KEY_MAT_PARAMS {
+        ulMacSizeInBits: 0,
+        ulKeySizeInBits: 128,
+        ulIVSizeInBits: 32,
+        bIsExport: CK_FALSE,
+        RandomInfo: CK_SSL3_RANDOM_DATA {
+            pClientRandom: random.as_mut_ptr(),
+            ulClientRandomLen: 32,
+            pServerRandom: random.as_mut_ptr(),
+            ulServerRandomLen: 32,
+        },
+        pReturnedKeyMaterial: ptr::from_mut(&mut out),
+        prfHashMechanism: CKM_SHA256,
+    };
+    let keys = vec![ObjectHandle(3), ObjectHandle(4)];
+    let derived = Derived { key: None, further: keys, values: vec![vec![1; 4], vec![2; 4]] };
+    decoded(DeriveShape::TlsKeys, &mut params, |_, places| places.write(&derived)).unwrap().unwrap();
+    assert_eq!((out.hClientMacSecret, out.hServerMacSecret), (CK_INVALID_HANDLE, CK_INVALID_HANDLE));
+    assert_eq!((out.hClientKey, out.hServerKey), (3, 4));
+    assert_eq!((client_iv, server_iv), ([1; 4], [2; 4]));
+    // Without IVs their places are not looked at; with them they must be there.
+    let mut bare = CK_SSL3_KEY_MAT_OUT { pIVServer: ptr::null_mut(), ..out };
+    params.pReturnedKeyMaterial = ptr::from_mut(&mut bare);
+    let safe = decoded(DeriveShape::TlsSafeKeys, &mut params, |_, places| places.values.len());
+    assert_eq!(safe.unwrap(), 0);
+    let missing = decoded(DeriveShape::TlsKeys, &mut params, |_, _| ());
+    assert!(matches!(missing, Err(Reason::MechanismParam(_))));
+}
+
+#[test]
+fn the_handles_of_a_tree_stand_in_its_parameter() {
+    let mut path: [CK_ULONG; 2] = [44 | 1 << 31, 0];
+    let mut params = TreeChildParams {
+        public_template: ptr::null_mut(),
+        public_count: 0,
+        private_template: ptr::null_mut(),
+        private_count: 0,
+        path: path.as_mut_ptr(),
+        path_length: 2,
+        public_key: 9,
+        private_key: 9,
+        path_error: 9,
+    };
+    let derived = Derived { key: None, further: vec![ObjectHandle(3), ObjectHandle(4)], values: Vec::new() };
+    let read = decoded(DeriveShape::TreeChild, &mut params, |read, places| {
+        places.write(&derived).unwrap();
+        read
+    });
+    let Params::Derive(DeriveParams::TreeChild(read)) = read.unwrap() else { panic!("another parameter") };
+    assert_eq!(read.path, path);
+    assert_eq!((params.public_key, params.private_key, params.path_error), (3, 4, 9));
+    let fault = Reason::Further { place: 1, reason: Box::new(Reason::TreeIndex) };
+    decoded(DeriveShape::TreeChild, &mut params, |_, places| places.mark_fault(&fault)).unwrap();
+    assert_eq!(params.path_error, 1);
 }

@@ -69,6 +69,20 @@ fn every_other_error_ends_the_operation_of_the_row() {
 }
 
 #[test]
+fn an_error_of_a_call_for_two_operations_ends_both() {
+    for (function, first, second) in [
+        (Function::C_DigestEncryptUpdate, "Digest", "Encrypt"),
+        (Function::C_DecryptDigestUpdate, "Decrypt", "Digest"),
+        (Function::C_SignEncryptUpdate, "Sign", "Encrypt"),
+        (Function::C_DecryptVerifyUpdate, "Decrypt", "Verify"),
+    ] {
+        let (rv, notes) = called(function, 1, || Err(Reason::ArgumentsBad("x")));
+        assert_eq!(rv, CKR_ARGUMENTS_BAD);
+        assert_eq!(notes, [format!("cancel {first} of 1"), format!("cancel {second} of 1")], "{function:?}");
+    }
+}
+
+#[test]
 fn a_failed_initialisation_ends_no_operation() {
     for function in [
         Function::C_SignInit,
@@ -84,7 +98,7 @@ fn a_failed_initialisation_ends_no_operation() {
 
 #[test]
 fn only_functions_of_a_session_end_operations() {
-    for row in FUNCTIONS.iter().filter(|row| row.ends.is_some()) {
+    for row in FUNCTIONS.iter().filter(|row| !row.ends.is_empty()) {
         assert_eq!(row.scope, crate::functions::Scope::Session, "{}", row.name);
     }
 }

@@ -32,6 +32,7 @@ fn each_structure_is_taken_at_its_own_length_only() {
         (ParamShape::Oaep, &[40]),
         (ParamShape::Ecdh1, &[40]),
         (ParamShape::MacLength, &[8]),
+        (ParamShape::OptionalKmac, &[0, 24]),
         (ParamShape::OptionalEddsa, &[0, 24]),
         (ParamShape::Derive(DeriveShape::Key), &[8]),
         (ParamShape::Derive(DeriveShape::Data), &[16]),
@@ -46,6 +47,14 @@ fn each_structure_is_taken_at_its_own_length_only() {
         (ParamShape::ChaCha20, &[32]),
         (ParamShape::Salsa20, &[24]),
         (ParamShape::ChaCha20Poly1305, &[32]),
+        (ParamShape::Derive(DeriveShape::CbcData), &[32]),
+        (ParamShape::Derive(DeriveShape::TreeMaster), &[48]),
+        (ParamShape::Derive(DeriveShape::TlsMaster), &[48]),
+        (ParamShape::Derive(DeriveShape::TlsExtendedMaster), &[32]),
+        (ParamShape::Derive(DeriveShape::TlsKdf), &[]),
+        (ParamShape::TlsMac, &[24]),
+        (ParamShape::OptionalSignContext, &[0, 24]),
+        (ParamShape::HashSignContext, &[32]),
     ];
     for (shape, lengths) in shapes {
         for length in 0..=64 {
@@ -75,6 +84,7 @@ fn a_null_parameter_with_a_length_is_refused() {
         (ParamShape::Oaep, 40),
         (ParamShape::Ecdh1, 40),
         (ParamShape::MacLength, 8),
+        (ParamShape::OptionalKmac, 24),
         (ParamShape::OptionalEddsa, 24),
         (ParamShape::Derive(DeriveShape::Key), 8),
         (ParamShape::Derive(DeriveShape::Data), 16),
@@ -91,6 +101,15 @@ fn a_null_parameter_with_a_length_is_refused() {
         (ParamShape::ChaCha20, 32),
         (ParamShape::Salsa20, 24),
         (ParamShape::ChaCha20Poly1305, 32),
+        (ParamShape::Derive(DeriveShape::CbcData), 32),
+        (ParamShape::Derive(DeriveShape::TreeMaster), 48),
+        (ParamShape::Derive(DeriveShape::TreeChild), 72),
+        (ParamShape::Derive(DeriveShape::Password), 72),
+        (ParamShape::Derive(DeriveShape::TlsMaster), 48),
+        (ParamShape::Derive(DeriveShape::TlsExtendedMaster), 32),
+        (ParamShape::Derive(DeriveShape::TlsKeys), 80),
+        (ParamShape::Derive(DeriveShape::TlsKdf), 72),
+        (ParamShape::TlsMac, 24),
         (ParamShape::None, 1),
     ] {
         let outcome = at_address(shape, ptr::null_mut(), length);
@@ -169,6 +188,7 @@ fn the_structure_within_a_structure_is_read_and_must_be_there() {
 fn a_pointer_without_a_length_is_no_parameter() {
     let mut byte = 1_u8;
     assert_eq!(decoded(ParamShape::None, &mut byte, 0).unwrap(), Params::None);
+    assert_eq!(decoded(ParamShape::OptionalKmac, &mut byte, 0).unwrap(), Params::None);
     assert_eq!(decoded(ParamShape::OptionalEddsa, &mut byte, 0).unwrap(), Params::None);
 }
 
@@ -270,4 +290,20 @@ fn an_unknown_mechanism_is_refused_before_its_parameter_is_looked_at() {
     let nowhere = ptr::without_provenance_mut(16);
     let mut mechanism = CK_MECHANISM { mechanism: 0x7FFF_FFFF, pParameter: nowhere, ulParameterLen: 48 };
     assert!(matches!(decode(raw(&mut mechanism)), Err(Reason::MechanismUnknown(0x7FFF_FFFF))));
+}
+
+#[test]
+fn a_kmac_parameter_has_a_length_and_a_customisation_string() {
+    let mut text = *b"text";
+    let mut params = CK_KMAC_PARAMS { ulMacLen: 48, pCustomization: text.as_mut_ptr(), ulCustomizationLen: 4 };
+    let size = size_of::<CK_KMAC_PARAMS>();
+    let expected = Params::Kmac { mac_bytes: 48, customisation: b"text".to_vec() };
+    assert_eq!(decoded(ParamShape::OptionalKmac, &mut params, size).unwrap(), expected);
+    params.ulCustomizationLen = u64::MAX;
+    assert!(matches!(decoded(ParamShape::OptionalKmac, &mut params, size), Err(Reason::MechanismParam(_))));
+    (params.pCustomization, params.ulCustomizationLen) = (ptr::null_mut(), 1);
+    assert!(matches!(decoded(ParamShape::OptionalKmac, &mut params, size), Err(Reason::MechanismParam(_))));
+    params.ulCustomizationLen = 0;
+    let expected = Params::Kmac { mac_bytes: 48, customisation: Vec::new() };
+    assert_eq!(decoded(ParamShape::OptionalKmac, &mut params, size).unwrap(), expected);
 }
