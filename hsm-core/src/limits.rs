@@ -66,3 +66,13 @@ pub const FOUND_PER_CALL_MAX: usize = 1 << 20;
 pub const MIGRATION_BATCH_BYTES: usize = 32 << 20;
 /// Most bytes of a message that is given in parts and must be kept whole until its end (SLH-DSA).
 pub const BUFFERED_MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Longest key of BLAKE2b, bytes.
+pub const BLAKE2B_KEY_BYTES_MAX: usize = 64;
+/// Largest field of a curve, bits.
+pub const EC_BITS_MAX: u64 = 521;
+/// Widest counter of SP 800-108, bits: it ends at 2^32 - 1 rounds.
+pub const PRF_COUNTER_BITS_MAX: u64 = 32;
+/// Widest length field of SP 800-108, bits.
+pub const PRF_LENGTH_BITS_MAX: u64 = 64;
+/// Longest IV that is cut from a key block of TLS, bytes.
+pub const TLS_IV_BYTES_MAX: usize = 16;

@@ -33,6 +33,7 @@ pub(crate) const P224T1: Domain = Domain {
     y: "000000000374e9f5143e568cd23f3f4d7c0d4b1e41c8cc0d1c6abd5f1a46db4c",
     n: "00000000d7c134aa264366862a18302575d0fb98d116bc4b6ddebca3a5a7939f",
 };
+#[cfg(feature = "aws-lc")] // the portable engine has crates for it
 pub(crate) const P256R1: Domain = Domain {
     p: "a9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5377",
     a: "7d5a0975fc2c3057eef67530417affe7fb8055c126dc5c6ce94a4b44f330b5d9",
@@ -41,6 +42,7 @@ pub(crate) const P256R1: Domain = Domain {
     y: "547ef835c3dac4fd97f8461a14611dc9c27745132ded8e545c1d54c72f046997",
     n: "a9fb57dba1eea9bc3e660a909d838d718c397aa3b561a6f7901e0e82974856a7",
 };
+#[cfg(feature = "aws-lc")] // the portable engine has crates for it
 pub(crate) const P256T1: Domain = Domain {
     p: "a9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5377",
     a: "a9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5374",
@@ -65,6 +67,7 @@ pub(crate) const P320T1: Domain = Domain {
     y: "000000000000000063ba3a7a27483ebf6671dbef7abb30ebee084e58a0b077ad42a5a0989d1ee71b1b9bc0455fb0d2c3",
     n: "0000000000000000d35e472036bc4fb7e13c785ed201e065f98fcfa5b68f12a32d482ec7ee8658e98691555b44c59311",
 };
+#[cfg(feature = "aws-lc")] // the portable engine has crates for it
 pub(crate) const P384R1: Domain = Domain {
     p: "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec53",
     a: "7bc382c63d8c150c3c72080ace05afa0c2bea28e4fb22787139165efba91f90f8aa5814a503ad4eb04a8c7dd22ce2826",
@@ -73,6 +76,7 @@ pub(crate) const P384R1: Domain = Domain {
     y: "8abe1d7520f9c2a45cb1eb8e95cfd55262b70b29feec5864e19c054ff99129280e4646217791811142820341263c5315",
     n: "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b31f166e6cac0425a7cf3ab6af6b7fc3103b883202e9046565",
 };
+#[cfg(feature = "aws-lc")] // the portable engine has crates for it
 pub(crate) const P384T1: Domain = Domain {
     p: "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec53",
     a: "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec50",

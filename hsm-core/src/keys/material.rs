@@ -8,7 +8,7 @@
 use super::ciphers::{DES3_KEY_BYTES, is_cipher_type};
 use crate::attributes::{self, Material};
 use crate::key::Key;
-use crate::limits::SECRET_BYTES_MAX;
+use crate::limits::{BLAKE2B_KEY_BYTES_MAX, SECRET_BYTES_MAX};
 use crate::mechanisms::PairMaterial;
 use crate::object::{self, Attributes, Object, Value};
 use crate::reason::{Reason, Result};
@@ -20,9 +20,6 @@ use hsm_crypto::rsa::RsaPair;
 
 /// Length of an AES block in bytes; zero padding is shorter.
 const BLOCK_BYTES: usize = 16;
-
-/// The longest key of BLAKE2b.
-pub(crate) const BLAKE2B_KEY_BYTES_MAX: usize = 64;
 
 /// Reads a `CK_ULONG` of a template.
 ///

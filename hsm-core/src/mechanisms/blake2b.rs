@@ -6,7 +6,7 @@
 
 use super::mac::{MacOperation, judge_length};
 use super::{KeyRule, Row, Signer, SizeUnit, Verifier, named, rules};
-use crate::keys::material::BLAKE2B_KEY_BYTES_MAX;
+use crate::limits::BLAKE2B_KEY_BYTES_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::Result;

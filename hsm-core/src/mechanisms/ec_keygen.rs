@@ -10,6 +10,7 @@ use super::{EVERYTHING, PairMaterial, Row, SizeUnit};
 use crate::attributes::curves::CurveName;
 use crate::key::Key;
 use crate::keys::material;
+use crate::limits::EC_BITS_MAX;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
@@ -25,8 +26,6 @@ pub(super) const EC_FLAGS: u64 = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPR
 
 /// The smallest Weierstrass curve.
 pub(super) const EC_BITS_MIN: u64 = 224;
-/// The largest one.
-pub(super) const EC_BITS_MAX: u64 = 521;
 
 /// What the rows for pairs on Weierstrass curves share.
 const fn named(kind: u64, name: &'static str) -> Row {

@@ -5,10 +5,11 @@
 //! (BIP 146) and Ethereum (EIP 2) demand of a signature; verification takes both.
 //! Rule source: PKCS#11 v2.40, 2.3.1, 2.3.6 and 2.3.7.
 
-use super::ec_keygen::{EC_BITS_MAX, EC_BITS_MIN, EC_FLAGS};
+use super::ec_keygen::{EC_BITS_MIN, EC_FLAGS};
 use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
 use crate::key::Key;
+use crate::limits::EC_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};

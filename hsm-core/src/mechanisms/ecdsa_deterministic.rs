@@ -8,10 +8,11 @@
 //! or SHA-2.
 //! Rule source: RFC 6979, 3.2; FIPS 186-5, 6.3.2.
 
-use super::ec_keygen::{EC_BITS_MAX, EC_BITS_MIN, EC_FLAGS};
+use super::ec_keygen::{EC_BITS_MIN, EC_FLAGS};
 use super::ecdsa::{private, verify, verify_hashed};
 use super::parts::{HashedSigner, OnePartSigner};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, faults};
+use crate::limits::EC_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};

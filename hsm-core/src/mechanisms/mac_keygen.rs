@@ -4,8 +4,8 @@
 
 use super::hmac::APPROVED_KEY_BYTES_MIN;
 use super::{EVERYTHING, Row, SizeUnit, named};
-use crate::keys::material::{self, BLAKE2B_KEY_BYTES_MAX};
-use crate::limits::SECRET_BYTES_MAX;
+use crate::keys::material;
+use crate::limits::{BLAKE2B_KEY_BYTES_MAX, SECRET_BYTES_MAX};
 use crate::object::Attributes;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};

@@ -9,7 +9,7 @@ use super::derive::{Derive, Heritage, Product, Request, value, wrong_params};
 use super::{EVERYTHING, KeyRule, Row, SizeUnit, hashes};
 use crate::derivation::{DeriveParams, DeriveShape, Derived, PrfField, PrfKdfParams, PrfNumber};
 use crate::keys::{ciphers, material, secret_target};
-use crate::limits::SECRET_BYTES_MAX;
+use crate::limits::{PRF_COUNTER_BITS_MAX, PRF_LENGTH_BITS_MAX, SECRET_BYTES_MAX};
 use crate::object::Object;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
@@ -17,11 +17,6 @@ use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use hsm_crypto::kdf::{self, Integer, Kbkdf, KbkdfField, KbkdfMode, Prf};
-
-/// Widest counter: SP 800-108 ends at 2^32 - 1 rounds.
-const COUNTER_BITS_MAX: u64 = 32;
-/// Widest length.
-const LENGTH_BITS_MAX: u64 = 64;
 
 const COMMON: Row = Row {
     shape: ParamShape::Derive(DeriveShape::PrfKdf),
@@ -97,15 +92,17 @@ fn judge(params: &Params, mode: Mode) -> Result<()> {
 
 fn judge_field(field: &PrfField, mode: Mode) -> Result<()> {
     match field {
-        PrfField::Iteration(Some(format)) if mode == Mode::Counter => integer(*format, COUNTER_BITS_MAX).map(|_| ()),
+        PrfField::Iteration(Some(format)) if mode == Mode::Counter => {
+            integer(*format, PRF_COUNTER_BITS_MAX).map(|_| ())
+        }
         PrfField::Iteration(None) if mode != Mode::Counter => Ok(()),
         PrfField::Iteration(_) => Err(Reason::MechanismParam("only a counter as iteration variable has a format")),
-        PrfField::Counter(format) => integer(*format, COUNTER_BITS_MAX).map(|_| ()),
+        PrfField::Counter(format) => integer(*format, PRF_COUNTER_BITS_MAX).map(|_| ()),
         PrfField::Length { method, format } => {
             if !matches!(*method, CK_SP800_108_DKM_LENGTH_SUM_OF_KEYS | CK_SP800_108_DKM_LENGTH_SUM_OF_SEGMENTS) {
                 return Err(Reason::MechanismParam("dkmLengthMethod is none of the standard"));
             }
-            integer(*format, LENGTH_BITS_MAX).map(|_| ())
+            integer(*format, PRF_LENGTH_BITS_MAX).map(|_| ())
         }
         PrfField::Bytes(bytes) if bytes.is_empty() => Err(Reason::MechanismParam("a byte array is empty")),
         PrfField::Bytes(_) | PrfField::Key(_) => Ok(()),
@@ -185,11 +182,11 @@ fn stream(
     for field in &params.fields {
         match field {
             PrfField::Iteration(Some(format)) | PrfField::Counter(format) => {
-                counter = integer(*format, COUNTER_BITS_MAX)?;
+                counter = integer(*format, PRF_COUNTER_BITS_MAX)?;
             }
             PrfField::Length { method, format } => {
                 let bytes = if *method == CK_SP800_108_DKM_LENGTH_SUM_OF_KEYS { sum } else { segments };
-                length = integer(*format, LENGTH_BITS_MAX)?.write(8 * bytes as u64)?;
+                length = integer(*format, PRF_LENGTH_BITS_MAX)?.write(8 * bytes as u64)?;
             }
             PrfField::Iteration(None) | PrfField::Bytes(_) | PrfField::Key(_) => {}
         }

@@ -12,7 +12,7 @@ use crate::derivation::{
     DeriveParams, DeriveShape, Derived, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom,
 };
 use crate::keys::{material, secret_target};
-use crate::limits::SECRET_BYTES_MAX;
+use crate::limits::{SECRET_BYTES_MAX, TLS_IV_BYTES_MAX};
 use crate::object::Value;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -24,8 +24,6 @@ use hsm_crypto::kdf;
 
 /// Length of a master secret, and of a pre-master secret with a version in it.
 const MASTER_BYTES: usize = 48;
-/// Longest IV that is cut from the key block.
-const IV_BYTES_MAX: usize = 16;
 
 /// What a master secret may be used for.
 const MASTER_MECHANISMS: [u64; 6] =
@@ -177,7 +175,7 @@ fn judge_keys(params: &Params, with_ivs: bool) -> Result<()> {
     if keys.mac_bits == 0 && keys.key_bits == 0 {
         return Err(Reason::MechanismParam("no key is asked for"));
     }
-    if with_ivs && keys.iv_bits > 0 && (keys.key_bits == 0 || keys.iv_bits > 8 * IV_BYTES_MAX as u64) {
+    if with_ivs && keys.iv_bits > 0 && (keys.key_bits == 0 || keys.iv_bits > 8 * TLS_IV_BYTES_MAX as u64) {
         return Err(Reason::MechanismParam("IVs without a key, or longer than a block, would be key bytes handed out"));
     }
     judge_hash(params)
