@@ -279,7 +279,7 @@ fn a_wrapped_private_key_is_a_pkcs8_file_of_exactly_its_length() {
             let name = mechanism.mechanism;
             let wrapped = wrap(&raw, session, mechanism, wrapping, private).expect("wrapped");
             let template = Template::new().number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, CKK_RSA);
-            let template = template.flag(CKA_EXTRACTABLE, true);
+            let template = template.flag(CKA_EXTRACTABLE, true).flag(CKA_SENSITIVE, false);
             let again = unwrap(&raw, session, mechanism, wrapping, &wrapped, template).expect("unwrapped");
             works(&raw, session, CKM_SHA256_RSA_PKCS, public, again);
             assert_eq!(file(again), original, "{name:#x}");
