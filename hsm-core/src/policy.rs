@@ -98,16 +98,20 @@ impl Policy {
         }
     }
 
-    /// Judges a function of a mechanism.
+    /// Judges a function that the mechanism has.
     ///
     /// # Errors
     /// `MechanismNotPermitted`.
     pub fn judge(self, row: &Row, function: u64) -> Result<()> {
-        if self.functions(row) & function != 0 {
-            return Ok(());
+        let refused = |why| Err(Reason::MechanismNotPermitted { kind: row.kind, why });
+        if row.legacy && !self.legacy {
+            return refused("the token has no legacy algorithms");
         }
-        let why = if row.legacy && !self.legacy { "the token has no legacy algorithms" } else { NOT_APPROVED };
-        Err(Reason::MechanismNotPermitted { kind: row.kind, why })
+        // Each operation that begins asks: the functions are gathered only where some may be held back.
+        if self.approved && self.functions(row) & function == 0 {
+            return refused(NOT_APPROVED);
+        }
+        Ok(())
     }
 
     /// Judges what a parameter chooses, for this function of the mechanism.
