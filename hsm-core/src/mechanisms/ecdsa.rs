@@ -45,6 +45,7 @@ pub(super) const ROWS: &[Row] = &[
         extra_flags: EC_FLAGS,
         approved: EVERYTHING,
         vectors: "Wycheproof ecdsa_*_p1363 and OpenSSL (digest made by the test)",
+        one_part: true,
         sign: Some(sign),
         verify: Some(verify),
         ..named!(CKM_ECDSA)

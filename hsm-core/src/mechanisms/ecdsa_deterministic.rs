@@ -48,6 +48,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(Row {
         kind: CKM_ECDSA_DETERMINISTIC,
         name: "CKM_ECDSA_DETERMINISTIC",
+        one_part: true,
         sign: Some(sign),
         verify: Some(verify),
         ..COMMON

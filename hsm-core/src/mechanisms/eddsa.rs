@@ -28,6 +28,7 @@ pub(super) const ROWS: &[Row] = &[row!(Row {
     extra_flags: EC_FLAGS,
     approved: EVERYTHING,
     vectors: "RFC 8032, 7.1 to 7.5; Wycheproof ed25519 and ed448",
+    one_part: true,
     sign: Some(sign),
     verify: Some(verify),
     generate_pair: Some(generate_edwards),

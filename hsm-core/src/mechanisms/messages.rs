@@ -12,7 +12,6 @@ use crate::object::Object;
 use crate::platform::Env;
 use crate::policy::Policy;
 use crate::reason::{Reason, Result};
-use ffi_headers::vendor::{CKM_ECDSA_DETERMINISTIC, CKM_EXTMU_ML_DSA};
 use ffi_headers::*;
 use hsm_crypto::CryptoError;
 use hsm_crypto::cipher::{Aead, Direction};
@@ -131,20 +130,4 @@ pub(crate) fn opened<T>(result: hsm_crypto::Result<T>) -> Result<T> {
 /// Whether a mechanism that signs does so for runs of messages. Those cannot whose parameter or key is for one message alone.
 pub(crate) fn signs_messages(kind: u64) -> bool {
     !matches!(kind, CKM_AES_GMAC | CKM_POLY1305)
-}
-
-/// Whether a mechanism that signs takes its messages in parts, for `CKF_MULTI_MESSAGE`. Those that do not are few.
-pub(super) fn signs_in_parts(kind: u64) -> bool {
-    !matches!(
-        kind,
-        CKM_RSA_PKCS
-            | CKM_RSA_X_509
-            | CKM_RSA_PKCS_PSS
-            | CKM_ECDSA
-            | CKM_ECDSA_DETERMINISTIC
-            | CKM_EDDSA
-            | CKM_HASH_ML_DSA
-            | CKM_EXTMU_ML_DSA
-            | CKM_HASH_SLH_DSA
-    )
 }

@@ -5,8 +5,10 @@
 //! C_VerifySignatureInit, works with C_VerifyInit as well.
 //! Rule source: PKCS#11 v3.2, 6.66; FIPS 204.
 
-use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
-use super::pq_signatures::{check_digest, frame, hedge, is_hedged, judge, prehash};
+use super::parts::{OnePartSigner, OnePartVerifier};
+use super::pq_signatures::{
+    SignsFramed, VerifiesFramed, frame, hedge, is_hedged, judge, sign_digest, sign_hashed, verify_digest, verify_hashed,
+};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, pq_keygen};
 use crate::key::Key;
 use crate::object::Object;
@@ -15,8 +17,8 @@ use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::vendor::CKM_EXTMU_ML_DSA;
 use ffi_headers::*;
-use hsm_crypto::Hash;
 use hsm_crypto::post_quantum::{MlDsaPrivateKey, MlDsaPublicKey, Mu};
+use hsm_crypto::{Hash, Random};
 use std::sync::Arc;
 
 /// Smallest and largest public key, and what all signatures share.
@@ -40,8 +42,8 @@ macro_rules! hashed {
             name: stringify!($kind),
             approved: $approved,
             vectors: HASHED,
-            sign: Some(|env, params, key| sign_hashed(env, params, key, $hash)),
-            verify: Some(|env, params, key| verify_hashed(env, params, key, $hash)),
+            sign: Some(|env, params, key| sign_hashed(env, params, private(env, key)?, $hash)),
+            verify: Some(|env, params, key| verify_hashed(env, params, public(env, key)?, $hash)),
             ..COMMON
         }
     };
@@ -72,8 +74,9 @@ pub(super) const ROWS: &[Row] = &[
         name: "CKM_HASH_ML_DSA",
         shape: ParamShape::HashSignContext,
         vectors: HASHED,
-        sign: Some(sign_digest),
-        verify: Some(verify_digest),
+        one_part: true,
+        sign: Some(|env, params, key| sign_digest(params, private(env, key)?)),
+        verify: Some(|env, params, key| verify_digest(params, public(env, key)?)),
         ..COMMON
     }),
     // FIPS 204, 5.4.1: the hash must resist collisions as well as the signature, which 28 bytes do not for any set.
@@ -92,6 +95,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "CKM_EXTMU_ML_DSA",
         judge: judge_external,
         vectors: "Wycheproof mldsa_*_sign_seed, mldsa_*_sign_noseed (tests with a representative)",
+        one_part: true,
         sign: Some(sign_external),
         verify: Some(verify_external),
         ..COMMON
@@ -190,50 +194,21 @@ impl Verifier for PureVerifier {
     }
 }
 
-// --- pre-hashed, the hash made here ---
+// --- pre-hashed ---
 
-fn sign_hashed(env: &Env<'_>, params: &Params, key: &Object, hash: Hash) -> Result<Box<dyn Signer>> {
-    let (key, frame, hedged) = (private(env, key)?, frame(params, Some(hash))?, is_hedged(params)?);
-    Ok(Box::new(HashedSigner {
-        bytes: key.set().signature_bytes(),
-        digest: (env.engine.digest)(hash),
-        sign: move |env: &Env<'_>, digest: &[u8]| {
-            faults::data(key.sign(&representative(&key.public_key(), &frame, digest), hedge(env, hedged)))
-        },
-    }))
+impl SignsFramed for Arc<dyn MlDsaPrivateKey> {
+    fn framed_bytes(&self) -> usize {
+        self.set().signature_bytes()
+    }
+    fn sign_framed(&self, frame: &[u8], digest: &[u8], random: Option<&dyn Random>) -> hsm_crypto::Result<Vec<u8>> {
+        self.sign(&representative(&self.public_key(), frame, digest), random)
+    }
 }
 
-fn verify_hashed(env: &Env<'_>, params: &Params, key: &Object, hash: Hash) -> Result<Box<dyn Verifier>> {
-    let (key, frame) = (public(env, key)?, frame(params, Some(hash))?);
-    Ok(Box::new(HashedVerifier {
-        digest: (env.engine.digest)(hash),
-        verify: move |digest: &[u8], signature: &[u8]| {
-            faults::signature(key.verify(&representative(&key.public_key(), &frame, digest), signature))
-        },
-    }))
-}
-
-// --- pre-hashed by the caller ---
-
-fn sign_digest(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
-    let hash = prehash(params)?;
-    let (key, frame, hedged) = (private(env, key)?, frame(params, Some(hash))?, is_hedged(params)?);
-    Ok(Box::new(OnePartSigner {
-        bytes: key.set().signature_bytes(),
-        sign: move |env: &Env<'_>, digest: &[u8]| {
-            check_digest(hash, digest)?;
-            faults::data(key.sign(&representative(&key.public_key(), &frame, digest), hedge(env, hedged)))
-        },
-    }))
-}
-
-fn verify_digest(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
-    let hash = prehash(params)?;
-    let (key, frame) = (public(env, key)?, frame(params, Some(hash))?);
-    Ok(Box::new(OnePartVerifier(move |digest: &[u8], signature: &[u8]| {
-        check_digest(hash, digest)?;
-        faults::signature(key.verify(&representative(&key.public_key(), &frame, digest), signature))
-    })))
+impl VerifiesFramed for Arc<dyn MlDsaPublicKey> {
+    fn verify_framed(&self, frame: &[u8], digest: &[u8], signature: &[u8]) -> hsm_crypto::Result<()> {
+        self.verify(&representative(&self.public_key(), frame, digest), signature)
+    }
 }
 
 // --- a representative from outside ---

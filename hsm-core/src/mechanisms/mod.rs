@@ -263,6 +263,8 @@ pub struct Row {
     pub digest: Option<HashOf>,
     /// C_SignInit.
     pub sign: Option<Start<dyn Signer>>,
+    /// Whether what it signs comes in one part: it is a digest, or the mechanism takes none. Says so in `CKF_MULTI_MESSAGE`.
+    pub one_part: bool,
     /// C_VerifyInit.
     pub verify: Option<Start<dyn Verifier>>,
     /// C_SignRecoverInit: from data to signature.
@@ -424,6 +426,7 @@ impl Row {
         vectors: "",
         digest: None,
         sign: None,
+        one_part: false,
         verify: None,
         sign_recover: None,
         verify_recover: None,
@@ -463,7 +466,7 @@ impl Row {
             (CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT, self.messages.is_some()),
             (CKF_MESSAGE_SIGN, runs && self.sign.is_some()),
             (CKF_MESSAGE_VERIFY, runs && self.verify.is_some()),
-            (CKF_MULTI_MESSAGE, self.messages.is_some() || signs && messages::signs_in_parts(self.kind)),
+            (CKF_MULTI_MESSAGE, self.messages.is_some() || signs && !self.one_part),
             (CKF_WRAP, self.wrap.is_some()),
             (CKF_UNWRAP, self.unwrap.is_some()),
             (CKF_DERIVE, self.derive.is_some()),

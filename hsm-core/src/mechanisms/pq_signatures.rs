@@ -1,9 +1,11 @@
-//! What ML-DSA and SLH-DSA have in common: the parameter with context, hedging and hash.
+//! What ML-DSA and SLH-DSA have in common: the parameter with context, hedging and hash, and all that signs a digest.
 //!
-//! Owns: CK_SIGN_ADDITIONAL_CONTEXT and CK_HASH_SIGN_ADDITIONAL_CONTEXT as a frame and a way of signing. Does not know: the algorithms.
+//! Owns: CK_SIGN_ADDITIONAL_CONTEXT and CK_HASH_SIGN_ADDITIONAL_CONTEXT as a frame and a way of signing; signatures over a message that is
+//! hashed first, here or by the caller. Does not know: the algorithms, which sign a frame and what follows it.
 //! Rule source: PKCS#11 v3.2, 6.66 and 6.69; FIPS 204, 5.2 and 5.4; FIPS 205, 10.2.
 
-use super::hashes;
+use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
+use super::{Signer, Verifier, faults, hashes};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::Params;
@@ -43,8 +45,74 @@ pub(super) fn hedge<'a>(env: &Env<'a>, hedged: bool) -> Option<&'a dyn Random> {
     hedged.then_some(env.random)
 }
 
+/// A private key that signs a frame and what follows it.
+pub(super) trait SignsFramed: Send + 'static {
+    /// Length of a signature in bytes.
+    fn framed_bytes(&self) -> usize;
+    /// Signs; with random bytes where the signature is hedged.
+    fn sign_framed(&self, frame: &[u8], digest: &[u8], random: Option<&dyn Random>) -> hsm_crypto::Result<Vec<u8>>;
+}
+
+/// A public key that verifies a frame and what follows it.
+pub(super) trait VerifiesFramed: Send + 'static {
+    /// Verifies.
+    fn verify_framed(&self, frame: &[u8], digest: &[u8], signature: &[u8]) -> hsm_crypto::Result<()>;
+}
+
+/// Signs a message that is hashed here.
+pub(super) fn sign_hashed(
+    env: &Env<'_>,
+    params: &Params,
+    key: impl SignsFramed,
+    hash: Hash,
+) -> Result<Box<dyn Signer>> {
+    let (frame, hedged) = (frame(params, Some(hash))?, is_hedged(params)?);
+    Ok(Box::new(HashedSigner {
+        bytes: key.framed_bytes(),
+        digest: (env.engine.digest)(hash),
+        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_framed(&frame, digest, hedge(env, hedged))),
+    }))
+}
+
+/// Verifies a message that is hashed here.
+pub(super) fn verify_hashed(
+    env: &Env<'_>,
+    params: &Params,
+    key: impl VerifiesFramed,
+    hash: Hash,
+) -> Result<Box<dyn Verifier>> {
+    let frame = frame(params, Some(hash))?;
+    Ok(Box::new(HashedVerifier {
+        digest: (env.engine.digest)(hash),
+        verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify_framed(&frame, digest, signature)),
+    }))
+}
+
+/// Signs a digest that the caller has made.
+pub(super) fn sign_digest(params: &Params, key: impl SignsFramed) -> Result<Box<dyn Signer>> {
+    let hash = prehash(params)?;
+    let (frame, hedged) = (frame(params, Some(hash))?, is_hedged(params)?);
+    Ok(Box::new(OnePartSigner {
+        bytes: key.framed_bytes(),
+        sign: move |env: &Env<'_>, digest: &[u8]| {
+            check_digest(hash, digest)?;
+            faults::data(key.sign_framed(&frame, digest, hedge(env, hedged)))
+        },
+    }))
+}
+
+/// Verifies a digest that the caller has made.
+pub(super) fn verify_digest(params: &Params, key: impl VerifiesFramed) -> Result<Box<dyn Verifier>> {
+    let hash = prehash(params)?;
+    let frame = frame(params, Some(hash))?;
+    Ok(Box::new(OnePartVerifier(move |digest: &[u8], signature: &[u8]| {
+        check_digest(hash, digest)?;
+        faults::signature(key.verify_framed(&frame, digest, signature))
+    })))
+}
+
 /// The hash that the parameter names for a message that the caller has hashed.
-pub(super) fn prehash(params: &Params) -> Result<Hash> {
+fn prehash(params: &Params) -> Result<Hash> {
     match params {
         Params::SignContext { hash: Some(hash), .. } => by_mechanism(*hash),
         _ => Err(Reason::MechanismParam("CK_HASH_SIGN_ADDITIONAL_CONTEXT is needed")),
@@ -68,6 +136,6 @@ fn by_mechanism(kind: u64) -> Result<Hash> {
 }
 
 /// Refuses a digest of another length than the hash makes.
-pub(super) fn check_digest(hash: Hash, digest: &[u8]) -> Result<()> {
+fn check_digest(hash: Hash, digest: &[u8]) -> Result<()> {
     if digest.len() == hash.output_bytes() { Ok(()) } else { Err(Reason::DataLength) }
 }

@@ -28,6 +28,7 @@ pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
         approved: CKF_SIGN | CKF_VERIFY,
         approved_size_min: RSA_APPROVED_BITS_MIN,
         vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption)",
+        one_part: true,
         sign: Some(sign),
         verify: Some(verify),
         sign_recover: Some(sign_recover),

@@ -25,6 +25,7 @@ pub(super) const ROWS: &[Row] = &[row!(Row {
     approved: EVERYTHING,
     approved_size_min: RSA_APPROVED_BITS_MIN,
     vectors: "Wycheproof rsa_pss_* (digest made by the test)",
+    one_part: true,
     sign: Some(sign),
     verify: Some(verify),
     ..named!(CKM_RSA_PKCS_PSS)

@@ -22,6 +22,7 @@ pub(super) const ROWS: &[Row] = &[row!(Row {
     size_min: RSA_BITS_MIN,
     size_max: RSA_BITS_MAX,
     vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test)",
+    one_part: true,
     sign: Some(sign),
     verify: Some(verify),
     sign_recover: Some(sign_recover),

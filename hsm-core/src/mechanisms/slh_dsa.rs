@@ -3,8 +3,9 @@
 //! A pure signature hashes its message twice, so the parts of one are kept until the end, up to a limit; one call takes any length.
 //! Rule source: PKCS#11 v3.2, 6.69; FIPS 205.
 
-use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
-use super::pq_signatures::{check_digest, frame, hedge, is_hedged, judge, prehash};
+use super::pq_signatures::{
+    SignsFramed, VerifiesFramed, frame, hedge, is_hedged, judge, sign_digest, sign_hashed, verify_digest, verify_hashed,
+};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, pq_keygen};
 use crate::key::Key;
 use crate::limits::BUFFERED_MESSAGE_BYTES_MAX;
@@ -13,8 +14,8 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::Hash;
 use hsm_crypto::post_quantum::{SlhDsaPrivateKey, SlhDsaPublicKey};
+use hsm_crypto::{Hash, Random};
 use std::sync::Arc;
 
 /// Smallest and largest public key, and what all signatures share.
@@ -38,8 +39,8 @@ macro_rules! hashed {
             name: stringify!($kind),
             approved: $approved,
             vectors: HASHED,
-            sign: Some(|env, params, key| sign_hashed(env, params, key, $hash)),
-            verify: Some(|env, params, key| verify_hashed(env, params, key, $hash)),
+            sign: Some(|env, params, key| sign_hashed(env, params, private(env, key)?, $hash)),
+            verify: Some(|env, params, key| verify_hashed(env, params, public(env, key)?, $hash)),
             ..COMMON
         }
     };
@@ -70,8 +71,9 @@ pub(super) const ROWS: &[Row] = &[
         name: "CKM_HASH_SLH_DSA",
         shape: ParamShape::HashSignContext,
         vectors: HASHED,
-        sign: Some(sign_digest),
-        verify: Some(verify_digest),
+        one_part: true,
+        sign: Some(|env, params, key| sign_digest(params, private(env, key)?)),
+        verify: Some(|env, params, key| verify_digest(params, public(env, key)?)),
         ..COMMON
     }),
     // FIPS 205, 10.2.2: the hash must resist collisions as well as the signature, which 28 bytes do not for any set.
@@ -177,44 +179,19 @@ impl Verifier for PureVerifier {
     }
 }
 
-// --- pre-hashed, the hash made here ---
+// --- pre-hashed ---
 
-fn sign_hashed(env: &Env<'_>, params: &Params, key: &Object, hash: Hash) -> Result<Box<dyn Signer>> {
-    let (key, frame, hedged) = (private(env, key)?, frame(params, Some(hash))?, is_hedged(params)?);
-    Ok(Box::new(HashedSigner {
-        bytes: key.set().signature_bytes(),
-        digest: (env.engine.digest)(hash),
-        sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign(&[&frame, digest], hedge(env, hedged))),
-    }))
+impl SignsFramed for Arc<dyn SlhDsaPrivateKey> {
+    fn framed_bytes(&self) -> usize {
+        self.set().signature_bytes()
+    }
+    fn sign_framed(&self, frame: &[u8], digest: &[u8], random: Option<&dyn Random>) -> hsm_crypto::Result<Vec<u8>> {
+        self.sign(&[frame, digest], random)
+    }
 }
 
-fn verify_hashed(env: &Env<'_>, params: &Params, key: &Object, hash: Hash) -> Result<Box<dyn Verifier>> {
-    let (key, frame) = (public(env, key)?, frame(params, Some(hash))?);
-    Ok(Box::new(HashedVerifier {
-        digest: (env.engine.digest)(hash),
-        verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify(&[&frame, digest], signature)),
-    }))
-}
-
-// --- pre-hashed by the caller ---
-
-fn sign_digest(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Signer>> {
-    let hash = prehash(params)?;
-    let (key, frame, hedged) = (private(env, key)?, frame(params, Some(hash))?, is_hedged(params)?);
-    Ok(Box::new(OnePartSigner {
-        bytes: key.set().signature_bytes(),
-        sign: move |env: &Env<'_>, digest: &[u8]| {
-            check_digest(hash, digest)?;
-            faults::data(key.sign(&[&frame, digest], hedge(env, hedged)))
-        },
-    }))
-}
-
-fn verify_digest(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Verifier>> {
-    let hash = prehash(params)?;
-    let (key, frame) = (public(env, key)?, frame(params, Some(hash))?);
-    Ok(Box::new(OnePartVerifier(move |digest: &[u8], signature: &[u8]| {
-        check_digest(hash, digest)?;
-        faults::signature(key.verify(&[&frame, digest], signature))
-    })))
+impl VerifiesFramed for Arc<dyn SlhDsaPublicKey> {
+    fn verify_framed(&self, frame: &[u8], digest: &[u8], signature: &[u8]) -> hsm_crypto::Result<()> {
+        self.verify(&[frame, digest], signature)
+    }
 }
