@@ -49,8 +49,22 @@ pub fn begin(
     mechanism: Raw<'_, CK_MECHANISM>,
     work: impl FnOnce(&Mechanism) -> Result<()>,
 ) -> Result<()> {
+    begin_or_end(hsm, session, kind, mechanism, |mechanism| work(&mechanism::decode(mechanism)?))
+}
+
+/// As `begin`, where the mechanism is not decoded like others.
+///
+/// # Errors
+/// As `begin`.
+pub fn begin_or_end(
+    hsm: &Hsm,
+    session: SessionHandle,
+    kind: OperationKind,
+    mechanism: Raw<'_, CK_MECHANISM>,
+    work: impl FnOnce(Raw<'_, CK_MECHANISM>) -> Result<()>,
+) -> Result<()> {
     if !mechanism.is_null() {
-        return work(&mechanism::decode(mechanism)?);
+        return work(mechanism);
     }
     if hsm.cancel_active(session, kind)? {
         Ok(())

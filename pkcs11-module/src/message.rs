@@ -10,7 +10,7 @@ use ffi_headers::*;
 use hsm_core::*;
 
 use crate::memory::{Input, Plain, Raw};
-use crate::{decode, mechanism, output, template};
+use crate::{calls, decode, mechanism, output, template};
 
 /// The parameter of one message.
 pub struct Parameter<'call> {
@@ -137,14 +137,7 @@ pub fn begin(
     mechanism: Raw<'_, CK_MECHANISM>,
     work: impl FnOnce(u64) -> Result<()>,
 ) -> Result<()> {
-    if !mechanism.is_null() {
-        return work(mechanism_of_run(mechanism)?);
-    }
-    if hsm.cancel_active(session, run)? {
-        Ok(())
-    } else {
-        Err(Reason::ArgumentsBad("pMechanism is null, and there is no run of messages to end"))
-    }
+    calls::begin_or_end(hsm, session, run, mechanism, |mechanism| work(mechanism_of_run(mechanism)?))
 }
 
 /// C_EncryptMessage.
