@@ -183,7 +183,7 @@ impl Hsm {
     /// C_WaitForSlotEvent: the slot of an event that nobody has heard of since the start, the lowest one if there are several.
     ///
     /// The caller's own thread waits, and holds nothing meanwhile: events of this process wake it at once; for those of others it looks
-    /// at the generation of the store now and then, less and less often up to [`LOOK_AGAIN_MAX`].
+    /// at the generation of the store now and then, less and less often up to a quarter of a second.
     ///
     /// # Errors
     /// `NoEvent` unless it may `block`; `NotInitialized` as soon as the HSM is out of use; the store's.
