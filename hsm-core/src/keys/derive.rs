@@ -88,7 +88,7 @@ fn secret(
     })
 }
 
-/// The type of the secret key that a template asks for, and its length where the template says one.
+/// The type of the secret key that a template asks for, and its length where the template says one or the type has only one.
 ///
 /// # Errors
 /// `TemplateInconsistent` for another class or type, `AttributeValue` for a length that the type cannot have.
@@ -104,7 +104,7 @@ pub(crate) fn secret_target(template: &Template) -> Result<(u64, Option<usize>)>
     if wanted.is_some_and(|bytes| !material::fits(key_type, bytes)) {
         return Err(Reason::AttributeValue { kind: CKA_VALUE_LEN, problem: "not a length of the key type" });
     }
-    Ok((key_type, wanted))
+    Ok((key_type, wanted.or(material::fixed_bytes(key_type))))
 }
 
 /// The template of a result with what the keys' CKA_DERIVE_TEMPLATE and, where the row says so, their protection prescribe.

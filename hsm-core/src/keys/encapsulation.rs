@@ -5,12 +5,15 @@
 //! Rule source: PKCS#11 v3.2, 5.18.8 and 5.18.9.
 //!
 //! A new key is a generic secret where the template names no type, and as long as the mechanism's secret where it names no length. A
-//! shorter key is the beginning of an ML-KEM secret (SP 800-227, 5.1), and the end of an ECDH one (as C_DeriveKey).
+//! shorter key is the beginning of an ML-KEM secret (SP 800-227, 5.1), and the end of an ECDH one (as C_DeriveKey). Under RSA with a padding
+//! the key is made here, so the template says its length.
+//!
+//! With an RSA key a decapsulation does what unwrapping does, and so falls under the rules of unwrapping in the token's policy.
 
-use super::{enforced, material, secret_target};
+use super::{ciphers, enforced, material, secret_target};
 use crate::attributes::{self, Actor, Origin};
-use crate::mechanisms::column;
 use crate::mechanisms::rules::{self, Usage};
+use crate::mechanisms::{Wanted, column};
 use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -45,15 +48,15 @@ pub fn encapsulate_key(
         Reason::TemplateInconsistent { kind, .. } => Reason::EncapsulateTemplate(kind),
         other => other,
     })?;
-    let target = Target::of(&template)?;
+    let wanted = wanted(&template)?;
     let bytes = (encapsulation.ciphertext_bytes)(env, &mechanism.params, public)?;
     match room {
         Room::Ask => return Ok(Enclosed::Size(bytes)),
         Room::Bytes(have) if have < bytes => return Err(Reason::BufferTooSmall { need: bytes }),
         Room::Bytes(_) => {}
     }
-    let made = (encapsulation.run)(env, &mechanism.params, public, target.bytes)?;
-    let key = target.key(env, actor, mechanism, &template, made.secret)?;
+    let made = (encapsulation.run)(env, &mechanism.params, public, wanted)?;
+    let key = finished(env, actor, mechanism, wanted, &template, made.secret)?;
     Ok(Enclosed::Made(made.ciphertext, Box::new(key)))
 }
 
@@ -76,36 +79,36 @@ pub fn decapsulate_key(
         other => other,
     })?;
     let template = enforced(template, private, CKA_DECAPSULATE_TEMPLATE)?;
-    let target = Target::of(&template)?;
-    let secret = decapsulate(env, &mechanism.params, private, ciphertext, target.bytes)?;
-    target.key(env, actor, mechanism, &template, secret)
+    if private.key_type() == Some(CKK_RSA) {
+        env.policy.judge_unwrapping(private, &template)?;
+    }
+    let wanted = wanted(&template)?;
+    let secret = decapsulate(env, &mechanism.params, private, ciphertext, wanted)?;
+    finished(env, actor, mechanism, wanted, &template, secret).map_err(|reason| match reason {
+        // The decrypted bytes make no key of the type.
+        Reason::KeyMaterial(_) => Reason::WrappedKeyInvalid,
+        other => other,
+    })
 }
 
 /// What the template says of the new key.
-struct Target {
-    key_type: u64,
-    /// CKA_VALUE_LEN.
-    bytes: Option<usize>,
+fn wanted(template: &Template) -> Result<Wanted> {
+    let (key_type, bytes) = secret_target(template)?;
+    Ok(Wanted { key_type, bytes })
 }
 
-impl Target {
-    fn of(template: &Template) -> Result<Self> {
-        let (key_type, bytes) = secret_target(template)?;
-        Ok(Self { key_type, bytes })
+/// The new key, of the secret that the mechanism gave.
+fn finished(
+    env: &Env<'_>,
+    actor: Actor,
+    mechanism: &Mechanism,
+    wanted: Wanted,
+    template: &Template,
+    secret: SecretBytes,
+) -> Result<Object> {
+    if !material::fits(wanted.key_type, secret.len()) {
+        return Err(Reason::TemplateIncomplete(CKA_VALUE_LEN));
     }
-
-    fn key(
-        &self,
-        env: &Env<'_>,
-        actor: Actor,
-        mechanism: &Mechanism,
-        template: &Template,
-        secret: SecretBytes,
-    ) -> Result<Object> {
-        if !material::fits(self.key_type, secret.len()) {
-            return Err(Reason::TemplateIncomplete(CKA_VALUE_LEN));
-        }
-        let material = material::secret(self.key_type, secret);
-        attributes::build(env, actor, Origin::Encapsulate(mechanism.kind), template, material)
-    }
+    let material = material::secret(wanted.key_type, ciphers::derived(wanted.key_type, secret));
+    attributes::build(env, actor, Origin::Encapsulate(mechanism.kind), template, material)
 }

@@ -83,9 +83,19 @@ pub(crate) const fn fits(key_type: u64, bytes: usize) -> bool {
         // RFC 7693, 2.1: the key is a part of the first block, and has a byte for its length.
         _ if is_blake2b_type(key_type) => 1 <= bytes && bytes <= BLAKE2B_KEY_BYTES_MAX,
         CKK_AES_XTS => matches!(bytes, 32 | 64),
-        CKK_CHACHA20 | CKK_POLY1305 | CKK_SALSA20 => bytes == 32,
-        CKK_DES3 => bytes == DES3_KEY_BYTES,
-        _ => bytes > 0,
+        _ => match fixed_bytes(key_type) {
+            Some(fixed) => bytes == fixed,
+            None => bytes > 0,
+        },
+    }
+}
+
+/// The length of every secret key of this type, where there is one.
+pub(crate) const fn fixed_bytes(key_type: u64) -> Option<usize> {
+    match key_type {
+        CKK_CHACHA20 | CKK_POLY1305 | CKK_SALSA20 => Some(32),
+        CKK_DES3 => Some(DES3_KEY_BYTES),
+        _ => None,
     }
 }
 

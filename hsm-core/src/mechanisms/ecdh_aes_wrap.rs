@@ -8,8 +8,7 @@
 
 use super::ec_keygen::EC_FLAGS;
 use super::rsa_aes_wrap::aes_bytes;
-use super::{EVERYTHING, KeyRule, Row, SizeUnit, Wraps, faults, hashes};
-use crate::attributes::curves::CurveName;
+use super::{EVERYTHING, KeyRule, Row, SizeUnit, Wraps, ecdh, faults, hashes};
 use crate::key::Key;
 use crate::object::Object;
 use crate::platform::Env;
@@ -17,7 +16,6 @@ use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::cipher::KeyWrap;
-use hsm_crypto::ec::{EcPair, ScalarMethod};
 use hsm_crypto::{CryptoError, Hash, SecretBytes, kdf};
 
 const COMMON: Row = Row {
@@ -81,26 +79,7 @@ impl Agreement<'_> {
 
 fn wrap(env: &Env<'_>, params: &Params, key: &Object, material: &SecretBytes) -> Result<Vec<u8>> {
     let agreement = parse(params)?;
-    let (mut wrapped, secret) = match key.key(env)? {
-        Key::EcPublic(key) => {
-            let EcPair { private, public, .. } =
-                (env.engine.ec_generate)(key.curve(), ScalarMethod::Rejection, env.random)?;
-            (public.point(), private.agree(&key.point())?)
-        }
-        Key::XPublic(point) => {
-            let mut scalar = SecretBytes::zeroed(point.len());
-            env.random.fill(scalar.expose_mut())?;
-            let x448 = point.len() == CurveName::X448.key_bytes();
-            let parse = if x448 { env.engine.x448_private } else { env.engine.x25519_private };
-            let transport = parse(scalar.expose())?;
-            let secret = transport.agree(point).map_err(|error| match error {
-                CryptoError::InputRange => Reason::KeyMaterial("the wrapping key is a point of small order"),
-                other => Reason::Crypto(other),
-            })?;
-            (transport.public_key(), secret)
-        }
-        _ => return Err(Reason::WrappingKeyType),
-    };
+    let (mut wrapped, secret) = ecdh::with_fresh_pair(env, key)?;
     let aes = agreement.aes_key(env, &secret)?;
     wrapped.extend(faults::data((env.engine.key_wrap)(KeyWrap::Kwp, aes.expose(), None, material.expose()))?);
     Ok(wrapped)

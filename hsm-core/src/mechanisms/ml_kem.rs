@@ -3,7 +3,7 @@
 //! A ciphertext that was not made for the key gives another secret, without a sign (implicit rejection); only a wrong length is told.
 //! Rule source: PKCS#11 v3.2, 6.68; FIPS 203.
 
-use super::{EVERYTHING, Encapsulation, KeyRule, Row, SizeUnit, named, pq_keygen};
+use super::{EVERYTHING, Encapsulation, KeyRule, Row, SizeUnit, Wanted, named, pq_keygen};
 use crate::key::Key;
 use crate::object::Object;
 use crate::platform::Env;
@@ -40,25 +40,19 @@ fn ciphertext_bytes(env: &Env<'_>, _: &Params, key: &Object) -> Result<usize> {
     public(env, key).map(|key| key.set().ciphertext_bytes())
 }
 
-fn encapsulate(env: &Env<'_>, _: &Params, key: &Object, bytes: Option<usize>) -> Result<Encapsulated> {
+fn encapsulate(env: &Env<'_>, _: &Params, key: &Object, wanted: Wanted) -> Result<Encapsulated> {
     let mut made = public(env, key)?.encapsulate(env.random)?;
-    shorten(&mut made.secret, bytes)?;
+    shorten(&mut made.secret, wanted.bytes)?;
     Ok(made)
 }
 
-fn decapsulate(
-    env: &Env<'_>,
-    _: &Params,
-    key: &Object,
-    ciphertext: &[u8],
-    bytes: Option<usize>,
-) -> Result<SecretBytes> {
+fn decapsulate(env: &Env<'_>, _: &Params, key: &Object, ciphertext: &[u8], wanted: Wanted) -> Result<SecretBytes> {
     let Key::MlKemPrivate(key) = key.key(env)? else { return Err(Reason::KeyTypeInconsistent) };
     let mut secret = MlKemPrivateKey::decapsulate(&**key, ciphertext).map_err(|error| match error {
         CryptoError::InputLength => Reason::WrappedKeyLength,
         other => Reason::Crypto(other),
     })?;
-    shorten(&mut secret, bytes)?;
+    shorten(&mut secret, wanted.bytes)?;
     Ok(secret)
 }
 

@@ -62,6 +62,7 @@ mod poly1305;
 mod pq_keygen;
 mod pq_signatures;
 mod rsa_aes_wrap;
+mod rsa_encapsulation;
 mod rsa_hash;
 mod rsa_keygen;
 mod rsa_oaep;
@@ -214,13 +215,21 @@ pub type UnwrapBytes = fn(&Env<'_>, &Params, &Object, &[u8]) -> Result<SecretByt
 pub struct Encapsulation {
     /// The length of the ciphertext.
     pub ciphertext_bytes: fn(&Env<'_>, &Params, &Object) -> Result<usize>,
-    /// Makes ciphertext and secret; of so many bytes, or as many as the mechanism gives.
-    pub run: fn(&Env<'_>, &Params, &Object, Option<usize>) -> Result<Encapsulated>,
+    /// Makes ciphertext and secret.
+    pub run: fn(&Env<'_>, &Params, &Object, Wanted) -> Result<Encapsulated>,
 }
 
-/// Takes the secret out of a ciphertext with a private key that passed the row's rules; of so many bytes, or as many as the
-/// mechanism gives.
-pub type Decapsulate = fn(&Env<'_>, &Params, &Object, &[u8], Option<usize>) -> Result<SecretBytes>;
+/// Takes the secret out of a ciphertext with a private key that passed the row's rules.
+pub type Decapsulate = fn(&Env<'_>, &Params, &Object, &[u8], Wanted) -> Result<SecretBytes>;
+
+/// What the template of an encapsulation says of the key that it is to make.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// `CKK_*`.
+    pub key_type: u64,
+    /// So many bytes, or as many as the mechanism gives.
+    pub bytes: Option<usize>,
+}
 
 /// Makes the material of a secret key from the caller's template.
 pub type Generate = fn(&Env<'_>, &Params, &Template) -> Result<Attributes>;

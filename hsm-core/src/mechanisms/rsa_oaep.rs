@@ -6,7 +6,7 @@
 
 use super::parts::{OnePartCrypter, OneShotSize, crypt_and_wrap};
 use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
-use super::{Crypter, EVERYTHING, KeyRule, Row, SizeUnit, Wraps, faults, hashes, named, rules};
+use super::{Crypter, EVERYTHING, KeyRule, Row, SizeUnit, Wraps, faults, hashes, named, rsa_encapsulation, rules};
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
@@ -29,12 +29,14 @@ pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
         size_max: RSA_BITS_MAX,
         approved: EVERYTHING,
         approved_size_min: RSA_APPROVED_BITS_MIN,
-        vectors: "Wycheproof rsa_oaep_*",
+        vectors: "Wycheproof rsa_oaep_* (decryption, decapsulation)",
+        encapsulate: Some(rsa_encapsulation::OAEP),
+        decapsulate: Some(rsa_encapsulation::open_oaep),
         ..named!(CKM_RSA_PKCS_OAEP)
     }
 ))];
 
-fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+pub(super) fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let params = parse(params)?;
     let key = rules::rsa_public(env, key)?;
     judge_fit(&params, key.modulus_bytes())?;
@@ -46,7 +48,7 @@ fn encrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypt
     }))
 }
 
-fn decrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+pub(super) fn decrypt(env: &Env<'_>, params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let params = parse(params)?;
     let key = rules::rsa_private(env, key)?;
     judge_fit(&params, key.modulus_bytes())?;

@@ -5,7 +5,7 @@
 //! Rule source: PKCS#11 v2.40, 2.1.6; RFC 8017, 7.2 and 8.2.
 
 use super::parts::{OnePartCrypter, OnePartSigner, OnePartVerifier, OneShotSize, crypt_and_wrap};
-use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, Wraps, faults, named, rules};
+use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, Wraps, faults, named, rsa_encapsulation, rules};
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
@@ -27,7 +27,9 @@ pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
         size_max: RSA_BITS_MAX,
         approved: CKF_SIGN | CKF_VERIFY,
         approved_size_min: RSA_APPROVED_BITS_MIN,
-        vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption)",
+        vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (DigestInfo made by the test), rsa_pkcs1_2048 (decryption, decapsulation)",
+        encapsulate: Some(rsa_encapsulation::PKCS),
+        decapsulate: Some(rsa_encapsulation::open_pkcs),
         one_part: true,
         sign: Some(sign),
         verify: Some(verify),
@@ -84,7 +86,7 @@ fn data_of(block: &[u8]) -> Option<&[u8]> {
 /// Fewest bytes of padding in a signature's block.
 const PADDING_BYTES_MIN: usize = 8;
 
-fn encrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+pub(super) fn encrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let key = rules::rsa_public(env, key)?;
     Ok(Box::new(OnePartCrypter {
         size: OneShotSize::AtMost(key.modulus_bytes()),
@@ -94,7 +96,7 @@ fn encrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Cryp
     }))
 }
 
-fn decrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
+pub(super) fn decrypt(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Crypter>> {
     let key = rules::rsa_private(env, key)?;
     Ok(Box::new(OnePartCrypter {
         size: OneShotSize::AtMost(key.modulus_bytes()),

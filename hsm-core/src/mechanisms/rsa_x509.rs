@@ -1,13 +1,13 @@
 //! CKM_RSA_X_509: RSA without padding; the caller pads. libp11 falls back to it.
 //!
 //! Input shorter than the modulus is filled up with zero bytes in front, as the standard says. Wrapping
-//! is left out: an unpadded key under RSA can be searched for. What C_VerifyRecover gives is the whole block, as long as the modulus:
+//! is left out: an unpadded key under RSA can be searched for. An encapsulated secret is as long as the modulus, and cannot. What C_VerifyRecover gives is the whole block, as long as the modulus:
 //! whether it means anything is the caller's question.
 //! Rule source: PKCS#11 v2.40, 2.1 (X.509 raw RSA).
 
 use super::parts::{OnePartCrypter, OnePartSigner, OnePartVerifier, OneShotSize};
 use super::rsa_pkcs::RSA_BITS_MIN;
-use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
+use super::{Crypter, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rsa_encapsulation, rules};
 use crate::limits::RSA_BITS_MAX;
 use crate::object::Object;
 use crate::platform::Env;
@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[row!(Row {
     unit: SizeUnit::Bits,
     size_min: RSA_BITS_MIN,
     size_max: RSA_BITS_MAX,
-    vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test)",
+    vectors: "RSA Laboratories pkcs1v15sign 1.2 and Wycheproof rsa_signature_* (EMSA-PKCS1-v1_5 block made by the test); RSASVE of OpenSSL (decapsulation)",
     one_part: true,
     sign: Some(sign),
     verify: Some(verify),
@@ -29,6 +29,8 @@ pub(super) const ROWS: &[Row] = &[row!(Row {
     verify_recover: Some(verify_recover),
     encrypt: Some(encrypt),
     decrypt: Some(decrypt),
+    encapsulate: Some(rsa_encapsulation::RAW),
+    decapsulate: Some(rsa_encapsulation::open_raw),
     ..named!(CKM_RSA_X_509)
 })];
 

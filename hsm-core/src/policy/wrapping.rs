@@ -6,7 +6,8 @@
 //! All follows from one idea. A sensitive key leaves only under a key that nobody outside can know: one that was generated in the
 //! token, or that the SO marked trusted; and not under one that decrypts as well, nor under the public key to such a one. What a
 //! key has wrapped under these rules stays sensitive when it is unwrapped. A key does not change sides: neither decryption nor wrapping is
-//! ever added to it, and what decrypts and wraps goes on decrypting. Of the usages that a template leaves open, one of wrapping is not added to one of encryption, nor the other way
+//! ever added to it, and what decrypts and wraps goes on decrypting. A pair on a curve wraps with a key that is agreed on, so derivation and
+//! decapsulation are its decryption; an RSA key decapsulates by the rules of unwrapping. Of the usages that a template leaves open, one of wrapping is not added to one of encryption, nor the other way
 //! round. A key that came in, by creation, unwrapping or derivation, may have a value that somebody knows; it unwraps and wraps
 //! what is not sensitive, as before.
 
@@ -64,9 +65,16 @@ impl Policy {
     /// # Errors
     /// `TemplateInconsistent` when the two contradict each other.
     pub fn public_template(self, template: &Template, private: &Object) -> Result<Template> {
-        let wraps = template.flag(CKA_WRAP) != Some(false);
-        let guarded = !self.compatible && wraps && private.key_type() == Some(CKK_RSA) && private.flag(CKA_DECRYPT);
-        if guarded { wrapping_in_the_open(template) } else { Ok(template.clone()) }
+        let asked = template.flag(CKA_WRAP);
+        let reads = match private.key_type() {
+            Some(CKK_RSA) => asked != Some(false) && private.flag(CKA_DECRYPT),
+            // On a curve the key under which a wrapped one leaves is agreed on, and so it is in these functions.
+            Some(CKK_EC | CKK_EC_MONTGOMERY) => {
+                asked == Some(true) && (private.flag(CKA_DERIVE) || private.flag(CKA_DECAPSULATE))
+            }
+            _ => false,
+        };
+        if !self.compatible && reads { wrapping_in_the_open(template) } else { Ok(template.clone()) }
     }
 
     /// Judges how the usages of a key, or of its copy, change.
@@ -82,6 +90,16 @@ impl Policy {
             return Err(Reason::AttributeReadOnly {
                 kind,
                 rule: "a key for data and one for wrapping stay what they are",
+            });
+        }
+        let on_a_curve = matches!(before.key_type(), Some(CKK_EC | CKK_EC_MONTGOMERY));
+        if let Some(kind) = [CKA_DERIVE, CKA_DECAPSULATE].into_iter().find(|kind| !before.flag(*kind) && will(*kind))
+            && on_a_curve
+            && before.class() == CKO_PRIVATE_KEY
+        {
+            return Err(Reason::AttributeReadOnly {
+                kind,
+                rule: "a key on a curve that agrees and one that unwraps stay what they are",
             });
         }
         if before.flag(CKA_DECRYPT) && before.flag(CKA_WRAP) && !will(CKA_DECRYPT) {
@@ -118,7 +136,7 @@ impl Policy {
     }
 }
 
-/// The template of a public key with what keeps it from wrapping sensitive keys, where its private key decrypts.
+/// The template of a public key with what keeps it from wrapping sensitive keys, where its private key decrypts or agrees.
 ///
 /// # Errors
 /// `TemplateInconsistent` when the caller asks for the contrary.
@@ -131,7 +149,7 @@ fn wrapping_in_the_open(template: &Template) -> Result<Template> {
             None => given.entries.extend(open.entries),
             Some(false) => {}
             Some(true) => {
-                let problem = "the private key decrypts, so the public one wraps nothing sensitive";
+                let problem = "the private key decrypts or agrees, so the public one wraps nothing sensitive";
                 return Err(Reason::TemplateInconsistent { kind: CKA_WRAP_TEMPLATE, problem });
             }
         },

@@ -237,6 +237,75 @@ fn a_wrapping_key_derived_with_somebody_elses_key_wraps_nothing_sensitive() {
     );
 }
 
+/// Wraps the target with an agreed key, and agrees on that once more with the private key: in the clear.
+fn agrees_once_more(victim: &Victim, private: &Template, then: Option<u64>, decapsulates: bool) -> Result<Vec<u8>> {
+    let (hsm, session) = (&victim.hsm, victim.session);
+    let public = p256().with_flag(CKA_WRAP, true);
+    let (public, private) = hsm.generate_key_pair(session, &plain(CKM_EC_KEY_PAIR_GEN), &public, private)?;
+    let params = Params::EcdhAesWrap { aes_bits: 256, kdf: CKD_SHA256_KDF, shared: Vec::new() };
+    let wrapped = victim.wrap(&Mechanism { kind: CKM_ECDH_AES_KEY_WRAP, params }, public)?;
+    let (point, wrapped) = wrapped.split_at(65);
+    if let Some(usage) = then {
+        hsm.set_attributes(session, private, &Template::default().with_flag(usage, true))?;
+    }
+    let template = Template::default()
+        .with_number(CKA_KEY_TYPE, CKK_AES)
+        .with_number(CKA_VALUE_LEN, 32)
+        .with_flag(CKA_SENSITIVE, false)
+        .with_flag(CKA_EXTRACTABLE, true);
+    let ecdh = |public: &[u8]| {
+        let params = Params::Ecdh1 { kdf: CKD_SHA256_KDF, shared: Vec::new(), public: public.to_vec() };
+        Mechanism { kind: CKM_ECDH1_DERIVE, params }
+    };
+    let agreed = if decapsulates {
+        hsm.decapsulate_key(session, &ecdh(&[]), private, point, &template)?
+    } else {
+        hsm.derive_key(session, &ecdh(point), private, &template)?.key.unwrap()
+    };
+    let [Answer::Bytes(value)] = &hsm.attributes(session, agreed, &[CKA_VALUE])?[..] else { panic!("no value") };
+    Ok((portable().key_unwrap)(KeyWrap::Kwp, value.expose(), None, wrapped)?.expose().to_vec())
+}
+
+#[test]
+fn a_pair_on_a_curve_that_wraps_and_agrees_gives_no_sensitive_key_away() {
+    check_attack(
+        |victim| agrees_once_more(victim, &Template::default().with_flag(CKA_DERIVE, true), None, false),
+        CKR_KEY_NOT_WRAPPABLE,
+    );
+    check_attack(
+        |victim| agrees_once_more(victim, &Template::default().with_flag(CKA_DECAPSULATE, true), None, true),
+        CKR_KEY_NOT_WRAPPABLE,
+    );
+}
+
+#[test]
+fn a_pair_on_a_curve_that_has_wrapped_never_begins_to_agree() {
+    fn silent() -> Template {
+        Template::default().with_flag(CKA_DERIVE, false).with_flag(CKA_UNWRAP, true)
+    }
+    check_attack(|victim| agrees_once_more(victim, &silent(), Some(CKA_DERIVE), false), CKR_ATTRIBUTE_READ_ONLY);
+    check_attack(|victim| agrees_once_more(victim, &silent(), Some(CKA_DECAPSULATE), true), CKR_ATTRIBUTE_READ_ONLY);
+}
+
+#[test]
+fn what_rsa_has_wrapped_is_as_sensitive_when_it_is_decapsulated() {
+    check_attack(
+        |victim| {
+            let (hsm, session) = (&victim.hsm, victim.session);
+            let public = Template::default().with_number(CKA_MODULUS_BITS, 2048).with_flag(CKA_WRAP, true);
+            let private = Template::default().with_flag(CKA_DECAPSULATE, true).with_flag(CKA_DECRYPT, false);
+            let generate = plain(CKM_RSA_PKCS_KEY_PAIR_GEN);
+            let (public, private) = hsm.generate_key_pair(session, &generate, &public, &private)?;
+            let wrapped = victim.wrap(&plain(CKM_RSA_PKCS), public)?;
+            let clear = Template::default().with_flag(CKA_SENSITIVE, false).with_flag(CKA_EXTRACTABLE, true);
+            let key = hsm.decapsulate_key(session, &plain(CKM_RSA_PKCS), private, &wrapped, &clear)?;
+            let [Answer::Bytes(value)] = &hsm.attributes(session, key, &[CKA_VALUE])?[..] else { panic!("no value") };
+            Ok(value.expose().to_vec())
+        },
+        CKR_TEMPLATE_INCONSISTENT,
+    );
+}
+
 #[test]
 fn an_unextractable_key_never_leaves_and_no_mark_is_taken_back_under_either_policy() {
     for policy in [COMPATIBLE, Policy::default()] {

@@ -20,6 +20,7 @@ mod vectors_curves;
 mod vectors_derive;
 mod vectors_ec;
 mod vectors_edwards;
+mod vectors_encapsulation;
 mod vectors_hash;
 mod vectors_kdf;
 mod vectors_macs;

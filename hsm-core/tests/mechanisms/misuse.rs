@@ -1,6 +1,6 @@
 //! Misuse made from the rows: wrong parameters, keys, classes, usages and sizes, in the right order of answers.
 
-use crate::operability::{DATA, USER, sample_derived, sample_pair, sample_params};
+use crate::operability::{DATA, USER, enclosing, sample_derived, sample_pair, sample_params};
 use crate::support::{aes, derive_all, env, mechanism, rsa_public, with};
 use ffi_headers::vendor::CKM_EXTMU_ML_DSA;
 use ffi_headers::*;
@@ -143,8 +143,9 @@ fn for_each_use(judge: impl Fn(&Env<'_>, &Row, Use, u64)) {
 }
 
 /// A good parameter of the row for a key of this type (the peer's point must be of its curve).
-fn params_for(row: &Row, key_type: u64) -> Params {
+fn params_for(row: &Row, use_: Use, key_type: u64) -> Params {
     match sample_params(row) {
+        params if matches!(use_, Use::Encapsulate | Use::Decapsulate) => enclosing(params),
         Params::Ecdh1 { kdf, shared, .. } => {
             Params::Ecdh1 { kdf, shared, public: crate::operability::sample_point(key_type) }
         }
@@ -156,7 +157,7 @@ fn params_for(row: &Row, key_type: u64) -> Params {
 fn every_use_begins_with_a_good_key() {
     for_each_use(|env, row, use_, key_type| {
         let (key, _) = use_.halves(key_type);
-        let mechanism = mechanism(row.kind, &params_for(row, key_type));
+        let mechanism = mechanism(row.kind, &params_for(row, use_, key_type));
         assert_eq!(use_.begin(env, &mechanism, &key), CKR_OK, "{} {use_:?} {key_type:#x}", row.name);
     });
 }
@@ -277,7 +278,7 @@ fn parameters_out_of_range_are_refused() {
 fn a_key_of_another_type_is_refused() {
     for_each_use(|env, row, use_, key_type| {
         let KeyRule::Types(types) = row.keys else { return };
-        let mechanism = mechanism(row.kind, &params_for(row, key_type));
+        let mechanism = mechanism(row.kind, &params_for(row, use_, key_type));
         for other in KEY_TYPES.into_iter().filter(|other| !types.contains(other)) {
             let (key, _) = use_.halves(other);
             assert_eq!(use_.begin(env, &mechanism, &key), use_.wrong_type(), "{} {use_:?} {other:#x}", row.name);
@@ -293,7 +294,7 @@ fn the_wrong_half_of_a_pair_is_refused() {
         if right.class() == CKO_SECRET_KEY || key_type == vendor::CKK_BIP32 {
             return;
         }
-        let mechanism = mechanism(row.kind, &params_for(row, key_type));
+        let mechanism = mechanism(row.kind, &params_for(row, use_, key_type));
         assert_eq!(use_.begin(env, &mechanism, &wrong), use_.wrong_type(), "{} {use_:?}", row.name);
     });
 }
@@ -303,7 +304,7 @@ fn a_key_without_the_usage_is_refused_and_the_reason_names_it() {
     for_each_use(|env, row, use_, key_type| {
         let (key, _) = use_.halves(key_type);
         let key = with(&key, use_.flag().1, Value::Flag(false));
-        let mechanism = mechanism(row.kind, &params_for(row, key_type));
+        let mechanism = mechanism(row.kind, &params_for(row, use_, key_type));
         assert_eq!(use_.begin(env, &mechanism, &key), CKR_KEY_FUNCTION_NOT_PERMITTED, "{} {use_:?}", row.name);
     });
     let (_, private) = sample_pair(CKK_RSA);
@@ -316,7 +317,7 @@ fn a_key_without_the_usage_is_refused_and_the_reason_names_it() {
 #[test]
 fn allowed_mechanisms_exclude_all_others() {
     for_each_use(|env, row, use_, key_type| {
-        let mechanism = mechanism(row.kind, &params_for(row, key_type));
+        let mechanism = mechanism(row.kind, &params_for(row, use_, key_type));
         let allowing = |list: &[u64]| {
             let (key, _) = use_.halves(key_type);
             use_.begin(env, &mechanism, &with(&key, CKA_ALLOWED_MECHANISMS, Value::Mechanisms((*list).into())))
@@ -331,7 +332,7 @@ fn allowed_mechanisms_exclude_all_others() {
 fn a_key_below_or_above_the_row_sizes_is_refused() {
     for_each_use(|env, row, use_, key_type| {
         let (key, _) = use_.halves(key_type);
-        let mechanism = mechanism(row.kind, &params_for(row, key_type));
+        let mechanism = mechanism(row.kind, &params_for(row, use_, key_type));
         let sized = |bytes: usize| {
             let (attribute, mut value) = (if key_type == CKK_RSA { CKA_MODULUS } else { CKA_VALUE }, vec![0; bytes]);
             value.iter_mut().for_each(|byte| *byte = 0xff);

@@ -70,6 +70,14 @@ pub fn sample_params(row: &Row) -> Params {
     }
 }
 
+/// The same parameter for an encapsulation, whose ciphertext is the peer's point.
+pub fn enclosing(params: Params) -> Params {
+    match params {
+        Params::Ecdh1 { kdf, shared, .. } => Params::Ecdh1 { kdf, shared, public: Vec::new() },
+        other => other,
+    }
+}
+
 /// A good parameter of a derivation.
 fn sample_derivation(shape: DeriveShape) -> DeriveParams {
     match shape {
@@ -291,6 +299,7 @@ fn with_key(env: &Env<'_>, row: &Row, key_type: u64) {
         derives(env, row, key_type);
     }
     if row.encapsulate.is_some() && row.decapsulate.is_some() {
+        let mechanism = crate::support::mechanism(row.kind, &enclosing(sample_params(row)));
         vectors_pq::encapsulates(env, row, &mechanism, &public, &private);
     }
     generate_pair(env, row);
