@@ -71,6 +71,30 @@
 #define CKM_BIP32_MASTER_DERIVE 0x80000E00UL /* BIP32 master key from a seed. */
 #define CKM_BIP32_CHILD_DERIVE 0x80000E01UL /* BIP32 key along a path. */
 
+/* Functions of CKM_NIST_PRF_KDF and CKM_PRF_KDF */
+#define CK_NIST_PRF_KDF_DES3_CMAC 0x00000001UL /* CMAC of triple DES. */
+#define CK_NIST_PRF_KDF_AES_CMAC 0x00000002UL /* CMAC of AES. */
+#define CK_PRF_KDF_ARIA_CMAC 0x00000003UL /* CMAC of ARIA. */
+#define CK_PRF_KDF_SEED_CMAC 0x00000004UL /* CMAC of SEED. */
+#define CK_NIST_PRF_KDF_HMAC_SHA1 0x00000005UL /* HMAC with SHA-1. */
+#define CK_NIST_PRF_KDF_HMAC_SHA224 0x00000006UL /* HMAC with SHA-224. */
+#define CK_NIST_PRF_KDF_HMAC_SHA256 0x00000007UL /* HMAC with SHA-256. */
+#define CK_NIST_PRF_KDF_HMAC_SHA384 0x00000008UL /* HMAC with SHA-384. */
+#define CK_NIST_PRF_KDF_HMAC_SHA512 0x00000009UL /* HMAC with SHA-512. */
+#define CK_PRF_KDF_HMAC_RIPEMD160 0x0000000AUL /* HMAC with RIPEMD-160. */
+#define CK_NIST_PRF_KDF_HMAC_SHA3_224 0x0000000BUL /* HMAC with SHA3-224. */
+#define CK_NIST_PRF_KDF_HMAC_SHA3_256 0x0000000CUL /* HMAC with SHA3-256. */
+#define CK_NIST_PRF_KDF_HMAC_SHA3_384 0x0000000DUL /* HMAC with SHA3-384. */
+#define CK_NIST_PRF_KDF_HMAC_SHA3_512 0x0000000EUL /* HMAC with SHA3-512. */
+
+/* Encodings of CKM_NIST_PRF_KDF and CKM_PRF_KDF */
+#define LUNA_PRF_KDF_ENCODING_SCHEME_1 0x00000000UL /* Counter (4 bytes), context, 00, label, length (4 bytes). */
+#define LUNA_PRF_KDF_ENCODING_SCHEME_2 0x00000001UL /* Counter (4 bytes), context, label. */
+#define LUNA_PRF_KDF_ENCODING_SCHEME_3 0x00000002UL /* Counter (4 bytes), label, 00, context, length (4 bytes). */
+#define LUNA_PRF_KDF_ENCODING_SCHEME_4 0x00000003UL /* Counter (4 bytes), label, context. */
+#define LUNA_PRF_KDF_ENCODING_SCHEME_SCP03 0x00000004UL /* Label, 00, length (2 bytes), counter (1 byte), context. */
+#define LUNA_PRF_KDF_ENCODING_SCHEME_HID_KD 0x00000005UL /* Counter (1 byte), label, 00, context, length (2 bytes). */
+
 /* Digests without a number in the standard, as Luna clients name them */
 #define CKM_SHAKE_128 0x80000F00UL /* SHAKE128 with 256 bits of output. */
 #define CKM_SHAKE_256 0x80000F01UL /* SHAKE256 with 512 bits of output. */
@@ -139,5 +163,18 @@ typedef struct CK_KMAC_PARAMS {
 } CK_KMAC_PARAMS;
 
 typedef CK_KMAC_PARAMS * CK_KMAC_PARAMS_PTR;
+
+/* The parameter of CKM_NIST_PRF_KDF and CKM_PRF_KDF. */
+typedef struct CK_KDF_PRF_PARAMS {
+  CK_ULONG prfType; /* a CK_NIST_PRF_KDF_* or CK_PRF_KDF_* */
+  CK_BYTE_PTR pLabel;
+  CK_ULONG ulLabelLen;
+  CK_BYTE_PTR pContext;
+  CK_ULONG ulContextLen;
+  CK_ULONG ulCounter; /* of the first round: 1 in SP 800-108 */
+  CK_ULONG ulEncodingScheme; /* a LUNA_PRF_KDF_ENCODING_SCHEME_* */
+} CK_KDF_PRF_PARAMS;
+
+typedef CK_KDF_PRF_PARAMS * CK_KDF_PRF_PARAMS_PTR;
 
 #endif /* PERILUNE_H */

@@ -6,7 +6,7 @@
 mod compiler;
 
 use core::mem::{offset_of, size_of};
-use ffi_headers::vendor::CK_KMAC_PARAMS;
+use ffi_headers::vendor::{CK_KDF_PRF_PARAMS, CK_KMAC_PARAMS};
 use ffi_headers::*;
 use std::fmt::Write as _;
 
@@ -118,6 +118,9 @@ layouts! {
     CK_IKE1_PRF_DERIVE_PARAMS { prfMechanism bHasPrevKey hKeygxy hPrevKey pCKYi ulCKYiLen pCKYr ulCKYrLen keyNumber }
     CK_IKE2_PRF_PLUS_DERIVE_PARAMS { prfMechanism bHasSeedKey hSeedKey pSeedData ulSeedDataLen }
     CK_KMAC_PARAMS { ulMacLen pCustomization ulCustomizationLen }
+    CK_KDF_PRF_PARAMS {
+        prfType pLabel ulLabelLen pContext ulContextLen ulCounter ulEncodingScheme
+    }
     CK_KEA_DERIVE_PARAMS { isSender ulRandomLen RandomA RandomB ulPublicDataLen PublicData }
     CK_KEY_DERIVATION_STRING_DATA { pData ulLen }
     CK_KEY_WRAP_SET_OAEP_PARAMS { bBC pX ulXLen }

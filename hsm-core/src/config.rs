@@ -2,6 +2,7 @@
 
 use crate::limits;
 use crate::policy::Policy;
+use crate::validation::Validation;
 
 /// Settings; `Config::default()` is what works with no configuration at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub user_tries_max: u32,
     /// What a token that is initialised may do.
     pub policy: Policy,
+    /// What an authority has validated, [`limits::VALIDATIONS_MAX`] at most.
+    pub validations: Vec<Validation>,
 }
 
 impl Default for Config {
@@ -26,6 +29,7 @@ impl Default for Config {
             so_tries_max: limits::TRIES_MAX,
             user_tries_max: limits::TRIES_MAX,
             policy: Policy::default(),
+            validations: Vec::new(),
         }
     }
 }

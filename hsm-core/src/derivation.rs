@@ -5,6 +5,10 @@
 //! wants handles and values written (`pkcs11-module`). The edge decodes, the kernel resolves the handles.
 //! Rule source: PKCS#11 v3.1, 5.18.5 (C_DeriveKey), and the section of each mechanism.
 
+mod protocols;
+
+pub use protocols::{Ike1Params, IkeParams, IkeStreamParams, LunaKdfParams, TlsPrfParams};
+
 use crate::object::Object;
 use crate::template::Template;
 use crate::types::ObjectHandle;
@@ -44,6 +48,18 @@ pub enum DeriveShape {
     TreeMaster,
     /// `CK_BIP32_CHILD_DERIVE_PARAMS`.
     TreeChild,
+    /// `CK_IKE_PRF_DERIVE_PARAMS`.
+    Ike,
+    /// `CK_IKE1_PRF_DERIVE_PARAMS`.
+    Ike1,
+    /// `CK_IKE1_EXTENDED_DERIVE_PARAMS`.
+    Ike1Extended,
+    /// `CK_IKE2_PRF_PLUS_DERIVE_PARAMS`.
+    Ike2Plus,
+    /// `CK_TLS_PRF_PARAMS`.
+    TlsPrf,
+    /// `CK_KDF_PRF_PARAMS`.
+    LunaKdf,
 }
 
 /// A derivation's parameter as values.
@@ -84,6 +100,18 @@ pub enum DeriveParams {
     TreeMaster(TreeParams),
     /// `CK_BIP32_CHILD_DERIVE_PARAMS`.
     TreeChild(TreeParams),
+    /// `CK_IKE_PRF_DERIVE_PARAMS`.
+    Ike(IkeParams),
+    /// `CK_IKE1_PRF_DERIVE_PARAMS`.
+    Ike1(Ike1Params),
+    /// `CK_IKE1_EXTENDED_DERIVE_PARAMS`.
+    Ike1Extended(IkeStreamParams),
+    /// `CK_IKE2_PRF_PLUS_DERIVE_PARAMS`.
+    Ike2Plus(IkeStreamParams),
+    /// `CK_TLS_PRF_PARAMS`.
+    TlsPrf(TlsPrfParams),
+    /// `CK_KDF_PRF_PARAMS`.
+    LunaKdf(LunaKdfParams),
 }
 
 /// `CK_BIP32_MASTER_DERIVE_PARAMS` or `CK_BIP32_CHILD_DERIVE_PARAMS`.
@@ -260,6 +288,12 @@ impl DeriveShape {
             DeriveShape::TlsKdf => "CK_TLS_KDF_PARAMS",
             DeriveShape::TreeMaster => "CK_BIP32_MASTER_DERIVE_PARAMS",
             DeriveShape::TreeChild => "CK_BIP32_CHILD_DERIVE_PARAMS",
+            DeriveShape::Ike => "CK_IKE_PRF_DERIVE_PARAMS",
+            DeriveShape::Ike1 => "CK_IKE1_PRF_DERIVE_PARAMS",
+            DeriveShape::Ike1Extended => "CK_IKE1_EXTENDED_DERIVE_PARAMS",
+            DeriveShape::Ike2Plus => "CK_IKE2_PRF_PLUS_DERIVE_PARAMS",
+            DeriveShape::TlsPrf => "CK_TLS_PRF_PARAMS",
+            DeriveShape::LunaKdf => "CK_KDF_PRF_PARAMS",
         }
     }
 }
@@ -284,6 +318,12 @@ impl DeriveParams {
             DeriveParams::TlsKdf(_) => DeriveShape::TlsKdf,
             DeriveParams::TreeMaster(_) => DeriveShape::TreeMaster,
             DeriveParams::TreeChild(_) => DeriveShape::TreeChild,
+            DeriveParams::Ike(_) => DeriveShape::Ike,
+            DeriveParams::Ike1(_) => DeriveShape::Ike1,
+            DeriveParams::Ike1Extended(_) => DeriveShape::Ike1Extended,
+            DeriveParams::Ike2Plus(_) => DeriveShape::Ike2Plus,
+            DeriveParams::TlsPrf(_) => DeriveShape::TlsPrf,
+            DeriveParams::LunaKdf(_) => DeriveShape::LunaKdf,
         }
     }
 
@@ -301,6 +341,9 @@ impl DeriveParams {
                 };
                 params.fields.iter().filter_map(key).collect()
             }
+            DeriveParams::Ike(params) => params.new_key.into_iter().collect(),
+            DeriveParams::Ike1(params) => params.previous.into_iter().chain([params.shared]).collect(),
+            DeriveParams::Ike1Extended(params) | DeriveParams::Ike2Plus(params) => params.key.into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -36,14 +36,16 @@ pub mod slot;
 pub mod template;
 mod token;
 pub mod types;
+pub mod validation;
 
 pub use api::backup::BackupToken;
 pub use api::examine::{Examined, StoreFlaw, Wrong};
 pub use api::migration::NewToken;
 pub use config::Config;
 pub use derivation::{
-    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, PasswordParams, PrfField, PrfKdfParams, PrfNumber,
-    Sources, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom, TreeParams,
+    DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, Ike1Params, IkeParams, IkeStreamParams, LunaKdfParams,
+    PasswordParams, PrfField, PrfKdfParams, PrfNumber, Sources, TlsExtendedParams, TlsKdfParams, TlsKeyParams,
+    TlsMasterParams, TlsPrfParams, TlsRandom, TreeParams,
 };
 pub use hsm::Hsm;
 pub use hsm_crypto::{SecretBytes, forks as engine_forks};

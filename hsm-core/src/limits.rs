@@ -76,3 +76,5 @@ pub const PRF_COUNTER_BITS_MAX: u64 = 32;
 pub const PRF_LENGTH_BITS_MAX: u64 = 64;
 /// Longest IV that is cut from a key block of TLS, bytes.
 pub const TLS_IV_BYTES_MAX: usize = 16;
+/// Most validations that a configuration can declare; each has a flag, and a `CK_FLAGS` has 32 of them everywhere.
+pub const VALIDATIONS_MAX: usize = 32;

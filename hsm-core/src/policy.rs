@@ -13,10 +13,12 @@ mod wrapping;
 
 use crate::attributes::curves::CurveName;
 use crate::attributes::{Origin, bit_length};
+use crate::derivation::{DeriveParams, Ike1Params, IkeParams, IkeStreamParams};
 use crate::mechanisms::{self, Row, SizeUnit};
 use crate::object::{Attributes, Object, Value};
 use crate::reason::{Reason, Result};
 use crate::types::{MechanismInfo, Params};
+use ffi_headers::vendor::{CK_NIST_PRF_KDF_DES3_CMAC, CK_PRF_KDF_HMAC_RIPEMD160};
 use ffi_headers::*;
 use hsm_crypto::ec::Curve;
 
@@ -124,7 +126,35 @@ impl Policy {
         if self.approved && function == CKF_SIGN && sha1_signature {
             return Err(Reason::MechanismParam("SHA-1 makes no approved signature (SP 800-131A)"));
         }
-        Ok(())
+        match params {
+            Params::Derive(params) => self.judge_derivation(params),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges the function that a derivation is made of.
+    fn judge_derivation(self, params: &DeriveParams) -> Result<()> {
+        let (outlived, approved) = match params {
+            DeriveParams::TlsKdf(params) => (params.hash == CKM_TLS_PRF, true),
+            DeriveParams::LunaKdf(params) => {
+                (matches!(params.prf, CK_NIST_PRF_KDF_DES3_CMAC | CK_PRF_KDF_HMAC_RIPEMD160), params.counter == 1)
+            }
+            // SP 800-135 has HMAC alone.
+            DeriveParams::Ike(IkeParams { prf, .. })
+            | DeriveParams::Ike1(Ike1Params { prf, .. })
+            | DeriveParams::Ike1Extended(IkeStreamParams { prf, .. })
+            | DeriveParams::Ike2Plus(IkeStreamParams { prf, .. }) => {
+                (false, !matches!(*prf, CKM_AES_XCBC_MAC | CKM_AES_CMAC))
+            }
+            _ => return Ok(()),
+        };
+        match self {
+            Policy { legacy: false, .. } if outlived => {
+                Err(Reason::MechanismParam("the token has no legacy algorithms"))
+            }
+            Policy { approved: true, .. } if outlived || !approved => Err(Reason::MechanismParam(NOT_APPROVED)),
+            _ => Ok(()),
+        }
     }
 
     /// Judges the key of an operation: its curve, and its size, which for verification may be one of the past.

@@ -41,6 +41,8 @@ pub struct Session {
     pub job: Option<Job>,
     /// How many of those there were.
     pub jobs_begun: u64,
+    /// Opened on a token in approved mode, so that each of its operations began in it.
+    pub approved: bool,
 }
 
 impl Session {
@@ -118,6 +120,7 @@ impl SessionTable {
     pub fn open(&self, token: Arc<Token>, read_write: bool) -> Result<SessionHandle> {
         let number = self.free.lock().take().ok_or(Reason::SessionCount)?;
         let place = self.place_or_new(number).ok_or(Reason::SessionCount)?;
+        let approved = token.policy().approved;
         let mut seat = place.0.lock();
         seat.used += 1;
         let handle = SessionHandle(seat.used << PLACE_BITS | number as u64);
@@ -131,6 +134,7 @@ impl SessionTable {
             asynchronous: false,
             job: None,
             jobs_begun: 0,
+            approved,
         });
         Ok(handle)
     }

@@ -10,7 +10,7 @@ mod kbkdf;
 pub mod tree;
 
 pub use self::hkdf::{hkdf_expand, hkdf_extract};
-pub use self::kbkdf::{Integer, Kbkdf, KbkdfField, KbkdfMode, Prf, kbkdf};
+pub use self::kbkdf::{Integer, Kbkdf, KbkdfField, KbkdfMode, Prf, kbkdf, kbkdf_from};
 
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash};

@@ -7,6 +7,7 @@
 use crate::StartError;
 use crate::log::Level;
 use hsm_core::limits;
+use hsm_core::validation::Validation;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::geteuid;
 use serde::Deserialize;
@@ -16,6 +17,8 @@ use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
+
+mod validation;
 
 /// What a file says; `None` where it is silent. Paths are absolute.
 #[derive(Debug, Default)]
@@ -33,6 +36,7 @@ pub struct Said {
     pub approved: Option<bool>,
     pub legacy: Option<bool>,
     pub compatible: Option<bool>,
+    pub validations: Vec<Validation>,
     pub log_level: Option<Level>,
     pub log_file: Option<PathBuf>,
 }
@@ -119,6 +123,11 @@ pub fn parse(text: &str, folder: &Path, home: Option<&Path>) -> Result<Said, Str
             None => DeviceKeyText::File(place("device_key", given)?),
         }),
     };
+    let validations =
+        shape.validation.iter().map(|table| validation::read(text, table)).collect::<Result<Vec<_>, _>>()?;
+    if validations.len() > limits::VALIDATIONS_MAX {
+        return Err(format!("validation: there are more than {}", limits::VALIDATIONS_MAX));
+    }
     let pin_bytes = limit(limits::PIN_BYTES_MIN)..=limit(limits::PIN_BYTES_MAX);
     let said = Said {
         store: shape.store.as_ref().map(|given| place("store", given)).transpose()?,
@@ -134,6 +143,7 @@ pub fn parse(text: &str, folder: &Path, home: Option<&Path>) -> Result<Said, Str
         approved: shape.policy.approved,
         legacy: shape.policy.legacy,
         compatible: shape.policy.compatible,
+        validations,
         log_level: shape.log.level,
         log_file: shape.log.file.as_ref().map(|given| place("log.file", given)).transpose()?,
     };
@@ -177,7 +187,11 @@ fn key_at(text: &str, span: &Range<usize>) -> String {
     let Some((key, _)) = text.lines().nth(before).and_then(|line| line.split_once('=')) else {
         return String::new();
     };
-    let table = text.lines().take(before).filter_map(|line| line.trim().strip_prefix('[')?.split(']').next()).last();
+    let table = text
+        .lines()
+        .take(before)
+        .filter_map(|line| line.trim().strip_prefix('[')?.trim_start_matches('[').split(']').next())
+        .last();
     match table {
         Some(table) => format!(", {}.{}", table.trim(), key.trim()),
         None => format!(", {}", key.trim()),
@@ -195,6 +209,7 @@ struct Shape {
     kdf: Kdf,
     lock: Lock,
     policy: PolicyTable,
+    validation: Vec<validation::Table>,
     log: LogTable,
 }
 
@@ -259,6 +274,19 @@ mod tests {
         refused("[lock]\nwait_ms = 99999999999", "line 2, lock.wait_ms: 99999999999 is not from 0 to 600000");
         refused("[policy]\nlegacy = 1", "line 2, policy.legacy: invalid type: integer `1`, expected a boolean");
         refused("[log]\nlevel = \"loud\"", "line 2, log.level: unknown variant `loud`");
+        let declared = "[[validation]]\ntype = \"software\"\nversion = \"3.0\"\nlevel = 1\nmodule = \"m\"\n";
+        assert_eq!(parse(declared, Path::new("/f"), None).unwrap().validations.len(), 1);
+        refused("[[validation]]\ntype = \"software\"", "missing field `version`");
+        refused("[[validation]]\ntype = \"soft\"", "line 2, validation.type: unknown variant `soft`");
+        refused(&declared.replace("3.0", "three"), "line 3, validation.version: `three` is not two numbers");
+        refused(&declared.replace("3.0", "3.256"), "line 3, validation.version");
+        refused(
+            &declared.replace("level = 1", "level = -1"),
+            "line 4, validation.level: -1 is not from 0 to 4294967295",
+        );
+        refused(&format!("{declared}country = \"USA\""), "line 6, validation.country: `USA` is not two letters");
+        refused(&declared.replace("\"m\"", "\"\""), "line 5, validation.module: it is empty");
+        refused(&declared.repeat(33), "more than 32");
         refused("device_key = \"fd:x\"", "line 1, device_key: after `fd:` comes the number");
         refused("\nstore = \"~/p\"", "line 2, store: `~` has no meaning here");
         refused("store = \"\"", "line 1, store: the path is empty");

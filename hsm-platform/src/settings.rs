@@ -120,6 +120,7 @@ impl Settings {
                 legacy: said.legacy.unwrap_or(defaults.policy.legacy),
                 compatible: said.compatible.unwrap_or(defaults.policy.compatible),
             },
+            validations: said.validations,
         };
         let lock_wait = said.wait_ms.map_or(DEFAULT_LOCK_WAIT, |wait_ms| Duration::from_millis(wait_ms.into()));
         let log = if environment.value(PERILUNE_LOG).is_some() {

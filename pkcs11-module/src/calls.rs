@@ -171,7 +171,7 @@ pub fn login_user(name: Input<'_>, work: impl FnOnce() -> Result<()>) -> Result<
     work()
 }
 
-/// C_GetSessionValidationFlags (since v3.2): no authority has validated the module, so no operation was a validated one.
+/// C_GetSessionValidationFlags (since v3.2).
 ///
 /// # Errors
 /// `ArgumentsBad` for a null pointer or a type that the standard does not have, and the session's.
@@ -185,7 +185,7 @@ pub fn validation_flags(
         if kind != CKS_LAST_VALIDATION_OK {
             return Err(Reason::ArgumentsBad("there are no session validation flags of this type"));
         }
-        hsm.session_info(session).map(|_| 0)
+        hsm.last_validation_flags(session)
     })
 }
 

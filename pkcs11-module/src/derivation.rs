@@ -18,6 +18,8 @@ use crate::mechanism::Reader;
 use crate::memory::{Array, Input, Out, Plain, Raw};
 use crate::template;
 
+mod protocols;
+
 /// `CK_BIP32_MASTER_DERIVE_PARAMS` of Luna clients.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -177,6 +179,12 @@ impl<'call> Reader<'call> {
                     as_param(path)?.places().map(|step| as_param(step.read("pulPath"))).collect::<Result<_>>()?;
                 Ok(DeriveParams::TreeChild(TreeParams { templates, path }))
             }
+            DeriveShape::Ike => self.ike().map(DeriveParams::Ike),
+            DeriveShape::Ike1 => self.ike1().map(DeriveParams::Ike1),
+            DeriveShape::Ike1Extended => self.ike1_extended().map(DeriveParams::Ike1Extended),
+            DeriveShape::Ike2Plus => self.ike2_plus().map(DeriveParams::Ike2Plus),
+            DeriveShape::TlsPrf => self.tls_prf().map(DeriveParams::TlsPrf),
+            DeriveShape::LunaKdf => self.luna_kdf().map(DeriveParams::LunaKdf),
             DeriveShape::TlsKeys => self.tls_keys(true).map(DeriveParams::TlsKeys),
             DeriveShape::TlsSafeKeys => self.tls_keys(false).map(DeriveParams::TlsSafeKeys),
             DeriveShape::TlsKdf => {
@@ -351,7 +359,7 @@ fn number(format: CK_SP800_108_COUNTER_FORMAT) -> Result<PrfNumber> {
     Ok(PrfNumber { little_endian: truth(format.bLittleEndian)?, bits: format.ulWidthInBits })
 }
 
-fn truth(value: CK_BBOOL) -> Result<bool> {
+pub(crate) fn truth(value: CK_BBOOL) -> Result<bool> {
     match value {
         CK_FALSE => Ok(false),
         CK_TRUE => Ok(true),

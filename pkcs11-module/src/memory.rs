@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::{ptr, slice};
 
-use ffi_headers::vendor::CK_KMAC_PARAMS;
+use ffi_headers::vendor::{CK_KDF_PRF_PARAMS, CK_KMAC_PARAMS};
 use ffi_headers::*;
 use hsm_core::{Reason, Result};
 
@@ -426,6 +426,12 @@ plain!(
     CK_SSL3_KEY_MAT_OUT,
     CK_TLS_KDF_PARAMS,
     CK_TLS_MAC_PARAMS,
+    CK_TLS_PRF_PARAMS,
+    CK_IKE_PRF_DERIVE_PARAMS,
+    CK_IKE1_PRF_DERIVE_PARAMS,
+    CK_IKE1_EXTENDED_DERIVE_PARAMS,
+    CK_IKE2_PRF_PLUS_DERIVE_PARAMS,
+    CK_KDF_PRF_PARAMS,
     TreeMasterParams,
     TreeChildParams,
     CK_SP800_108_KDF_PARAMS,

@@ -175,7 +175,8 @@ impl Hsm {
             let fits = |object: &Object| {
                 access::check(subject, object, Verb::See).is_ok() && attributes::matches(object, template)
             };
-            let found = match template.number(CKA_CLASS).and_then(|class| built_in::handles(class, session.policy())) {
+            let by_class = |class| built_in::handles(class, session.policy(), &self.config.validations);
+            let found = match template.number(CKA_CLASS).and_then(by_class) {
                 Some(handles) => handles
                     .into_iter()
                     .filter(|handle| self.built_in(session, *handle).is_some_and(|object| fits(&object)))
@@ -230,7 +231,7 @@ impl Hsm {
 
     /// An object that the token has by itself.
     fn built_in(&self, session: &Session, handle: ObjectHandle) -> Option<Object> {
-        built_in::object(handle, session.policy(), &*self.platform.clock)
+        built_in::object(handle, session.policy(), &self.config.validations, &*self.platform.clock)
     }
 
     /// As `held`, to use it in an operation: asks the index only when that changed since the session's last use of it, and the

@@ -10,6 +10,7 @@ use crate::reason::{Reason, Result};
 use crate::role::Role;
 use crate::token::{Login, Token};
 use crate::types::{OperationKind, SessionHandle, SessionInfo, SlotId};
+use crate::validation;
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use std::sync::Arc;
@@ -53,6 +54,20 @@ impl Hsm {
             }
         }
         Ok(())
+    }
+
+    /// C_GetSessionValidationFlags of the type CKS_LAST_VALIDATION_OK: one flag for each validation that the configuration declares,
+    /// where the session's last operation met what a validated module may do, which is the approved mode; else none. A session
+    /// that was open when its token went into that mode may have begun an operation before, and never has a flag.
+    ///
+    /// # Errors
+    /// `SessionUnknown`, `SessionFaulted`, the store's.
+    pub fn last_validation_flags(&self, session: SessionHandle) -> Result<u64> {
+        self.catalogue.refresh()?;
+        self.with_session(session, |session| {
+            let approved = session.approved && session.policy().approved;
+            Ok(if approved { validation::flags(self.config.validations.len()) } else { 0 })
+        })
     }
 
     /// C_GetSessionInfo.

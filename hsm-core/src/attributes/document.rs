@@ -149,9 +149,9 @@ Printed from the tables in `hsm-core/src/attributes`; do not edit. `UPDATE_GOLDE
 - `CKA_EC_PARAMS` is taken as object identifier or as printable curve name. EC keys keep the identifier; Edwards and
   Montgomery keys keep the form that was given. `CKA_EC_POINT` is taken raw, compressed, or as DER OCTET STRING, which is kept.
 - `CKA_CHECK_VALUE` that is given must be right; given empty, there is none.
-- Classes and key types that are not in the last table are refused with {value}. Hardware features, mechanisms and profiles are there
-  by themselves: they are found by a search that names their class and by no other, and can be neither made, changed, copied nor
-  destroyed. There are no validation objects, because no authority has validated the token, and no keys for one-time passwords.
+- Classes and key types that are not in the last table are refused with {value}. Hardware features, mechanisms, profiles and the
+  validations that the configuration declares (`[[validation]]`; none by default) are there by themselves: they are found by a search that names their class and by no other, and can be neither made, changed, copied nor
+  destroyed. There are no keys for one-time passwords.
 - A trust object that trusts its certificate for anything must have `CKA_HASH_OF_CERTIFICATE`: issuer and serial number alone may be another one's.
 
 ";

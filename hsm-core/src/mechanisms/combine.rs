@@ -169,7 +169,7 @@ pub(super) fn length(wanted: Option<usize>, available: usize) -> Result<usize> {
 }
 
 /// Refuses a result with so few bytes of a hidden key that they could be found by trying.
-fn judge_piece(key: &Object, bytes: usize) -> Result<()> {
+pub(super) fn judge_piece(key: &Object, bytes: usize) -> Result<()> {
     let hidden = key.flag(CKA_SENSITIVE) || !key.flag(CKA_EXTRACTABLE);
     let whole = bytes == value(key)?.len();
     if hidden && !whole && bytes > 0 && bytes < HIDDEN_PIECE_BYTES_MIN {

@@ -48,8 +48,10 @@ mod hash_derive;
 mod hashes;
 mod hkdf;
 mod hmac;
+mod ike;
 mod keccak;
 mod kmac;
+mod luna_kdf;
 mod mac;
 mod mac_keygen;
 pub(crate) mod messages;
@@ -76,6 +78,7 @@ mod slh_dsa;
 mod sp800_108;
 mod tls12;
 mod tls_mac;
+mod tls_prf;
 
 use crate::attributes::Material;
 use crate::object::{Attributes, Object};
@@ -317,7 +320,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 49] = [
+const FAMILIES: [&[Row]; 52] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -357,6 +360,9 @@ const FAMILIES: [&[Row]; 49] = [
     pbkdf2::ROWS,
     tls12::ROWS,
     tls_mac::ROWS,
+    tls_prf::ROWS,
+    ike::ROWS,
+    luna_kdf::ROWS,
     bip32::ROWS,
     sha512_t::ROWS,
     blake2b::ROWS,

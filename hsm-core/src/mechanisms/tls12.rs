@@ -1,13 +1,13 @@
 //! TLS 1.2: CKM_TLS12_MASTER_KEY_DERIVE and its sisters, CKM_TLS12_KEY_AND_MAC_DERIVE, CKM_TLS12_KEY_SAFE_DERIVE, CKM_TLS_KDF.
 //!
-//! The older protocol versions are not here: their function needs MD5, and `CKM_TLS_PRF` in place of a hash is refused.
+//! Of the older protocol versions there is the function, which needs MD5 and the legacy switch: CKM_TLS_KDF takes `CKM_TLS_PRF` in place of a hash.
 //! CKM_TLS12_KEY_AND_MAC_DERIVE hands out IVs that are cut from the same bytes as its keys; whoever may choose all lengths can have
 //! key bytes handed out as IVs (the standard warns of it). Without a key, or longer than a block, no IV is given; an owner who
 //! wants to exclude it altogether allows a master key for CKM_TLS12_KEY_SAFE_DERIVE only.
 //! Rule source: PKCS#11 v3.1, 6.40; RFC 5246, 5, 6.3 and 8.1; RFC 5705; RFC 7627.
 
 use super::derive::{Derive, Heritage, Product, Request, wrong_params};
-use super::{EVERYTHING, KeyRule, Row, SizeUnit, hashes};
+use super::{EVERYTHING, KeyRule, Row, SizeUnit, hashes, tls_prf};
 use crate::derivation::{
     DeriveParams, DeriveShape, Derived, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom,
 };
@@ -19,8 +19,8 @@ use crate::reason::{Reason, Result};
 use crate::template::Template;
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::SecretBytes;
 use hsm_crypto::kdf;
+use hsm_crypto::{Hash, SecretBytes};
 
 /// Length of a master secret, and of a pre-master secret with a version in it.
 const MASTER_BYTES: usize = 48;
@@ -106,7 +106,7 @@ const fn kdf_row(kind: u64, name: &'static str) -> Row {
         kind,
         name,
         shape: ParamShape::Derive(DeriveShape::TlsKdf),
-        judge: judge_hash,
+        judge: |params| if hash_of(params)? == CKM_TLS_PRF { Ok(()) } else { judge_hash(params) },
         vectors: "computed with OpenSSL; the function is that of CKM_TLS12_MASTER_KEY_DERIVE",
         derive: Some(Derive::Secret(export)),
         heritage: Heritage::ProtectedOrInherited,
@@ -123,10 +123,22 @@ pub(super) fn prf(
     seed: &[&[u8]],
     bytes: usize,
 ) -> Result<SecretBytes> {
+    expand(env, hashes::by_mechanism(hash)?, secret, label, seed, bytes)
+}
+
+/// P_hash of RFC 5246, 5.
+pub(super) fn expand(
+    env: &Env<'_>,
+    hash: Hash,
+    secret: &[u8],
+    label: &[u8],
+    seed: &[&[u8]],
+    bytes: usize,
+) -> Result<SecretBytes> {
     let mut fields = vec![kdf::KbkdfField::Iteration, kdf::KbkdfField::Bytes(label)];
     fields.extend(seed.iter().map(|part| kdf::KbkdfField::Bytes(part)));
     let how = kdf::Kbkdf {
-        prf: kdf::Prf::Hmac(hashes::by_mechanism(hash)?),
+        prf: kdf::Prf::Hmac(hash),
         mode: kdf::KbkdfMode::DoublePipeline,
         counter: kdf::Integer { bytes: 4, little_endian: false },
         fields: &fields,
@@ -297,5 +309,9 @@ fn export(request: &Request<'_>, wanted: Option<usize>) -> Result<SecretBytes> {
             [&length.to_be_bytes()[..], context].concat()
         }
     };
-    prf(request.env, *hash, request.base_value()?, label, &[&random.client, &random.server, &context], bytes)
+    let (base, seed) = (request.base_value()?, [&random.client[..], &random.server, &context]);
+    match *hash {
+        CKM_TLS_PRF => tls_prf::function(request.env, base, label, &seed, bytes),
+        hash => prf(request.env, hash, base, label, &seed, bytes),
+    }
 }

@@ -114,7 +114,7 @@ fn classes_that_nobody_can_make_are_refused_with_their_reason() {
     let (hsm, _, session) = logged_in();
     for (kind, word) in [
         (CKO_OTP_KEY, "one-time"),
-        (CKO_VALIDATION, "validated"),
+        (CKO_VALIDATION, "configuration"),
         (CKO_PROFILE, "alone"),
         (CKO_MECHANISM, "alone"),
         (CKO_HW_FEATURE, "alone"),
@@ -208,4 +208,68 @@ fn domain_parameters_that_cannot_be_are_refused() {
     let even = class(CKO_DOMAIN_PARAMETERS).with_number(CKA_KEY_TYPE, CKK_DH).with(CKA_BASE, &[2]);
     check(hsm.create_object(session, &even.clone().with(CKA_PRIME, &[0xC4])), CKR_ATTRIBUTE_VALUE_INVALID);
     check(hsm.create_object(session, &even.with(CKA_PRIME, &[1])), CKR_ATTRIBUTE_VALUE_INVALID);
+}
+
+/// A validation that the configuration declares.
+fn declared() -> validation::Validation {
+    validation::Validation {
+        kind: CKV_TYPE_SOFTWARE,
+        version: (3, 0),
+        level: 1,
+        module: "Example Cryptographic Module".to_owned(),
+        authority: CKV_AUTHORITY_TYPE_NIST_CMVP,
+        country: "US".to_owned(),
+        certificate: "0000".to_owned(),
+        certificate_uri: "https://example.org/0000".to_owned(),
+        vendor_uri: String::new(),
+        profile: String::new(),
+    }
+}
+
+#[test]
+fn validations_are_those_of_the_configuration_and_nobody_changes_them() {
+    let (hsm, medium) = ready();
+    let session = hsm.open_session(SLOT, false).unwrap();
+    assert_eq!(found(&hsm, session, &class(CKO_VALIDATION)), [], "none is declared");
+    assert_eq!(hsm.last_validation_flags(session).unwrap(), 0);
+    drop(hsm);
+    let hsm = start(&medium, Config { validations: vec![declared(), declared()], ..Config::default() }).unwrap();
+    let session = user_session(&hsm);
+    let [first, second] = found(&hsm, session, &class(CKO_VALIDATION))[..] else { panic!("not two") };
+    assert_eq!(number(&hsm, session, first, CKA_VALIDATION_FLAG), 1);
+    assert_eq!(number(&hsm, session, second, CKA_VALIDATION_FLAG), 2);
+    assert_eq!(number(&hsm, session, first, CKA_VALIDATION_AUTHORITY_TYPE), CKV_AUTHORITY_TYPE_NIST_CMVP);
+    assert_eq!(value(&hsm, session, first, CKA_VALIDATION_VERSION), [3, 0]);
+    assert_eq!(value(&hsm, session, first, CKA_VALIDATION_MODULE_ID), b"Example Cryptographic Module");
+    assert_eq!(value(&hsm, session, first, CKA_VALIDATION_PROFILE), b"");
+    let other = Template::default().with_number(CKA_VALIDATION_LEVEL, 4);
+    check(hsm.set_attributes(session, first, &other), CKR_ACTION_PROHIBITED);
+    check(hsm.destroy_object(session, first), CKR_ACTION_PROHIBITED);
+    check(hsm.create_object(session, &class(CKO_VALIDATION)), CKR_ATTRIBUTE_VALUE_INVALID);
+    assert_eq!(hsm.last_validation_flags(session).unwrap(), 0, "the token is not in approved mode");
+}
+
+#[test]
+fn a_session_has_the_flags_of_validations_where_all_its_operations_were_approved() {
+    let (first, medium) = ready();
+    drop(first);
+    let hsm = start(&medium, Config { validations: vec![declared(), declared()], ..Config::default() }).unwrap();
+    let before = hsm.open_session(SLOT, false).unwrap();
+    let officer = hsm.open_session(SLOT, true).unwrap();
+    hsm.close_session(before).unwrap();
+    hsm.login(officer, CKU_SO, &pin(SO_PIN)).unwrap();
+    hsm.set_policy(officer, Policy { approved: true, ..Policy::default() }).unwrap();
+    assert_eq!(hsm.last_validation_flags(officer).unwrap(), 0, "it may have begun something before");
+    hsm.close_session(officer).unwrap();
+    let session = user_session(&hsm);
+    assert_eq!(hsm.last_validation_flags(session).unwrap(), 3);
+    hsm.digest_init(session, &plain(CKM_SHA256)).unwrap();
+    hsm.digest(session, b"data", Room::Bytes(32)).unwrap();
+    assert_eq!(hsm.last_validation_flags(session).unwrap(), 3);
+    check(hsm.last_validation_flags(SessionHandle(session.0 + (1 << 40))), CKR_SESSION_HANDLE_INVALID);
+    hsm.init_token(SLOT, &pin(SO_PIN), LABEL).unwrap_err();
+    hsm.close_session(session).unwrap();
+    hsm.init_token(SLOT, &pin(SO_PIN), LABEL).unwrap();
+    let session = hsm.open_session(SLOT, false).unwrap();
+    assert_eq!(hsm.last_validation_flags(session).unwrap(), 0, "a new token has left the mode");
 }

@@ -22,6 +22,7 @@ mod vectors_ec;
 mod vectors_edwards;
 mod vectors_encapsulation;
 mod vectors_hash;
+mod vectors_ike;
 mod vectors_kdf;
 mod vectors_macs;
 mod vectors_pq;

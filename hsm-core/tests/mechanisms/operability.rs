@@ -14,9 +14,9 @@ use hsm_core::object::{self, Object};
 use hsm_core::platform::Env;
 use hsm_core::template::Template;
 use hsm_core::{
-    DeriveParams, DeriveShape, HkdfParams, HkdfSalt, Mechanism, ParamShape, Params, PasswordParams, PrfField,
-    PrfKdfParams, PrfNumber, TlsExtendedParams, TlsKdfParams, TlsKeyParams, TlsMasterParams, TlsRandom, TreeParams,
-    keys,
+    DeriveParams, DeriveShape, HkdfParams, HkdfSalt, Ike1Params, IkeParams, IkeStreamParams, LunaKdfParams, Mechanism,
+    ParamShape, Params, PasswordParams, PrfField, PrfKdfParams, PrfNumber, TlsExtendedParams, TlsKdfParams,
+    TlsKeyParams, TlsMasterParams, TlsPrfParams, TlsRandom, TreeParams, keys,
 };
 use hsm_crypto::Hash;
 use hsm_crypto::ec::Curve;
@@ -124,7 +124,38 @@ fn sample_derivation(shape: DeriveShape) -> DeriveParams {
             context: None,
         }),
         DeriveShape::FeedbackKdf => DeriveParams::FeedbackKdf(sample_prf(None)),
+        DeriveShape::Ike => DeriveParams::Ike(IkeParams {
+            prf: CKM_SHA256_HMAC,
+            data_as_key: false,
+            new_key: Some(FURTHER),
+            initiator: vec![1; 16],
+            responder: vec![2; 16],
+        }),
+        DeriveShape::Ike1 => DeriveParams::Ike1(Ike1Params {
+            prf: CKM_SHA256_HMAC,
+            shared: FURTHER,
+            previous: Some(FURTHER),
+            initiator: vec![1; 8],
+            responder: vec![2; 8],
+            number: 1,
+        }),
+        DeriveShape::Ike1Extended => DeriveParams::Ike1Extended(sample_stream()),
+        DeriveShape::Ike2Plus => DeriveParams::Ike2Plus(sample_stream()),
+        DeriveShape::TlsPrf => {
+            DeriveParams::TlsPrf(TlsPrfParams { label: b"label".to_vec(), seed: vec![1; 64], bytes: 16 })
+        }
+        DeriveShape::LunaKdf => DeriveParams::LunaKdf(LunaKdfParams {
+            prf: vendor::CK_NIST_PRF_KDF_HMAC_SHA256,
+            label: b"label".to_vec(),
+            context: b"context".to_vec(),
+            counter: 1,
+            scheme: vendor::LUNA_PRF_KDF_ENCODING_SCHEME_1,
+        }),
     }
+}
+
+fn sample_stream() -> IkeStreamParams {
+    IkeStreamParams { prf: CKM_SHA256_HMAC, key: Some(FURTHER), data: vec![3; 32] }
 }
 
 fn sample_prf(counter: Option<PrfNumber>) -> PrfKdfParams {
@@ -147,9 +178,14 @@ pub fn sample_derived(row: u64) -> Template {
         | CKM_TLS12_MASTER_KEY_DERIVE_DH
         | CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE
         | CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH => 48,
+        CKM_IKE_PRF_DERIVE => 32,
         _ => 16,
     };
-    Template::default().with_number(CKA_VALUE_LEN, bytes)
+    let template = Template::default().with_number(CKA_VALUE_LEN, bytes);
+    match row {
+        CKM_IKE_PRF_DERIVE | CKM_IKE1_PRF_DERIVE => template.with_number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+        _ => template,
+    }
 }
 
 /// A public point of the sample key of this type.
@@ -335,6 +371,10 @@ fn derives(env: &Env<'_>, row: &Row, key_type: u64) {
         derive_all(env, &mechanism(row.kind, &params), &base, &secret(CKK_AES, &[0x26; 32]), &template).unwrap();
     assert_eq!(derived.key.is_some(), mechanisms::derivation_returns_key(row.kind), "{}", row.name);
     let Some(key) = derived.key else {
+        if row.kind == CKM_TLS_PRF {
+            assert_eq!((derived.further.len(), derived.values.len(), derived.values[0].len()), (0, 1, 16));
+            return;
+        }
         assert!(derived.further.iter().all(|key| !key.flag(CKA_LOCAL)) && !derived.further.is_empty());
         return;
     };

@@ -3,8 +3,9 @@
 
 use crate::support::{engines, env};
 use crate::{
-    vectors_aes, vectors_ciphers, vectors_curves, vectors_derive, vectors_ec, vectors_hash, vectors_kdf, vectors_macs,
-    vectors_pq, vectors_protocols, vectors_rsa, vectors_sha3, vectors_stream, vectors_trees, vectors_wrap,
+    vectors_aes, vectors_ciphers, vectors_curves, vectors_derive, vectors_ec, vectors_hash, vectors_ike, vectors_kdf,
+    vectors_macs, vectors_pq, vectors_protocols, vectors_rsa, vectors_sha3, vectors_stream, vectors_trees,
+    vectors_wrap,
 };
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
@@ -12,7 +13,7 @@ use hsm_core::platform::Env;
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 15] = [
+const FAMILIES: [&[(u64, Runner)]; 16] = [
     vectors_ciphers::RUNNERS,
     vectors_stream::RUNNERS,
     vectors_wrap::RUNNERS,
@@ -23,6 +24,7 @@ const FAMILIES: [&[(u64, Runner)]; 15] = [
     vectors_hash::RUNNERS,
     vectors_derive::RUNNERS,
     vectors_kdf::RUNNERS,
+    vectors_ike::RUNNERS,
     vectors_sha3::RUNNERS,
     vectors_protocols::RUNNERS,
     vectors_trees::RUNNERS,

@@ -5,7 +5,7 @@
 //! Rule source: NIST SP 800-108 rev. 1, 4.1 to 4.3.
 
 use crate::error::{CryptoError, Result};
-use crate::hash::{Hash, Mac};
+use crate::hash::{CipherMac, Hash, Mac};
 use crate::provider::Provider;
 use crate::secret::SecretBytes;
 use crate::symmetric::SymmetricKey;
@@ -17,6 +17,8 @@ pub enum Prf {
     Hmac(Hash),
     /// AES-CMAC; the key has 16, 24 or 32 bytes.
     AesCmac,
+    /// CMAC of triple DES; the key has 24 bytes.
+    TripleDesCmac,
 }
 
 /// Where the rounds take their iteration variable from.
@@ -70,6 +72,7 @@ impl Prf {
         match self {
             Prf::Hmac(hash) => hash.output_bytes(),
             Prf::AesCmac => 16,
+            Prf::TripleDesCmac => 8,
         }
     }
 
@@ -81,6 +84,7 @@ impl Prf {
         match self {
             Prf::Hmac(hash) => (engine.hmac)(hash, key),
             Prf::AesCmac => (engine.cmac)(key),
+            Prf::TripleDesCmac => (engine.cipher_mac)(&CipherMac::TripleDesCmac, key),
         }
     }
 }
@@ -111,6 +115,20 @@ impl Integer {
 /// # Errors
 /// `InvalidParameter` when the counter does not reach that far; the engine's.
 pub fn kbkdf(engine: &Provider, key: &SymmetricKey, how: &Kbkdf<'_>, len: usize) -> Result<SecretBytes> {
+    kbkdf_from(engine, key, how, 1, len)
+}
+
+/// Derives so many bytes with a first counter that is not 1, as SP 800-108 has it.
+///
+/// # Errors
+/// As [`kbkdf`].
+pub fn kbkdf_from(
+    engine: &Provider,
+    key: &SymmetricKey,
+    how: &Kbkdf<'_>,
+    first: u64,
+    len: usize,
+) -> Result<SecretBytes> {
     let round = how.prf.output_bytes();
     if u32::try_from(len.div_ceil(round)).is_err() {
         return Err(CryptoError::InvalidParameter("SP 800-108 ends after 2^32 - 1 rounds"));
@@ -120,7 +138,7 @@ pub fn kbkdf(engine: &Provider, key: &SymmetricKey, how: &Kbkdf<'_>, len: usize)
         KbkdfMode::Feedback(initial) => SecretBytes::copy_of(initial),
         KbkdfMode::Counter | KbkdfMode::DoublePipeline => SecretBytes::default(),
     };
-    for (number, chunk) in (1_u64..).zip(out.expose_mut().chunks_mut(round)) {
+    for (number, chunk) in (first..).zip(out.expose_mut().chunks_mut(round)) {
         if how.mode == KbkdfMode::DoublePipeline {
             chain = pipeline(engine, key, how, &chain)?;
         }

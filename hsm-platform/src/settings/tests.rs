@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::environment::{XDG_CONFIG_HOME, XDG_DATA_HOME};
+use ffi_headers::{
+    CKV_AUTHORITY_TYPE_COMMON_CRITERIA, CKV_AUTHORITY_TYPE_NIST_CMVP, CKV_AUTHORITY_TYPE_UNSPECIFIED, CKV_TYPE_HYBRID,
+    CKV_TYPE_SOFTWARE,
+};
+use hsm_core::validation::Validation;
 use std::os::unix::fs::PermissionsExt;
 
 /// A folder with places for every file that could count.
@@ -119,7 +124,10 @@ fn every_key_reaches_its_setting() {
     let text = "store = \"s\"\ndevice_key = \"fd:9\"\nspare_slot = false\n\
         [pin]\nbytes_min = 8\nso_tries = 3\nuser_tries = 5\n\
         [kdf]\nmemory_kib = 64\npasses = 3\nlanes = 2\n\
-        [lock]\nwait_ms = 250\n[policy]\napproved = true\nlegacy = true\ncompatible = true\n[log]\nlevel = \"warn\"\nfile = \"l\"\n";
+        [lock]\nwait_ms = 250\n[policy]\napproved = true\nlegacy = true\ncompatible = true\n[log]\nlevel = \"warn\"\nfile = \"l\"\n\
+        [[validation]]\ntype = \"hybrid\"\nversion = \"3.1\"\nlevel = 2\nmodule = \"M\"\nauthority = \"common-criteria\"\n\
+        country = \"DE\"\ncertificate = \"c\"\ncertificate_uri = \"u\"\nvendor_uri = \"v\"\nprofile = \"p\"\n\
+        [[validation]]\ntype = \"software\"\nversion = \"0.0\"\nlevel = 0\nmodule = \"N\"\n";
     places.write("named.toml", text);
     let settings = places.load(&[(PERILUNE_CONF, "named.toml")]).unwrap();
     assert_eq!(settings.store, places.at("s"));
@@ -130,6 +138,32 @@ fn every_key_reaches_its_setting() {
         so_tries_max: 3,
         user_tries_max: 5,
         policy: Policy { approved: true, legacy: true, compatible: true },
+        validations: vec![
+            Validation {
+                kind: CKV_TYPE_HYBRID,
+                version: (3, 1),
+                level: 2,
+                module: "M".to_owned(),
+                authority: CKV_AUTHORITY_TYPE_COMMON_CRITERIA,
+                country: "DE".to_owned(),
+                certificate: "c".to_owned(),
+                certificate_uri: "u".to_owned(),
+                vendor_uri: "v".to_owned(),
+                profile: "p".to_owned(),
+            },
+            Validation {
+                kind: CKV_TYPE_SOFTWARE,
+                version: (0, 0),
+                level: 0,
+                module: "N".to_owned(),
+                authority: CKV_AUTHORITY_TYPE_UNSPECIFIED,
+                country: String::new(),
+                certificate: String::new(),
+                certificate_uri: String::new(),
+                vendor_uri: String::new(),
+                profile: String::new(),
+            },
+        ],
     };
     assert_eq!(settings.hsm, hsm);
     assert_eq!(settings.kdf, Argon2Cost { memory_kib: 64, passes: 3, lanes: 2 });
@@ -166,7 +200,9 @@ fn the_example_file_is_valid_and_shows_the_defaults() {
     let on: String = example
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase()) => format!("{rest}\n"),
+            Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => {
+                format!("{rest}\n")
+            }
             _ => format!("{line}\n"),
         })
         .collect();
@@ -175,6 +211,10 @@ fn the_example_file_is_valid_and_shows_the_defaults() {
     assert_eq!(settings.store, Path::new("/var/lib/perilune"));
     assert_eq!(settings.device_key, DeviceKeyPlace::File(PathBuf::from("/etc/perilune/device.key")));
     assert!(matches!(settings.log, Some(Log { target: Target::File(_), .. })));
+    assert_eq!(
+        (settings.hsm.validations.len(), settings.hsm.validations[0].authority),
+        (1, CKV_AUTHORITY_TYPE_NIST_CMVP)
+    );
     for key in ["store", "device_key", "spare_slot", "bytes_min", "so_tries", "user_tries"].iter().chain(&[
         "memory_kib",
         "passes",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::memory::testing::*;
 use core::ptr;
-use hsm_core::{ParamShape, Params};
+use hsm_core::{ParamShape, Params, TlsPrfParams};
 
 #[test]
 fn results_are_written_to_their_places_in_order() {
@@ -168,4 +168,58 @@ fn the_handles_of_a_tree_stand_in_its_parameter() {
     let fault = Reason::Further { place: 1, reason: Box::new(Reason::TreeIndex) };
     decoded(DeriveShape::TreeChild, &mut params, |_, places| places.mark_fault(&fault)).unwrap();
     assert_eq!(params.path_error, 1);
+}
+
+#[test]
+fn the_result_of_the_old_tls_function_has_the_length_that_the_caller_says() {
+    let (mut label, mut seed, mut out, mut length) = (*b"label", [1_u8; 4], [0_u8; 20], 12 as CK_ULONG);
+    let mut parameter = CK_TLS_PRF_PARAMS {
+        pSeed: seed.as_mut_ptr(),
+        ulSeedLen: 4,
+        pLabel: label.as_mut_ptr(),
+        ulLabelLen: 5,
+        pOutput: out.as_mut_ptr(),
+        pulOutputLen: &raw mut length,
+    };
+    let asked = decoded(DeriveShape::TlsPrf, &mut parameter, |params, places| {
+        places.write(&Derived { key: None, further: Vec::new(), values: vec![vec![9; 12]] }).unwrap();
+        params
+    });
+    let expected = TlsPrfParams { label: label.to_vec(), seed: vec![1; 4], bytes: 12 };
+    assert_eq!(asked.unwrap(), Params::Derive(DeriveParams::TlsPrf(expected)));
+    assert_eq!((out[..12].to_vec(), out[12]), (vec![9; 12], 0));
+    for (output, count) in [(ptr::null_mut(), &raw mut length), (out.as_mut_ptr(), ptr::null_mut())] {
+        (parameter.pOutput, parameter.pulOutputLen) = (output, count);
+        let outcome = decoded(DeriveShape::TlsPrf, &mut parameter, |_, _| ());
+        assert!(matches!(outcome, Err(Reason::MechanismParam(_))));
+    }
+    let mut longest = CK_ULONG::MAX;
+    (parameter.pOutput, parameter.pulOutputLen) = (out.as_mut_ptr(), &raw mut longest);
+    assert!(matches!(decoded(DeriveShape::TlsPrf, &mut parameter, |_, _| ()), Err(Reason::MechanismParam(_))));
+}
+
+#[test]
+fn keys_that_an_ike_parameter_does_not_mark_as_there_are_not_looked_up() {
+    let mut parameter = CK_IKE1_PRF_DERIVE_PARAMS {
+        prfMechanism: CKM_SHA256_HMAC,
+        bHasPrevKey: CK_FALSE,
+        hKeygxy: 7,
+        hPrevKey: 9,
+        pCKYi: ptr::null_mut(),
+        ulCKYiLen: 0,
+        pCKYr: ptr::null_mut(),
+        ulCKYrLen: 0,
+        keyNumber: 2,
+    };
+    let keys = |parameter: &mut _| {
+        decoded(DeriveShape::Ike1, parameter, |params, _| match params {
+            Params::Derive(params) => params.keys(),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(keys(&mut parameter).unwrap(), [ObjectHandle(7)]);
+    parameter.bHasPrevKey = CK_TRUE;
+    assert_eq!(keys(&mut parameter).unwrap(), [ObjectHandle(9), ObjectHandle(7)]);
+    parameter.bHasPrevKey = 2;
+    assert!(matches!(keys(&mut parameter), Err(Reason::MechanismParam(_))));
 }

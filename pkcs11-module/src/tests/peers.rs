@@ -4,7 +4,7 @@ use crate::functions::{FUNCTIONS, Status};
 use hsm_core::{attributes, mechanisms};
 
 /// What is left out on purpose, though a peer has it; the page says why.
-const LEFT_OUT: [&str; 3] = ["CKO_VALIDATION", "DH / DSA", "GOST / Camellia / other"];
+const LEFT_OUT: [&str; 2] = ["DH / DSA", "GOST / Camellia / other"];
 
 /// What a peer has and this module not yet.
 const NOT_YET: [&str; 1] = ["HSS/LMS, XMSS/XMSSMT"];

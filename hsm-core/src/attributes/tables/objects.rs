@@ -1,7 +1,7 @@
 //! The tables of objects that are no keys and hold no certificate: trust, domain parameters, and what the token has by itself.
 //!
 //! Owns: their rows. Does not know: what the token has by itself (`built_in`), how domain parameters are completed.
-//! Rule source: PKCS#11 3.2, 4.3 (hardware features), 4.7 (trust), 4.12 (domain parameters), 4.13 (mechanisms), 4.14 (profiles),
+//! Rule source: PKCS#11 3.2, 4.3 (hardware features), 4.7 (trust), 4.12 (domain parameters), 4.13 (mechanisms), 4.14 (profiles), 4.15 (validations),
 //! 6.2.4, 6.4.4 and 6.4.5 (the domain parameters of DSA, DH and X9.42 DH).
 
 use super::super::row::{Change, Fill, Form, Give, Row, origin, row};
@@ -13,7 +13,7 @@ use ffi_headers::*;
 pub fn unmakeable(class: u64) -> Option<&'static str> {
     match class {
         CKO_HW_FEATURE | CKO_MECHANISM | CKO_PROFILE => Some("the token alone has objects of this class"),
-        CKO_VALIDATION => Some("no authority has validated the token, and no application can"),
+        CKO_VALIDATION => Some("the configuration declares who has validated the token, and no application can"),
         CKO_OTP_KEY => Some("the token makes no one-time passwords and keeps no keys for them"),
         _ => None,
     }
@@ -99,15 +99,34 @@ pub static MECHANISM: Group = Group {
 /// A profile whose conditions the token meets.
 pub static PROFILE: Group = Group { title: "Profile", rows: &[fixed(CKA_PROFILE_ID, Form::Number(ANY))] };
 
+/// What an authority has validated, by the configuration.
+pub static VALIDATION: Group = Group {
+    title: "Validation",
+    rows: &[
+        fixed(CKA_VALIDATION_TYPE, Form::Number(ANY)),
+        fixed(CKA_VALIDATION_VERSION, Form::Bytes),
+        fixed(CKA_VALIDATION_LEVEL, Form::Number(ANY)),
+        fixed(CKA_VALIDATION_MODULE_ID, Form::Text),
+        fixed(CKA_VALIDATION_FLAG, Form::Number(ANY)),
+        fixed(CKA_VALIDATION_AUTHORITY_TYPE, Form::Number(ANY)),
+        fixed(CKA_VALIDATION_COUNTRY, Form::Text),
+        fixed(CKA_VALIDATION_CERTIFICATE_IDENTIFIER, Form::Text),
+        fixed(CKA_VALIDATION_CERTIFICATE_URI, Form::Text),
+        fixed(CKA_VALIDATION_VENDOR_URI, Form::Text),
+        fixed(CKA_VALIDATION_PROFILE, Form::Text),
+    ],
+};
+
 const fn table(class: u64, key_type: Option<u64>, groups: &'static [&'static Group], material: u64) -> Table {
     Table { class, key_type, groups, usages: &[], material }
 }
 
 /// The groups of this file, in the order of the printed document.
-pub(super) static GROUPS: [&Group; 7] = [&TRUST, &DOMAIN, &SUBPRIME, &SUBPRIME_BITS, &CLOCK, &MECHANISM, &PROFILE];
+pub(super) static GROUPS: [&Group; 8] =
+    [&TRUST, &DOMAIN, &SUBPRIME, &SUBPRIME_BITS, &CLOCK, &MECHANISM, &PROFILE, &VALIDATION];
 
 /// The tables of this file.
-pub(super) static TABLES: [Table; 7] = [
+pub(super) static TABLES: [Table; 8] = [
     table(CKO_TRUST, None, &[&STORAGE, &TRUST], CKA_ISSUER),
     table(CKO_DOMAIN_PARAMETERS, Some(CKK_DSA), &[&STORAGE, &DOMAIN, &SUBPRIME], CKA_PRIME),
     table(CKO_DOMAIN_PARAMETERS, Some(CKK_DH), &[&STORAGE, &DOMAIN], CKA_PRIME),
@@ -115,4 +134,5 @@ pub(super) static TABLES: [Table; 7] = [
     table(CKO_HW_FEATURE, None, &[&CLOCK], CKA_HW_FEATURE_TYPE),
     table(CKO_MECHANISM, None, &[&MECHANISM], CKA_MECHANISM_TYPE),
     table(CKO_PROFILE, None, &[&STORAGE, &PROFILE], CKA_PROFILE_ID),
+    table(CKO_VALIDATION, None, &[&STORAGE, &VALIDATION], CKA_VALIDATION_TYPE),
 ];
