@@ -1,12 +1,13 @@
 # Everything a person types here; the work itself is in scripts/ and xtask/.
 
-.PHONY: help build test demo bench docs tidy
+.PHONY: help build test demo bench conformance docs tidy
 
 help:
 	@echo "make demo   build Perilune and sign a real Windows program with a key that never leaves the token"
 	@echo "make test   check and test everything, as CI does"
 	@echo "make build  build the module and the command, optimised (target/release)"
 	@echo "make bench  compare the speed with SoftHSM2 and Kryoptic, and write docs/performance.md (half an hour)"
+	@echo "make conformance  run the hostile cases on Perilune, SoftHSM2 and Kryoptic, and write docs/conformance.md (minutes)"
 	@echo "make docs   write the generated documents and headers again"
 	@echo "make tidy   check the rules of the house (arrows, unsafe, sizes, ...)"
 
@@ -23,6 +24,10 @@ demo:
 # With QUICK=1 a few operations in less than three minutes; the document stays as it is.
 bench:
 	@scripts/bench.sh $(if $(QUICK),--quick)
+
+# With CASES="4.2 C_Sign" only the cases with one of these words in their title; the document stays as it is.
+conformance:
+	@scripts/conformance.sh $(CASES)
 
 docs:
 	@cargo xtask docs

@@ -31,6 +31,8 @@ impl Place {
         std::fs::create_dir(place.file("softhsm")).expect("a folder");
         let softhsm = format!("directories.tokendir = {}\nlog.level = ERROR\n", place.file("softhsm").display());
         std::fs::write(place.file("softhsm2.conf"), softhsm).expect("a file");
+        let kryoptic = format!("[[slots]]\nslot = 0\ndbtype = \"sqlite\"\ndbargs = {:?}\n", place.file("kryoptic.sql"));
+        std::fs::write(place.file("kryoptic.conf"), kryoptic).expect("a file");
         place
     }
 
@@ -89,6 +91,7 @@ impl Place {
         vec![
             ("PERILUNE_CONF", self.file("perilune.toml").into()),
             ("SOFTHSM2_CONF", self.file("softhsm2.conf").into()),
+            ("KRYOPTIC_CONF", self.file("kryoptic.conf").into()),
             ("HOME", self.folder.clone().into()),
             ("XDG_DATA_HOME", self.file("data").into()),
             ("XDG_CONFIG_HOME", self.file("config").into()),

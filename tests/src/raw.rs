@@ -88,17 +88,25 @@ impl Raw {
     /// When there is none.
     #[must_use]
     pub fn functions_3_2(&self) -> &'static CK_FUNCTION_LIST_3_2 {
+        self.newest().expect("an interface of version 3.2")
+    }
+
+    /// The 3.2 function list, where the module has one.
+    #[must_use]
+    pub fn newest(&self) -> Option<&'static CK_FUNCTION_LIST_3_2> {
         type One = unsafe extern "C" fn(*mut CK_UTF8CHAR, *mut CK_VERSION, *mut *mut CK_INTERFACE, CK_FLAGS) -> CK_RV;
         // SAFETY: the symbol has this prototype.
-        let one = unsafe { self.library().get::<One>(b"C_GetInterface\0") }.expect("C_GetInterface is exported");
+        let one = unsafe { self.library().get::<One>(b"C_GetInterface\0") }.ok()?;
         let (mut version, mut found) = (CK_VERSION { major: 3, minor: 2 }, null_mut());
         // SAFETY: the name is a C string, and the pointers outlive the call.
         let code = unsafe { one(c"PKCS 11".as_ptr().cast_mut().cast(), &mut version, &mut found, 0) };
-        assert_eq!(code, CKR_OK);
+        if code != CKR_OK {
+            return None;
+        }
         // SAFETY: after CKR_OK it points to an interface that lives as long as the module.
         let list = unsafe { (*found).pFunctionList }.cast::<CK_FUNCTION_LIST_3_2>();
         // SAFETY: the interface of that version has that list.
-        unsafe { list.as_ref() }.expect("a list")
+        unsafe { list.as_ref() }
     }
 
     /// The library, for symbols beside the list.

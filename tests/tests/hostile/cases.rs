@@ -1,0 +1,80 @@
+//! The list of cases: the item of the catalogue, a name, and what the case does with the module.
+//!
+//! Owns: the catalogue's items. The cases themselves are in the files beside this one; many are made by loops.
+
+use crate::target::{Done, Target};
+use crate::{arguments, begin, operations, parameters, states, values};
+
+/// One case.
+pub struct Case {
+    /// The item of the catalogue that it belongs to.
+    pub item: &'static str,
+    /// Its name, unique in the item.
+    pub name: String,
+    /// What it does, in a process of its own.
+    pub run: Box<dyn Fn(&Target) -> Done>,
+    /// Whether it is run through p11-kit's server, too.
+    pub is_remote: bool,
+}
+
+impl Case {
+    /// The item and the name.
+    pub fn title(&self) -> String {
+        format!("{}/{}", self.item, self.name)
+    }
+}
+
+/// The list while it is written.
+#[derive(Default)]
+pub struct Cases(pub Vec<Case>);
+
+impl Cases {
+    /// Adds a case.
+    pub fn add(&mut self, item: &'static str, name: impl Into<String>, run: impl Fn(&Target) -> Done + 'static) {
+        self.0.push(Case { item, name: name.into(), run: Box::new(run), is_remote: false });
+    }
+
+    /// Adds a case that has something to say through p11-kit's server, too.
+    pub fn add_remote(&mut self, item: &'static str, name: impl Into<String>, run: impl Fn(&Target) -> Done + 'static) {
+        self.0.push(Case { item, name: name.into(), run: Box::new(run), is_remote: true });
+    }
+}
+
+/// Every case, in the order of the catalogue.
+pub fn all() -> Vec<Case> {
+    let mut cases = Cases::default();
+    for add in [arguments::cases, parameters::cases, values::cases, begin::cases, operations::cases, states::cases] {
+        add(&mut cases);
+    }
+    let mut cases = cases.0;
+    // By the order of the items; the order within an item is that of the files.
+    cases.sort_by_key(|case| ITEMS.iter().position(|(item, _)| *item == case.item));
+    cases
+}
+
+/// The catalogue: where tokens were seen to fail.
+pub const ITEMS: &[(&str, &str)] = &[
+    ("4.1.0", "every function works when it is called as the standard says"),
+    ("4.1.1", "NULL in each pointer of each function"),
+    ("4.1.2", "numbers of attributes beyond any memory"),
+    ("4.1.3", "lengths beyond any memory, of inputs and of room for outputs"),
+    ("4.1.4", "a length with a NULL pointer inside a mechanism's parameter or an attribute"),
+    ("4.1.5", "everything at odd addresses"),
+    ("4.1.6", "mechanism parameters of every wrong size"),
+    ("4.1.7", "input and output in one buffer"),
+    ("4.1.8", "the length of an output inside that output; no byte beyond a buffer"),
+    ("4.1.9", "templates in templates without end"),
+    ("4.1.10", "attributes of wrong lengths and values"),
+    ("4.1.11", "labels and texts of every kind"),
+    ("4.1.12", "handles of nothing, of something closed, of something destroyed, of something else"),
+    ("4.1.13", "C_Initialize and C_Finalize with everything that they must refuse"),
+    ("4.2.1", "sizes of outputs: asked, too small, exactly right"),
+    ("4.2.2", "a verification ends with any signature"),
+    ("4.2.3", "a beginning that failed leaves nothing behind"),
+    ("4.2.4", "single calls, parts and ends in forbidden orders; several kinds at once"),
+    ("4.2.5", "operations are cancelled by NULL and by C_SessionCancel"),
+    ("4.2.6", "padding, blocks, messages without a byte"),
+    ("4.2.8", "counters of AES-CTR"),
+    ("4.2.10", "the state of an operation, saved and brought back"),
+    ("4.2.11", "C_Logout and C_CloseSession end operations and searches"),
+];
