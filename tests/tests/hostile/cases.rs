@@ -3,7 +3,7 @@
 //! Owns: the catalogue's items. The cases themselves are in the files beside this one; many are made by loops.
 
 use crate::target::{Done, Target};
-use crate::{arguments, begin, operations, parameters, states, values};
+use crate::{arguments, attacks, begin, objects, operations, parameters, states, values};
 
 /// One case.
 pub struct Case {
@@ -43,7 +43,7 @@ impl Cases {
 /// Every case, in the order of the catalogue.
 pub fn all() -> Vec<Case> {
     let mut cases = Cases::default();
-    for add in [arguments::cases, parameters::cases, values::cases, begin::cases, operations::cases, states::cases] {
+    for add in FILES {
         add(&mut cases);
     }
     let mut cases = cases.0;
@@ -51,6 +51,18 @@ pub fn all() -> Vec<Case> {
     cases.sort_by_key(|case| ITEMS.iter().position(|(item, _)| *item == case.item));
     cases
 }
+
+/// The files of cases.
+const FILES: [fn(&mut Cases); 8] = [
+    arguments::cases,
+    parameters::cases,
+    values::cases,
+    begin::cases,
+    operations::cases,
+    objects::cases,
+    states::cases,
+    attacks::cases,
+];
 
 /// The catalogue: where tokens were seen to fail.
 pub const ITEMS: &[(&str, &str)] = &[
@@ -77,4 +89,19 @@ pub const ITEMS: &[(&str, &str)] = &[
     ("4.2.8", "counters of AES-CTR"),
     ("4.2.10", "the state of an operation, saved and brought back"),
     ("4.2.11", "C_Logout and C_CloseSession end operations and searches"),
+    ("4.2.12", "searches: empty, interrupted, beside another process"),
+    ("4.3.1", "attributes answered one by one, and nothing written beyond its room"),
+    ("4.3.2", "the secrets of each kind of key"),
+    ("4.3.3", "where a key comes from, and its marks"),
+    ("4.3.4", "objects that are not to be changed, copied, destroyed; changes whole or not at all"),
+    ("4.3.5", "private objects without a user"),
+    ("4.3.6", "read-only sessions; session objects end with theirs"),
+    ("4.3.7", "usages that a kind of key cannot have"),
+    ("4.3.8", "curves and points that are none (CVE-2021-3798)"),
+    ("4.3.9", "destroyed objects are gone everywhere"),
+    ("4.3.10", "IDs and check values"),
+    ("4.3.11", "sizes and counters"),
+    ("4.5.1", "the five Tookan attacks"),
+    ("4.5.2", "Clulow's attacks: other marks, other kinds, other keys"),
+    ("4.5.3", "pieces and relatives of keys (CVE-2015-5464)"),
 ];

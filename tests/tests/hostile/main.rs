@@ -9,12 +9,14 @@
 #![allow(clippy::unreachable, reason = "a name that is not in a table of this program is a slip in it")]
 
 mod arguments;
+mod attacks;
 mod begin;
 mod calls;
 mod cases;
 mod contestant;
 mod fence;
 mod messages;
+mod objects;
 mod operations;
 mod parameters;
 mod report;
