@@ -47,6 +47,16 @@ pub enum Mode {
         /// Initialisation vector.
         iv: [u8; 16],
     },
+    /// Cipher feedback by single bits (s = 1), the highest of a byte first.
+    Cfb1 {
+        /// Initialisation vector.
+        iv: [u8; 16],
+    },
+    /// Cipher feedback by half blocks (s = 64); the last one may be cut short.
+    Cfb64 {
+        /// Initialisation vector.
+        iv: [u8; 16],
+    },
     /// Cipher feedback by whole blocks (s = 128); the last one may be cut short.
     Cfb128 {
         /// Initialisation vector.

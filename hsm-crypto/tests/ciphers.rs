@@ -60,7 +60,9 @@ fn aead(
 fn every_engine_gives_the_same_ciphertext_in_one_part_and_in_many() {
     let iv = *b"sixteen bytes iv";
     let eight = *b"8 bytes!";
-    let modes: [(Mode, &[usize]); 13] = [
+    let modes: [(Mode, &[usize]); 15] = [
+        (Mode::Cfb1 { iv }, &[16, 24, 32]),
+        (Mode::Cfb64 { iv }, &[16, 24, 32]),
         (Mode::Ofb { iv }, &[16, 24, 32]),
         (Mode::Cfb8 { iv }, &[16, 24, 32]),
         (Mode::Cfb128 { iv }, &[16, 24, 32]),
@@ -97,7 +99,9 @@ fn every_engine_gives_the_same_ciphertext_in_one_part_and_in_many() {
 #[test]
 fn keys_of_another_length_are_refused() {
     let iv = [0; 16];
-    let wrong: [(Mode, &[usize]); 6] = [
+    let wrong: [(Mode, &[usize]); 8] = [
+        (Mode::Cfb1 { iv }, &[8, 64]),
+        (Mode::Cfb64 { iv }, &[8, 64]),
         (Mode::Ofb { iv }, &[0, 15, 33]),
         (Mode::Cfb128 { iv }, &[8, 64]),
         (Mode::CbcCs1 { iv }, &[8, 64]),

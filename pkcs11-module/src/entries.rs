@@ -15,7 +15,7 @@ use crate::calls::*;
 use crate::functions::{Row, Scope, Since, Status};
 use crate::memory::Received;
 use crate::table::function_table;
-use crate::{attributes, decode, guard, interface, jobs, lifecycle, mechanism, message, output, template};
+use crate::{attributes, decode, guard, interface, jobs, lifecycle, mechanism, message, output, template, wrapping};
 
 /// Makes the rows: the enum of functions and the slice in the same order.
 macro_rules! rows {

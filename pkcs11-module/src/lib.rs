@@ -29,5 +29,6 @@ mod output;
 mod panics;
 mod table;
 mod template;
+mod wrapping;
 
 pub use functions::{FUNCTIONS, Function, Row, Scope, Since, Status, functions_document};

@@ -192,13 +192,11 @@ symbols since 2 . 40 true {
                 template::decode(private_attributes, private_count)?));
     session C_WrapKey(mechanism: *mut CK_MECHANISM, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
         wrapped: *mut CK_BYTE, wrapped_length: *mut CK_ULONG) = |hsm, session|
-        output::produce(wrapped, wrapped_length, |room|
-            hsm.wrap_key(session, &mechanism::decode(mechanism)?, ObjectHandle(wrapping_key), ObjectHandle(key), room));
+        wrapping::wrap(hsm, session, mechanism, (ObjectHandle(wrapping_key), ObjectHandle(key)), wrapped, wrapped_length);
     session C_UnwrapKey(mechanism: *mut CK_MECHANISM, unwrapping_key: CK_OBJECT_HANDLE, wrapped: *mut CK_BYTE,
         wrapped_length: CK_ULONG, attributes: *mut CK_ATTRIBUTE, count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) =
-        |hsm, session| new_object(key, || hsm.unwrap_key(session, &mechanism::decode(mechanism)?,
-            ObjectHandle(unwrapping_key), decode::wrapped(wrapped.input(wrapped_length))?,
-            &template::decode(attributes, count)?));
+        |hsm, session| new_object(key, || wrapping::unwrap(hsm, session, mechanism, ObjectHandle(unwrapping_key),
+            wrapped.input(wrapped_length), (attributes, count)));
     session C_DeriveKey(mechanism: *mut CK_MECHANISM, base_key: CK_OBJECT_HANDLE, attributes: *mut CK_ATTRIBUTE,
         count: CK_ULONG, key: *mut CK_OBJECT_HANDLE) = |hsm, session| derive(mechanism, key, |mechanism|
             hsm.derive_key(session, mechanism, ObjectHandle(base_key), &template::decode(attributes, count)?));

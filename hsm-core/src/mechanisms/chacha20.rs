@@ -2,13 +2,15 @@
 //!
 //! Counter and nonce tell the variant: 32 and 96 bits are RFC 8439's, 64 and 64 the original, 32 and 192 XChaCha20. The
 //! counter is little-endian, as it stands in the cipher's state. With Poly1305 the nonce has 96 bits, or 192 for XChaCha20-Poly1305;
-//! the draft that joined the two with 64 bits was given up before it became a standard.
+//! the draft that joined the two with 64 bits was given up before it became a standard. The standard's table has no wrapping with it; this token
+//! has, as with the other authenticated ciphers, for keys whose template says so.
 //! Rule source: PKCS#11 v3.0 and later, "ChaCha20" and "Salsa20/Poly1305 and ChaCha20/Poly1305"; RFC 8439, draft-irtf-cfrg-xchacha.
 
 use super::aes_gcm::operation;
 use super::aes_modes::start;
 use super::messages::{Message, Messages};
-use super::{Crypter, KeyRule, Row, SizeUnit, rules};
+use super::parts::crypt_and_wrap;
+use super::{Crypter, KeyRule, Row, SizeUnit, Wraps, rules};
 use crate::keys::material;
 use crate::message::{MessageParams, MessageShape};
 use crate::object::{Attributes, Object};
@@ -47,17 +49,20 @@ pub(super) const ROWS: &[Row] = &[
         decrypt: Some(|env, params, key| start(env, &parse(params)?, Direction::Decrypt, key)),
         ..CHACHA20
     }),
-    row!(Row {
-        kind: CKM_CHACHA20_POLY1305,
-        name: "CKM_CHACHA20_POLY1305",
-        shape: ParamShape::ChaCha20Poly1305,
-        judge: |params| parse_aead(params).map(|_| ()),
-        vectors: "Wycheproof chacha20_poly1305 and xchacha20_poly1305",
-        messages: Some(Messages { shape: MessageShape::Poly1305, judge: judge_message, start: start_message }),
-        encrypt: Some(|env, params, key| start_aead(env, params, Direction::Encrypt, key)),
-        decrypt: Some(|env, params, key| start_aead(env, params, Direction::Decrypt, key)),
-        ..CHACHA20
-    }),
+    row!(crypt_and_wrap!(
+        |env, params, key| start_aead(env, params, Direction::Encrypt, key),
+        |env, params, key| start_aead(env, params, Direction::Decrypt, key),
+        Wraps::SecretAndPrivateKeys,
+        Row {
+            kind: CKM_CHACHA20_POLY1305,
+            name: "CKM_CHACHA20_POLY1305",
+            shape: ParamShape::ChaCha20Poly1305,
+            judge: |params| parse_aead(params).map(|_| ()),
+            vectors: "Wycheproof chacha20_poly1305 and xchacha20_poly1305",
+            messages: Some(Messages { shape: MessageShape::Poly1305, judge: judge_message, start: start_message }),
+            ..CHACHA20
+        }
+    )),
 ];
 
 /// Makes a key of 32 bytes; a CKA_VALUE_LEN that says something else is refused.

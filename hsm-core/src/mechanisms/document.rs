@@ -27,8 +27,56 @@ pub fn document() -> String {
             row.vectors
         );
     }
+    text.push_str("\n## Left out\n\n");
+    for (what, why) in LEFT_OUT {
+        let _ = writeln!(text, "- {what}: {why}.");
+    }
     text
 }
+
+/// What other tokens have and this one has not, and the reason.
+const LEFT_OUT: [(&str, &str); 13] = [
+    (
+        "DSA",
+        "FIPS 186-5 has withdrawn it for new signatures, ECDSA and EdDSA took its place, and no client in use asks a token for it",
+    ),
+    (
+        "DH and X9.42 DH, X3DH, Double Ratchet",
+        "ECDH and X25519 took their place in every protocol that reaches a token",
+    ),
+    ("ECMQV", "no protocol in use has it, and no maintained library offers it"),
+    (
+        "CKM_RSA_X9_31, CKM_SHA1_RSA_X9_31 and their key pairs",
+        "ANSI withdrew X9.31, and neither AWS-LC nor a maintained crate has its padding and primes",
+    ),
+    ("CKM_RSA_9796 and MD2", "ISO/IEC 9796 is broken, so is MD2, and no client needs them"),
+    (
+        "RSA signatures with SHA-512/224 and SHA-512/256",
+        "the standard has no number for them; with PSS and OAEP the hashes stand in the parameter",
+    ),
+    (
+        "DES, DES2, RC2, RC4, RC5, CAST, IDEA, Blowfish, Skipjack",
+        "too short or broken, and asked for by no client in use",
+    ),
+    ("Camellia, ARIA, SEED, SM4, Twofish", "sound, but no client in use asks a token for them"),
+    ("GOST, SM2, SM3", "national algorithms that need certified modules where they are asked for"),
+    (
+        "SSL 3.0, the keys of TLS 1.0 and 1.1, WTLS",
+        "no peer should be met with them; what is left of TLS 1.0 is its function, with the legacy switch",
+    ),
+    (
+        "A KDF of SSH",
+        "the standard has no number for one; that of Kryoptic is its own, and OpenSSH derives outside of tokens",
+    ),
+    (
+        "PKCS#12 PBE and CKM_PBA_SHA1_WITH_SHA1_HMAC",
+        "made of SHA-1 with RC2, RC4 or triple DES; PBKDF2 took their place, and programs that read such files derive outside of tokens",
+    ),
+    (
+        "HOTP, SecurID, ACTI, CT-KIP, CMS signatures",
+        "their keys (CKO_OTP_KEY) belong into personal devices, and no client in use has a token compute them",
+    ),
+];
 
 const HEAD: &str = "\
 # Mechanisms

@@ -25,7 +25,7 @@ const COMMON: Row = Row {
     size_min: 224,
     size_max: 521,
     extra_flags: EC_FLAGS,
-    vectors: "made with the cryptography library of Python (ECDH or X25519, X963KDF and KWP)",
+    vectors: "made with the cryptography library of Python (ECDH, X25519 or X448, X963KDF and KWP)",
     wraps: Wraps::SecretAndPrivateKeys,
     wrap: Some(wrap),
     unwrap: Some(unwrap),

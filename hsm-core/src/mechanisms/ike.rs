@@ -152,8 +152,8 @@ impl Function {
 
 /// Length of an AES block, and of the keys of both MACs made of it, in bytes.
 const BLOCK_BYTES: usize = 16;
-/// Most results of the function that one key is cut from: they are counted in a byte.
-const ROUNDS_MAX: usize = 255;
+/// Number of the last result of the function that a key is cut from: it is counted in a byte.
+const LAST_ROUND: usize = 255;
 
 fn judge(params: &Params) -> Result<()> {
     let Params::Derive(params) = params else { return Err(wrong_params()) };
@@ -279,7 +279,7 @@ fn target(request: &Request<'_>) -> Result<(Option<u64>, Option<usize>)> {
 fn stream_target(request: &Request<'_>, function: Function) -> Result<(u64, usize)> {
     let (key_type, wanted) = secret_target(request.template)?;
     let bytes = wanted.ok_or(Reason::TemplateIncomplete(CKA_VALUE_LEN))?;
-    if bytes > ROUNDS_MAX * function.output_bytes() { Err(Reason::KeySize) } else { Ok((key_type, bytes)) }
+    if bytes > LAST_ROUND * function.output_bytes() { Err(Reason::KeySize) } else { Ok((key_type, bytes)) }
 }
 
 fn product(request: &Request<'_>, key_type: u64, secret: SecretBytes) -> Result<Derived<Product>> {

@@ -12,6 +12,7 @@ mod misuse;
 mod operability;
 mod pairs;
 mod rsa_large;
+mod subtleties;
 mod support;
 mod vectors;
 mod vectors_aes;

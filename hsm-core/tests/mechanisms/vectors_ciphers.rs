@@ -18,6 +18,8 @@ pub const RUNNERS: &[(u64, Runner)] = &[
     (CKM_AES_OFB_OLD, |env| sp800_38a(env, &with_iv(CKM_AES_OFB_OLD), &OFB)),
     (CKM_AES_CFB8, |env| cfb8(env, CKM_AES_CFB8)),
     (CKM_AES_CFB8_OLD, |env| cfb8(env, CKM_AES_CFB8_OLD)),
+    (CKM_AES_CFB1, |env| cfb1(env) + sp800_38a(env, &with_iv(CKM_AES_CFB1), &CFB1)),
+    (CKM_AES_CFB64, |env| cut_short(env, CKM_AES_CFB64) + sp800_38a(env, &with_iv(CKM_AES_CFB64), &CFB64)),
     (CKM_AES_CFB128, |env| sp800_38a(env, &with_iv(CKM_AES_CFB128), &CFB128)),
     (CKM_AES_CFB128_OLD, |env| sp800_38a(env, &with_iv(CKM_AES_CFB128_OLD), &CFB128)),
     (CKM_AES_CTS, cts),
@@ -118,6 +120,47 @@ const CFB128: [&str; 3] = [
     "dc7e84bfda79164b7ecd8486985d3860 39ffed143b28b1c832113c6331e5407b \
      df10132415e54b92a13ed0a8267ae2f9 75a385741ab9cef82031623d55b1e471",
 ];
+
+/// The plaintext of SP 800-38A with 512 bits one by one, made with OpenSSL 3.0.19.
+const CFB1: [&str; 3] = [
+    "68b3a264f838f5f8c3101070d1ab4c2e22e7f950383a0b71ade4fad0095cb188a57972c3c1882615f7511411fbebf119\
+     3997069704fc1d1f27028434c99e60f4",
+    "9359bbb8ff599a3d90712530ca1d4f5b3eeef5b80a3be274805571771967a29361a277b4d4e02f337a84c418901a920c\
+     17ebbf7027e2f55e46490997c5235da9",
+    "9029c2ba5b7d440b562023deec3de5928e4fd76528e8cc3a548a0a49edf001d0d163541e6192479f27fe19a4f75d600d\
+     e033103f1d2bc1794ce1cf1464c0603b",
+];
+
+/// The same with 64 bits at a time, made with PyCryptodome.
+const CFB64: [&str; 3] = [
+    "3b3fd92eb72dad20764bc8b40ee0de40f857ab76f3e7bc33332265ff0594b12e6c8bf2f3fc1ba87b2f124a56f7fe88d2\
+     341f1d0535f0d56e58287bbec2952b2a",
+    "cdc80d6fddf18cabdd77d693b7f9ac0026a3ad7dec1fd4401bc8c7ec98d09be9e0f7d12011d06ad91775e17e15321703\
+     a3227525eddf057961a7f86c183fefec",
+    "dc7e84bfda79164b5354b1128a039ec7506b65da6782cdfa2eb7f5711565fc1419345a7d5eed18808be1d3864ae3e0dc\
+     f435ae891b3032834ee359d40e86af01",
+];
+
+/// SP 800-38A, F.3.1 to F.3.6: 16 bits.
+fn cfb1(env: &Env<'_>) -> usize {
+    for (key, ciphertext) in KEYS.iter().zip(["68b3", "9359", "9029"]) {
+        let key = aes(&hex(key));
+        assert_eq!(encrypt(env, &with_iv(CKM_AES_CFB1), &key, &hex("6bc1")).unwrap(), hex(ciphertext));
+        assert_eq!(decrypt(env, &with_iv(CKM_AES_CFB1), &key, &hex(ciphertext)).unwrap(), hex("6bc1"));
+    }
+    cut_short(env, CKM_AES_CFB1)
+}
+
+/// Any number of bytes is the beginning of more.
+fn cut_short(env: &Env<'_>, kind: u64) -> usize {
+    let (key, plain) = (aes(&hex(KEYS[0])), hex(PLAINTEXT));
+    let whole = encrypt(env, &with_iv(kind), &key, &plain).unwrap();
+    for bytes in 0..plain.len() {
+        assert_eq!(encrypt(env, &with_iv(kind), &key, &plain[..bytes]).unwrap(), whole[..bytes]);
+        assert_eq!(decrypt(env, &with_iv(kind), &key, &whole[..bytes]).unwrap(), plain[..bytes]);
+    }
+    1
+}
 
 /// SP 800-38A, F.3.7 to F.3.12: the first 18 bytes.
 fn cfb8(env: &Env<'_>, kind: u64) -> usize {

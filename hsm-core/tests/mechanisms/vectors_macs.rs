@@ -5,7 +5,7 @@
 use crate::support::{engines, env, hex, mechanism, rv, secret, sign, verify};
 use crate::vectors::{Runner, run};
 use crate::vectors_hash::generation;
-use crate::vectors_rsa::labs_key;
+use crate::vectors_rsa::{labs_key, md5_signature};
 use crate::vectors_sha3::{cavp, cavp_with};
 use ffi_headers::vendor::*;
 use ffi_headers::*;
@@ -51,6 +51,7 @@ pub const RUNNERS: &[(u64, Runner)] = &[
         macs(env, CKM_RIPEMD160_HMAC_GENERAL, CKK_RIPEMD160_HMAC, file!("hmac_ripemd160_rfc2286.txt"))
     }),
     (CKM_RIPEMD160_RSA_PKCS, ripemd160_signature),
+    (CKM_MD5_RSA_PKCS, md5_signature),
     (CKM_SHAKE_128, |env| cavp(env, CKM_SHAKE_128, file!("shake128.txt"))),
     (CKM_SHAKE_256, |env| cavp(env, CKM_SHAKE_256, file!("shake256.txt"))),
     (CKM_KECCAK_224, |env| cavp(env, CKM_KECCAK_224, file!("keccak_224.txt"))),

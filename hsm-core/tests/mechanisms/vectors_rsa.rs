@@ -2,8 +2,8 @@
 
 use crate::pairs::generated_pair_works;
 use crate::support::{
-    RSA, decrypt, digest, encrypt, hex, mechanism, numbers, private, rsa_public, rv, sign, sign_recover, verify,
-    verify_recover,
+    RSA, decrypt, digest, encrypt, engines, env, hex, mechanism, numbers, private, rsa_public, rv, sign, sign_recover,
+    verify, verify_recover,
 };
 use crate::vectors::{Runner, run};
 use ffi_headers::*;
@@ -357,5 +357,57 @@ fn known(hash: HashFunction) -> Option<Hash> {
         HashFunction::Sha2_384 => Some(Hash::Sha384),
         HashFunction::Sha2_512 => Some(Hash::Sha512),
         _ => None,
+    }
+}
+
+/// A value of `rsa_more.txt` with the key that made it.
+fn made_by_python(name: &str) -> (Object, Object, Vec<u8>) {
+    let value = |text: &'static str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+        hex(line.split_once(" = ").unwrap().1)
+    };
+    let key = private(decode_pkcs8(&value(include_str!("../vectors/rsasve.txt"), "key")).unwrap());
+    let public = rsa_public(key.bytes(CKA_MODULUS).unwrap(), key.bytes(CKA_PUBLIC_EXPONENT).unwrap());
+    (public, key, value(include_str!("../vectors/rsa_more.txt"), name))
+}
+
+pub fn md5_signature(env: &Env<'_>) -> usize {
+    let (public, private, signature) = made_by_python("md5");
+    let mechanism = mechanism(CKM_MD5_RSA_PKCS, &Params::None);
+    assert_eq!(sign(env, &mechanism, &private, b"message", true).unwrap(), signature);
+    verify(env, &mechanism, &public, b"message", &signature).unwrap();
+    assert_eq!(rv(&verify(env, &mechanism, &public, b"massage", &signature)), CKR_SIGNATURE_INVALID);
+    1
+}
+
+/// The cut SHA-512 has no mechanism of its own with RSA, nor a mask; as hash of PSS and OAEP it stands in the parameter.
+#[test]
+fn the_cut_sha512_is_a_hash_of_pss_and_oaep() {
+    for engine in engines() {
+        let env = env(engine);
+        for (name, hash) in [("pss512_224", Hash::Sha512_224), ("pss512_256", Hash::Sha512_256)] {
+            let (public, private, signature) = made_by_python(name);
+            let params = Params::Pss { hash: numbers(hash).0, mgf: CKG_MGF1_SHA256, salt_bytes: 20 };
+            let (mechanism, data) = (mechanism(CKM_RSA_PKCS_PSS, &params), digest(&env, hash, b"message"));
+            verify(&env, &mechanism, &public, &data, &signature).unwrap();
+            let ours = sign(&env, &mechanism, &private, &data, false).unwrap();
+            verify(&env, &mechanism, &public, &data, &ours).unwrap();
+            let other = digest(&env, hash, b"massage");
+            assert_eq!(rv(&verify(&env, &mechanism, &public, &other, &signature)), CKR_SIGNATURE_INVALID);
+        }
+        for (name, hash) in
+            [(Oaep::Rsa2048Sha512_224Mgf1Sha1, Hash::Sha512_224), (Oaep::Rsa3072Sha512_256Mgf1Sha1, Hash::Sha512_256)]
+        {
+            for group in rsa_oaep::TestSet::load(name).unwrap().test_groups {
+                let key = private(decode_pkcs8(&group.pkcs8).unwrap());
+                for test in &group.tests {
+                    let outcome = decrypt(&env, &oaep_mechanism(hash, Hash::Sha1, &test.label), &key, &test.ct);
+                    match test.result {
+                        TestResult::Valid => assert_eq!(outcome.unwrap(), **test.pt, "{name:?} {}", test.tc_id),
+                        _ => assert!(outcome.is_err() || outcome.unwrap() == **test.pt, "{name:?} {}", test.tc_id),
+                    }
+                }
+            }
+        }
     }
 }

@@ -140,7 +140,7 @@ fn takes_apart(env: &Env<'_>, whole: &Mechanism, oaep: &Params, private: &Object
 fn ecdh_aes(env: &Env<'_>, kind: u64, montgomery: bool) -> usize {
     let mut ran = 0;
     for vector in vectors()["ecdh"].as_array().unwrap() {
-        if (text(vector, "curve") == "X25519") != montgomery {
+        if text(vector, "curve").starts_with('X') != montgomery {
             continue;
         }
         let kdf = match hash(vector) {

@@ -62,6 +62,8 @@ pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
             Box::new(UnitStream::new(start(Kind::Xts, Some(tweak))?))
         }
         Mode::Xts { .. } | Mode::TripleDes(_) | Mode::Stream(_) => portable::cipher::cipher(mode, direction, key)?,
+        // AWS-LC has no CFB64, and its CFB1 is deprecated; both are rare.
+        Mode::Cfb1 { .. } | Mode::Cfb64 { .. } => portable::cipher::cipher(mode, direction, key)?,
     })
 }
 

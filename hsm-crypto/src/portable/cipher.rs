@@ -12,7 +12,7 @@ use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
 use crate::modes::stealing::StealingStream;
 use crate::portable::hash::AES_KEY_LENGTH;
-use crate::portable::{des, feedback, stealing, stream, xts};
+use crate::portable::{des, feedback, narrow, stealing, stream, xts};
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -42,6 +42,8 @@ pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
         | Mode::Ctr { .. }
         | Mode::Ofb { .. }
         | Mode::Cfb8 { .. }
+        | Mode::Cfb1 { .. }
+        | Mode::Cfb64 { .. }
         | Mode::Cfb128 { .. }
         | Mode::CbcCs1 { .. } => {}
     }
@@ -120,6 +122,8 @@ fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
         }
         (Mode::Ofb { iv }, _) => return Ok(feedback::ofb(aes, iv)),
         (Mode::Cfb8 { iv }, _) => return Ok(feedback::cfb8(aes, iv, direction)),
+        (Mode::Cfb1 { iv }, _) => return Ok(narrow::cfb1(aes, iv, direction)),
+        (Mode::Cfb64 { iv }, _) => return Ok(narrow::cfb64(aes, iv, direction)),
         (Mode::Cfb128 { iv }, _) => return Ok(feedback::cfb128(aes, iv, direction)),
         (Mode::CbcCs1 { iv }, Direction::Encrypt) => {
             let (tail, iv_block) = (stealing::tail_of(aes.clone(), direction), Array::from(*iv));

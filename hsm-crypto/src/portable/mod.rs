@@ -17,6 +17,7 @@ pub(crate) mod kmac;
 pub(crate) mod mac;
 pub(crate) mod ml_dsa;
 pub(crate) mod ml_kem;
+mod narrow;
 pub(crate) mod pbkdf2;
 pub(crate) mod random;
 pub(crate) mod resumable;

@@ -45,6 +45,8 @@ pub(super) fn modes(provider: &Provider) -> Result<bool> {
     Ok(ask(&Mode::Ofb { iv: CBC_IV }, &AES_KEY, &AES_BLOCK, &FEEDBACK_ANSWER)?
         && ask(&Mode::Cfb128 { iv: CBC_IV }, &AES_KEY, &AES_BLOCK, &FEEDBACK_ANSWER)?
         && ask(&Mode::Cfb8 { iv: CBC_IV }, &AES_KEY, &CFB8_PLAIN, &CFB8_ANSWER)?
+        && ask(&Mode::Cfb1 { iv: CBC_IV }, &AES_KEY, &CFB8_PLAIN[..2], &CFB1_ANSWER)?
+        && ask(&Mode::Cfb64 { iv: CBC_IV }, &AES_KEY, &AES_BLOCK, &CFB64_ANSWER)?
         && ask(&Mode::CbcCs1 { iv: [0; 16] }, CS1_KEY, CS1_PLAIN, &CS1_ANSWER)?
         && ask(&Mode::Xts { tweak: XTS_TWEAK }, &XTS_KEY, &[0x44; 32], &XTS_ANSWER)?
         && ask(&Mode::Xts { tweak: XTS_256_TWEAK }, &XTS_256_KEY, &XTS_256_PLAIN, &XTS_256_ANSWER)?)
@@ -92,6 +94,9 @@ pub(super) fn triple_des(provider: &Provider) -> Result<bool> {
 /// Of a first block, OFB and CFB by blocks make the same.
 const FEEDBACK_ANSWER: [u8; 16] = hex("3b3fd92eb72dad20333449f8e83cfb4a");
 const CFB8_PLAIN: [u8; 18] = hex("6bc1bee22e409f96e93d7e117393172aae2d");
+// SP 800-38A, F.3.1; and with 64 bits, computed with PyCryptodome.
+const CFB1_ANSWER: [u8; 2] = hex("68b3");
+const CFB64_ANSWER: [u8; 16] = hex("3b3fd92eb72dad20764bc8b40ee0de40");
 const CFB8_ANSWER: [u8; 18] = hex("3b79424c9c0dd436bace9e0ed4586a4f32b9");
 
 /// RFC 3962, appendix B, the message of 17 bytes; its last two blocks change places between CS3 and CS1.

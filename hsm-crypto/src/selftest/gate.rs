@@ -81,6 +81,7 @@ fn family_of(mode: &Mode) -> Family {
         Mode::Ofb { .. } | Mode::Cfb8 { .. } | Mode::Cfb128 { .. } | Mode::CbcCs1 { .. } | Mode::Xts { .. } => {
             Family::MoreModes
         }
+        Mode::Cfb1 { .. } | Mode::Cfb64 { .. } => Family::MoreModes,
         Mode::TripleDes(_) => Family::TripleDes,
         Mode::Stream(_) => Family::Stream,
     }

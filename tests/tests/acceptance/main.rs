@@ -19,6 +19,7 @@ mod habits;
 mod habits_keys;
 mod initialise;
 mod instances;
+mod key_transport;
 mod kills;
 mod lifetime;
 mod login_user;
