@@ -18,6 +18,7 @@ use crate::platform::Platform;
 use crate::reason::{Reason, Result};
 use crate::role::ROLES;
 use crate::slot::{Description, Epoch, next_number};
+use crate::together::{Deed, Outcome, Queue, Ticket};
 use crate::token::{Login, Token};
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use std::collections::{BTreeMap, HashSet};
@@ -38,6 +39,8 @@ pub struct Catalogue {
     seen_replaced: AtomicU64,
     /// Held while this process writes, and while it takes in what others wrote.
     turn: Turn,
+    /// What waits to be written together.
+    queue: Queue,
     handles: Arc<Handles>,
     events: Events,
 }
@@ -82,6 +85,7 @@ impl Catalogue {
             seen: AtomicU64::new(0),
             seen_replaced: AtomicU64::new(0),
             turn: Turn::default(),
+            queue: Queue::default(),
             handles: Arc::new(Handles::default()),
             events: Events::default(),
         };
@@ -251,30 +255,76 @@ impl Catalogue {
         mut work: impl FnMut(&mut Transaction<'_>) -> Within<Written>,
     ) -> Result<Vec<ObjectHandle>> {
         let _turn = self.turn.lock();
+        let mut outcomes = self.commit_records(&[token], |tx| Ok(vec![on_epoch(tx, token, epoch, &mut work)?]))?;
+        outcomes.pop().unwrap_or_else(|| Err(without_outcome()))
+    }
+
+    /// Writes as `write_records` does, in one commit with what other threads have to write at this moment.
+    ///
+    /// # Errors
+    /// `TokenChanged`, `ObjectUnknown` for the deletion of what is gone, the store's; nothing of the deed has then changed.
+    pub fn write_together(&self, deed: Deed) -> Outcome {
+        let ticket = self.queue.join(deed);
+        let _turn = self.turn.lock();
+        loop {
+            if let Some(outcome) = ticket.outcome() {
+                return outcome;
+            }
+            let group = self.queue.take();
+            if group.is_empty() {
+                // A panic went through the thread that had taken it.
+                return Err(without_outcome());
+            }
+            self.settle(&group);
+        }
+    }
+
+    /// Commits deeds and tells each its outcome; the caller holds `turn`.
+    fn settle(&self, group: &[Arc<Ticket>]) {
+        let tokens: Vec<_> = group.iter().map(|ticket| &*ticket.deed.token).collect();
+        let write = |tx: &mut Transaction<'_>, deed: &Deed| on_epoch(tx, &deed.token, deed.epoch, |tx| deed.write(tx));
+        let done = self.commit_records(&tokens, |tx| group.iter().map(|ticket| write(tx, &ticket.deed)).collect());
+        match (done, group) {
+            (Ok(outcomes), _) => group.iter().zip(outcomes).for_each(|(ticket, outcome)| ticket.settle(outcome)),
+            (Err(reason), [ticket]) => ticket.settle(Err(reason)),
+            // All of them have waited as long as anybody has to.
+            (Err(Reason::Store(StoreError::Busy { path, waited_ms })), _) => {
+                let busy = || StoreError::Busy { path: path.clone(), waited_ms };
+                group.iter().for_each(|ticket| ticket.settle(Err(busy().into())));
+            }
+            // It may have been the fault of one of them.
+            (Err(_), _) => group.chunks(1).for_each(|alone| self.settle(alone)),
+        }
+    }
+
+    /// Runs `work` in a transaction and takes in the records that it wrote for each of `tokens`; the caller holds `turn`.
+    fn commit_records(
+        &self,
+        tokens: &[&Token],
+        mut work: impl FnMut(&mut Transaction<'_>) -> token_store::Result<Vec<Result<Written>>>,
+    ) -> Result<Vec<Outcome>> {
         let seen = self.seen.load(Ordering::Acquire);
         let mut alone = false;
-        let (answer, generation) = self.store.transact(|tx| {
+        let (answers, generation) = self.store.transact(|tx| {
             alone = tx.generation() == seen && !self.is_replaced();
-            match description_of(tx, token.partition, epoch)? {
-                Ok(_) => work(tx),
-                Err(reason) => Ok(Err(reason)),
-            }
+            work(tx)
         })?;
-        match answer {
-            Ok(written) => {
-                let news = written.into_iter().map(|(record, object)| (record, object.map(News::Object))).collect();
-                let handles = token.set_records(news);
-                // Where others wrote in between, the next refresh reads their changes, and ours once more.
-                if alone {
-                    self.seen.store(generation, Ordering::Release);
-                }
-                Ok(handles)
-            }
-            Err(reason) => {
-                self.catch_up()?;
-                Err(reason)
-            }
+        let refused = answers.iter().any(Result::is_err);
+        let take_in = |(token, answer): (&&Token, Result<Written>)| {
+            let written = answer?;
+            Ok(token
+                .set_records(written.into_iter().map(|(record, object)| (record, object.map(News::Object))).collect()))
+        };
+        let outcomes = tokens.iter().zip(answers).map(take_in).collect();
+        // Where others wrote in between, the next refresh reads their changes, and ours once more.
+        if alone {
+            self.seen.store(generation, Ordering::Release);
         }
+        if refused {
+            // It was refused for what others did. Where that cannot be read now, the next look tries again.
+            let _best_effort = self.catch_up();
+        }
+        Ok(outcomes)
     }
 
     /// Runs `work` while no other thread of this process changes objects.
@@ -500,6 +550,24 @@ fn description_of(view: &View<'_>, partition: PartitionId, epoch: Epoch) -> With
     Ok(description.and_then(|found| if found.epoch == epoch { Ok(found) } else { Err(Reason::TokenChanged) }))
 }
 
+/// Runs `work` if the token still is of `epoch`.
+fn on_epoch<T>(
+    tx: &mut Transaction<'_>,
+    token: &Token,
+    epoch: Epoch,
+    work: impl FnOnce(&mut Transaction<'_>) -> Within<T>,
+) -> Within<T> {
+    match description_of(tx, token.partition, epoch)? {
+        Ok(_) => work(tx),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// No thread says what became of a deed.
+fn without_outcome() -> Reason {
+    Reason::Internal("a write has no outcome")
+}
+
 /// Whether a slot has to be made; `about` is a partition about to be initialised, which no longer counts as free.
 fn lacks_slot(partitions: &[PartitionEntry], config: &Config, about: Option<PartitionId>) -> bool {
     let free = |entry: &PartitionEntry| {
@@ -529,134 +597,4 @@ pub fn add_slot(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hsm::Hsm;
-    use crate::platform::Clock;
-    use crate::template::Template;
-    use crate::types::SlotId;
-    use ffi_headers::*;
-    use hsm_crypto::kdf::Argon2Cost;
-    use hsm_crypto::{CryptoError, Random, SecretBytes};
-    use token_store::medium::Memory;
-    use token_store::{DeviceKey, Visibility};
-
-    struct Bench;
-
-    impl Random for Bench {
-        fn fill(&self, out: &mut [u8]) -> hsm_crypto::Result<()> {
-            getrandom::fill(out).map_err(|_| CryptoError::RandomFailed)
-        }
-    }
-
-    impl Clock for Bench {
-        fn unix_seconds(&self) -> i64 {
-            0
-        }
-    }
-
-    fn start(medium: &Memory) -> Hsm {
-        let cost = Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 };
-        let device_key = DeviceKey::new(SecretBytes::new(vec![7; 32])).unwrap();
-        let store = Store::open(Box::new(medium.clone()), &device_key, Arc::new(Bench), cost).unwrap();
-        let engine = hsm_crypto::portable();
-        let store = Arc::new(store);
-        Hsm::new(Platform { engine, random: Arc::new(Bench), clock: Arc::new(Bench), store }, Config::default())
-            .unwrap()
-    }
-
-    /// What a long call sees when another process initialises the token while it computes: it read the old
-    /// epoch, and comes to the store with it.
-    #[test]
-    fn what_was_begun_on_the_old_token_is_not_written_to_the_new_one() {
-        let pin = SecretBytes::copy_of(b"1234");
-        let medium = Memory::new();
-        let (here, there) = (start(&medium), start(&medium));
-        there.init_token(SlotId(0), &pin, &[b'a'; 32]).unwrap();
-        let token = here.token(SlotId(0)).unwrap();
-        let session = here.open_session(SlotId(0), true).unwrap();
-        let (old, commits) = (token.epoch(), {
-            there.init_token(SlotId(0), &pin, &[b'b'; 32]).unwrap();
-            medium.commits()
-        });
-        let record = here.platform.store.new_record_id().unwrap();
-        let content = SecretBytes::copy_of(b"old");
-        let written = here.catalogue.write_records(&token, old, |tx| {
-            tx.put_record(token.partition, record, Visibility::Public, None, &content)?;
-            Ok(Ok(Vec::new()))
-        });
-        assert!(matches!(written, Err(Reason::TokenChanged)));
-        let done = here.catalogue.write(&token, old, |tx, _| Ok(Ok(tx.clear_partition(token.partition)?)));
-        assert!(matches!(done, Err(Reason::TokenChanged)));
-        assert_eq!(medium.commits(), commits, "nothing was written");
-        assert_ne!(token.epoch(), old, "and the new token is known at once");
-
-        let data = Template::default().with_number(CKA_CLASS, CKO_DATA).with_flag(CKA_TOKEN, true);
-        here.create_object(session, &data.with_flag(CKA_PRIVATE, false)).unwrap();
-    }
-
-    /// A write that was decided before another process's write was seen must not make that one look seen.
-    #[test]
-    fn a_write_beside_an_unseen_one_leaves_it_to_be_seen() {
-        let pin = SecretBytes::copy_of(b"1234");
-        let medium = Memory::new();
-        let (here, there) = (start(&medium), start(&medium));
-        there.init_token(SlotId(0), &pin, &[b'a'; 32]).unwrap();
-        let data = Template::default().with_number(CKA_CLASS, CKO_DATA).with_flag(CKA_PRIVATE, false);
-        let stored = data.with_flag(CKA_TOKEN, true);
-        let (mine, theirs) =
-            (here.open_session(SlotId(0), true).unwrap(), there.open_session(SlotId(0), true).unwrap());
-        there.create_object(theirs, &stored).unwrap();
-
-        let token = here.catalogue.token(SlotId(0)).unwrap();
-        let record = here.platform.store.new_record_id().unwrap();
-        let object = Arc::new(Object::new(&[(CKA_TOKEN, crate::object::Value::Flag(true))].into()));
-        let written = here.catalogue.write_records(&token, token.epoch(), |tx| {
-            tx.put_record(token.partition, record, Visibility::Public, None, object.content())?;
-            Ok(Ok(vec![(record, Some(object.clone()))]))
-        });
-        assert_eq!(written.unwrap().len(), 1);
-        here.find_init(mine, &Template::default()).unwrap();
-        assert_eq!(here.find(mine, 10).unwrap().len(), 2, "theirs and mine");
-    }
-
-    /// While one thread takes in what another process wrote, a second thread's search may come in between.
-    #[test]
-    fn a_search_beside_the_taking_in_of_pairs_finds_no_half_of_one() {
-        let pin = SecretBytes::copy_of(b"1234");
-        let medium = Memory::new();
-        let (here, there) = (start(&medium), start(&medium));
-        there.init_token(SlotId(0), &pin, &[b'a'; 32]).unwrap();
-        let (token, theirs) = (here.token(SlotId(0)).unwrap(), there.token(SlotId(0)).unwrap());
-        let object = Arc::new(Object::new(&[(CKA_TOKEN, crate::object::Value::Flag(true))].into()));
-        let pair = || {
-            let halves = [(); 2].map(|()| there.platform.store.new_record_id().unwrap());
-            let written = there.catalogue.write_records(&theirs, theirs.epoch(), |tx| {
-                for half in halves {
-                    tx.put_record(theirs.partition, half, Visibility::Public, None, object.content())?;
-                }
-                Ok(Ok(halves.map(|half| (half, Some(object.clone()))).into()))
-            });
-            assert_eq!(written.unwrap().len(), 2);
-        };
-        // Not read yet is no half either.
-        let search = |token: &Token| token.search(&Template::default(), |_| true);
-        let everything = || search(&token).map_or(0, |found| found.len());
-        here.catalogue.look(&token, search).unwrap();
-        let over = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            let searching = scope.spawn(|| {
-                while over.load(Ordering::SeqCst) == 0 {
-                    assert_eq!(everything() % 2, 0, "half a pair");
-                }
-            });
-            for _ in 0..20 {
-                (0..100).for_each(|_| pair());
-                here.catalogue.refresh().unwrap();
-            }
-            over.store(1, Ordering::SeqCst);
-            searching.join().unwrap();
-        });
-        assert_eq!(everything(), 4_000);
-    }
-}
+mod tests;

@@ -34,6 +34,7 @@ pub mod role;
 mod session;
 pub mod slot;
 pub mod template;
+mod together;
 mod token;
 pub mod types;
 pub mod validation;

@@ -6,7 +6,6 @@
 use crate::access::{self, Verb};
 use crate::attributes::{self, Origin};
 use crate::built_in;
-use crate::catalogue::Written;
 use crate::hsm::Hsm;
 use crate::index::{Held, Home};
 use crate::object::{Attributes, Object};
@@ -16,11 +15,12 @@ use crate::recent::Recent;
 use crate::session::Session;
 use crate::slot::Epoch;
 use crate::template::Template;
+use crate::together::{Deed, Work, put};
 use crate::token::Standing;
 use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
 use ffi_headers::{CKA_CLASS, CKA_TOKEN};
 use std::sync::Arc;
-use token_store::{PartitionKey, RecordContent, RecordId, StoreError, Transaction, Visibility};
+use token_store::{PartitionKey, RecordContent, RecordId};
 
 impl Hsm {
     /// C_CreateObject.
@@ -72,15 +72,9 @@ impl Hsm {
             let held = self.held(session, object, Verb::Change)?;
             attributes::check_destroyable(&held.object)?;
             let Some(record) = held.record() else { return session.token.remove_session_object(object) };
-            let token = &session.token;
-            let deleted = self.catalogue.write_records(token, token.epoch(), |tx| {
-                match tx.delete_record(token.partition, record) {
-                    Ok(()) => Ok(Ok(vec![(record, None)])),
-                    // Another process was faster; the next look takes the handle away.
-                    Err(StoreError::NoRecord) => Ok(Err(Reason::ObjectUnknown(object.0))),
-                    Err(error) => Err(error),
-                }
-            });
+            let token = session.token.clone();
+            let deed = Deed { epoch: token.epoch(), token, work: Work::Delete(record, object) };
+            let deleted = self.catalogue.write_together(deed);
             deleted.map(|_| ())
         })
     }
@@ -154,7 +148,7 @@ impl Hsm {
                 .and_then(|changed| access::check_new(session.subject(), &changed).map(|()| changed));
             match changed {
                 Ok(changed) => {
-                    put(tx, session, record, key.as_ref(), &changed)?;
+                    put(tx, token.partition, record, key.as_ref(), &changed)?;
                     Ok(Ok(vec![(record, Some(Arc::new(changed)))]))
                 }
                 Err(reason) => Ok(Err(reason)),
@@ -321,25 +315,19 @@ impl Hsm {
     }
 
     fn keep_in_store(&self, session: &Session, objects: &[Arc<Object>], handles: &mut [ObjectHandle]) -> Result<()> {
-        let mut written: Written = Vec::new();
+        let mut new = Vec::new();
         for object in objects.iter().filter(|object| object.is_token()) {
-            written.push((self.platform.store.new_record_id()?, Some(object.clone())));
+            new.push((self.platform.store.new_record_id()?, object.clone()));
         }
-        if written.is_empty() {
+        if new.is_empty() {
             return Ok(());
         }
         let (epoch, key) = self.write_key(session);
-        if key.is_none() && objects.iter().any(|object| object.is_token() && object.is_private()) {
+        if key.is_none() && new.iter().any(|(_, object)| object.is_private()) {
             return Err(Reason::NotLoggedIn);
         }
-        let given = self.catalogue.write_records(&session.token, epoch, |tx| {
-            for (record, object) in &written {
-                if let Some(object) = object {
-                    put(tx, session, *record, key.as_ref(), object)?;
-                }
-            }
-            Ok(Ok(written.clone()))
-        })?;
+        let deed = Deed { token: session.token.clone(), epoch, work: Work::Add(new, key) };
+        let given = self.catalogue.write_together(deed)?;
         let places = objects.iter().zip(handles).filter(|(object, _)| object.is_token());
         for ((_, place), handle) in places.zip(given) {
             *place = handle;
@@ -362,16 +350,4 @@ fn judge(session: &Session, handle: ObjectHandle, object: &Object, verb: Verb) -
         Reason::Hidden => Reason::ObjectUnknown(handle.0),
         other => other,
     })
-}
-
-/// Writes an object's record.
-fn put(
-    tx: &mut Transaction<'_>,
-    session: &Session,
-    record: RecordId,
-    key: Option<&PartitionKey>,
-    object: &Object,
-) -> token_store::Result<()> {
-    let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
-    tx.put_record(session.token.partition, record, visibility, key, object.content())
 }
