@@ -12,7 +12,7 @@
 use crate::config::Config;
 use crate::events::Events;
 use crate::index::{Handles, Known, News, Wanted};
-use crate::lock::{RwLock, Turn};
+use crate::lock::Turn;
 use crate::object::Object;
 use crate::platform::Platform;
 use crate::reason::{Reason, Result};
@@ -21,6 +21,7 @@ use crate::slot::{Description, Epoch, next_number};
 use crate::together::{Deed, Outcome, Queue, Ticket};
 use crate::token::{Login, Token};
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
+use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,8 @@ use token_store::{
 /// The tokens and the store they stand for.
 pub struct Catalogue {
     store: Arc<Store>,
-    tokens: RwLock<BTreeMap<SlotId, Arc<Token>>>,
+    /// Read by every call that names a slot; changed under `turn`, by putting another map in its place.
+    tokens: ArcSwap<Tokens>,
     /// The generation up to which the store has been read.
     seen: AtomicU64,
     /// How often the store had been replaced by then.
@@ -44,6 +46,9 @@ pub struct Catalogue {
     handles: Arc<Handles>,
     events: Events,
 }
+
+/// The tokens by their slots.
+type Tokens = BTreeMap<SlotId, Arc<Token>>;
 
 /// Records that a transaction wrote, with the object each holds now; `None` for a deleted one.
 pub type Written = Vec<(RecordId, Option<Arc<Object>>)>;
@@ -81,7 +86,7 @@ impl Catalogue {
     pub fn start(platform: &Platform, config: &Config) -> Result<Self> {
         let catalogue = Self {
             store: platform.store.clone(),
-            tokens: RwLock::new(BTreeMap::new()),
+            tokens: ArcSwap::default(),
             seen: AtomicU64::new(0),
             seen_replaced: AtomicU64::new(0),
             turn: Turn::default(),
@@ -148,7 +153,7 @@ impl Catalogue {
     /// All tokens by slot number.
     #[must_use]
     pub fn tokens(&self) -> Vec<(SlotId, Arc<Token>)> {
-        self.tokens.read().iter().map(|(slot, token)| (*slot, token.clone())).collect()
+        self.tokens.load().iter().map(|(slot, token)| (*slot, token.clone())).collect()
     }
 
     /// The token in a slot.
@@ -156,7 +161,22 @@ impl Catalogue {
     /// # Errors
     /// `SlotUnknown`.
     pub fn token(&self, slot: SlotId) -> Result<Arc<Token>> {
-        self.tokens.read().get(&slot).cloned().ok_or(Reason::SlotUnknown(slot.0))
+        self.with_token(slot, |token| Ok(token.clone()))
+    }
+
+    /// Asks the token in a slot, without a word of memory that other threads write meanwhile.
+    ///
+    /// # Errors
+    /// `SlotUnknown`, or what `work` answers.
+    pub fn with_token<T>(&self, slot: SlotId, work: impl FnOnce(&Arc<Token>) -> Result<T>) -> Result<T> {
+        self.tokens.load().get(&slot).ok_or(Reason::SlotUnknown(slot.0)).and_then(work)
+    }
+
+    /// Puts changed tokens in place of those there are; the caller holds `turn`, or is alone.
+    fn change_tokens(&self, change: impl FnOnce(&mut Tokens)) {
+        let mut tokens = Tokens::clone(&self.tokens.load());
+        change(&mut tokens);
+        self.tokens.store(Arc::new(tokens));
     }
 
     /// Takes in what other processes changed; costs one look at the generation when they changed nothing.
@@ -435,7 +455,7 @@ impl Catalogue {
             let token = token.unwrap_or_else(|| {
                 let token = Token::new(whole.partition, whole.description.clone(), self.handles.clone());
                 let token = Arc::new(token);
-                self.tokens.write().insert(slot, token.clone());
+                self.change_tokens(|tokens| drop(tokens.insert(slot, token.clone())));
                 self.events.raise(slot);
                 token
             });
@@ -473,14 +493,14 @@ impl Catalogue {
             self.events.raise(token.slot());
         }
         if !report.gone.is_empty() {
-            self.tokens.write().retain(|_, token| !report.gone.contains(&token.partition));
+            self.change_tokens(|tokens| tokens.retain(|_, token| !report.gone.contains(&token.partition)));
         }
         self.seen_replaced.store(report.replaced, Ordering::Release);
         self.seen.store(report.generation, Ordering::Release);
     }
 
     fn known(&self) -> BTreeMap<PartitionId, Arc<Token>> {
-        self.tokens.read().values().map(|token| (token.partition, token.clone())).collect()
+        self.tokens.load().values().map(|token| (token.partition, token.clone())).collect()
     }
 }
 

@@ -332,6 +332,12 @@ impl Index {
         live
     }
 
+    /// How many sessions own objects.
+    #[must_use]
+    pub fn owners(&self) -> usize {
+        self.by_session.len()
+    }
+
     /// Whether a session owns objects.
     #[must_use]
     pub fn has_objects_of(&self, session: SessionHandle) -> bool {

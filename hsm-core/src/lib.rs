@@ -30,6 +30,7 @@ pub mod policy;
 pub mod post_quantum;
 pub mod reason;
 mod recent;
+mod register;
 pub mod role;
 mod session;
 pub mod slot;

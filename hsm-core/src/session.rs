@@ -5,7 +5,8 @@
 //!
 //! The table is a slab in chunks that are made once and never moved: finding a session reads
 //! shared memory that nobody writes, then takes that session's own lock. Two threads with different
-//! sessions never meet; two threads with one session wait for each other.
+//! sessions never meet; two threads with one session wait for each other. Free places lie on several
+//! shelves, and each thread takes from one, so that threads do not meet in opening and closing either.
 
 use crate::access::Subject;
 use crate::attributes::Actor;
@@ -16,9 +17,11 @@ use crate::operation::Operations;
 use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::recent::Recent;
+use crate::register::SHELVES;
 use crate::role::Role;
 use crate::token::{Standing, Token};
 use crate::types::SessionHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A session.
@@ -93,22 +96,24 @@ struct Seat {
 /// The table of all sessions of an HSM.
 pub struct SessionTable {
     chunks: Vec<OnceLock<Box<[Place]>>>,
-    free: Mutex<Free>,
+    free: [Shelf; SHELVES],
 }
 
-/// Places to give out: those given back, then the untouched ones from here.
+/// Places to give out: every so manyth, beginning with the shelf's own number.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shelf(Mutex<Free>);
+
+/// Those given back, and how many were ever given.
 #[derive(Default)]
 struct Free {
     returned: Vec<usize>,
-    untouched: usize,
+    given: usize,
 }
 
 impl Default for SessionTable {
     fn default() -> Self {
-        Self {
-            chunks: (0..SESSIONS_MAX.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
-            free: Mutex::new(Free::default()),
-        }
+        Self { chunks: (0..SESSIONS_MAX.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(), free: Default::default() }
     }
 }
 
@@ -118,7 +123,7 @@ impl SessionTable {
     /// # Errors
     /// `SessionCount` at the limit.
     pub fn open(&self, token: Arc<Token>, read_write: bool) -> Result<SessionHandle> {
-        let number = self.free.lock().take().ok_or(Reason::SessionCount)?;
+        let number = self.take().ok_or(Reason::SessionCount)?;
         let place = self.place_or_new(number).ok_or(Reason::SessionCount)?;
         let approved = token.policy().approved;
         let mut seat = place.0.lock();
@@ -139,19 +144,21 @@ impl SessionTable {
         Ok(handle)
     }
 
-    /// Removes a session and returns its token; its place is free for another, its handle dead for ever.
+    /// Removes a session after `farewell` to its token; its place is free for another, its handle dead for ever.
     ///
     /// # Errors
     /// `SessionUnknown`.
-    pub fn close(&self, handle: SessionHandle) -> Result<Arc<Token>> {
+    pub fn close(&self, handle: SessionHandle, farewell: impl FnOnce(&Token)) -> Result<()> {
         let mut seat = self.seat(handle)?;
-        // `seat` has just seen the session there; the error is for the type only.
-        let token = seat.session.as_ref().map(|session| session.token.clone());
+        if let Some(session) = &seat.session {
+            farewell(&session.token);
+        }
         // It ends where it lies: moving it out would copy some hundred bytes of what it has under way.
         seat.session = None;
         drop(seat);
-        self.free.lock().returned.push(number_of(handle));
-        token.ok_or(Reason::SessionUnknown(handle.0))
+        let number = number_of(handle);
+        self.free[number % SHELVES].0.lock().returned.push(number);
+        Ok(())
     }
 
     /// Runs `work` on a session under its lock, waiting for a call of another thread on the same session.
@@ -184,6 +191,12 @@ impl SessionTable {
         }
     }
 
+    /// A free place, of this thread's shelf if there is one.
+    fn take(&self) -> Option<usize> {
+        let own = own_shelf();
+        (own..own + SHELVES).find_map(|shelf| self.free[shelf % SHELVES].0.lock().take(shelf % SHELVES))
+    }
+
     fn place_or_new(&self, number: usize) -> Option<&Place> {
         let chunk = self.chunks.get(number / CHUNK)?;
         chunk.get_or_init(|| (0..CHUNK).map(|_| Place::default()).collect()).get(number % CHUNK)
@@ -191,16 +204,27 @@ impl SessionTable {
 }
 
 impl Free {
-    fn take(&mut self) -> Option<usize> {
+    /// A place of the shelf.
+    fn take(&mut self, shelf: usize) -> Option<usize> {
         if let Some(number) = self.returned.pop() {
             return Some(number);
         }
-        let number = self.untouched;
+        let number = self.given * SHELVES + shelf;
         (number < SESSIONS_MAX).then(|| {
-            self.untouched += 1;
+            self.given += 1;
             number
         })
     }
+}
+
+/// The shelf from which this thread takes first.
+fn own_shelf() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHELVES;
+    }
+    // Where the thread is ending, any will do.
+    OWN.try_with(|own| *own).unwrap_or(0)
 }
 
 fn number_of(handle: SessionHandle) -> usize {
@@ -237,7 +261,7 @@ mod tests {
             let handle = table.open(token.clone(), false).unwrap();
             assert_ne!(handle.0, 0);
             assert!(seen.insert(handle));
-            table.close(handle).unwrap();
+            table.close(handle, |_| {}).unwrap();
         }
     }
 
@@ -245,10 +269,10 @@ mod tests {
     fn a_closed_handle_stays_dead_when_its_place_is_used_again() {
         let (table, token) = (SessionTable::default(), token());
         let first = table.open(token.clone(), false).unwrap();
-        table.close(first).unwrap();
+        table.close(first, |_| {}).unwrap();
         let second = table.open(token, true).unwrap();
         assert!(matches!(table.with(first, |_| Ok(())), Err(Reason::SessionUnknown(_))));
-        assert!(matches!(table.close(first), Err(Reason::SessionUnknown(_))));
+        assert!(matches!(table.close(first, |_| {}), Err(Reason::SessionUnknown(_))));
         assert!(table.with(second, |session| Ok(session.read_write)).unwrap());
     }
 
@@ -266,7 +290,7 @@ mod tests {
         let (table, token) = (SessionTable::default(), token());
         let handles: Vec<_> = (0..SESSIONS_MAX).map(|_| table.open(token.clone(), false).unwrap()).collect();
         assert!(matches!(table.open(token.clone(), false), Err(Reason::SessionCount)));
-        table.close(handles[12_345]).unwrap();
+        table.close(handles[12_345], |_| {}).unwrap();
         table.open(token.clone(), false).unwrap();
         assert!(matches!(table.open(token, false), Err(Reason::SessionCount)));
     }
@@ -281,6 +305,6 @@ mod tests {
         };
         table.with_faulted(handle, fault).unwrap();
         assert!(matches!(table.with(handle, |_| Ok(())), Err(Reason::SessionFaulted)));
-        table.close(handle).unwrap();
+        table.close(handle, |_| {}).unwrap();
     }
 }

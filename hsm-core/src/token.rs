@@ -3,9 +3,9 @@
 //! Owns: the rules of login states (v2.40, 5.4 and 5.6) as far as one process goes. Does not know: the
 //! store, session contents, operations. Called from `sync` (news from the store) and from `api/`.
 //!
-//! Three locks of which none is held while another level's is asked for: `state`, then `index`; both are
-//! leaves, held for memory operations only and never across crypto or the store. What the hot path
-//! asks (the role, and how often it changed) is one atomic on a line of its own.
+//! Locks, outermost first: `state`, the shelves of the register, `index`; all are leaves, held for memory operations only and never
+//! across crypto or the store. What the hot path asks (the role, and how often it changed) is one atomic on a line of
+//! its own. A login begins while no session comes or goes, so that either it sees a session or the session sees it.
 
 use crate::built_in::is_built_in;
 use crate::index::{Handles, Held, Home, Index, Known, News, Wanted};
@@ -13,6 +13,7 @@ use crate::lock::{Mutex, RwLock, RwLockWriteGuard};
 use crate::object::Object;
 use crate::policy::Policy;
 use crate::reason::{Reason, Result};
+use crate::register::{Register, Standstill};
 use crate::role::{ROLES, Role};
 use crate::slot::{Description, Epoch};
 use crate::template::Template;
@@ -20,7 +21,7 @@ use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use token_store::{PartitionId, PartitionKey, RecordId, RoleId, RoleState};
 
 /// A token in this process.
@@ -30,9 +31,13 @@ pub struct Token {
     slot: SlotId,
     standing: LoneCounter,
     policy: AtomicU8,
+    initialised: AtomicBool,
+    register: Register,
     state: Mutex<State>,
     index: RwLock<Index>,
     index_changes: LoneCounter,
+    /// How many sessions own objects.
+    owners: LoneCounter,
     handles: Arc<Handles>,
 }
 
@@ -53,7 +58,7 @@ struct LoneCounter(AtomicU64);
 /// The index as its one writer holds it; letting go counts a change.
 struct IndexMut<'a> {
     index: RwLockWriteGuard<'a, Index>,
-    changes: &'a AtomicU64,
+    token: &'a Token,
 }
 
 /// What a token tells about itself.
@@ -75,9 +80,6 @@ struct State {
     /// The roles that have a PIN, by their place in the store.
     roles: BTreeMap<RoleId, RoleState>,
     login: Option<Login>,
-    /// Open sessions and whether each is read-write.
-    sessions: BTreeMap<SessionHandle, bool>,
-    sessions_read_write: usize,
 }
 
 /// A login.
@@ -106,7 +108,8 @@ impl DerefMut for IndexMut<'_> {
 impl Drop for IndexMut<'_> {
     fn drop(&mut self) {
         // The lock is still held: whoever reads this number finds the index that belongs to it, or a newer one.
-        self.changes.fetch_add(1, Ordering::Release);
+        self.token.index_changes.0.fetch_add(1, Ordering::Release);
+        self.token.count_owners(&self.index);
     }
 }
 
@@ -114,16 +117,18 @@ impl Token {
     /// Makes a token of what the store says.
     #[must_use]
     pub fn new(partition: PartitionId, description: Description, handles: Arc<Handles>) -> Self {
-        let (roles, sessions) = (BTreeMap::new(), BTreeMap::new());
-        let state = State { description, roles, login: None, sessions, sessions_read_write: 0 };
+        let state = State { description, roles: BTreeMap::new(), login: None };
         Self {
             partition,
             slot: state.description.slot,
             standing: LoneCounter::default(),
             policy: AtomicU8::new(state.description.policy.bits()),
+            initialised: AtomicBool::new(state.description.initialised),
+            register: Register::default(),
             state: Mutex::new(state),
             index: RwLock::new(Index::default()),
             index_changes: LoneCounter::default(),
+            owners: LoneCounter::default(),
             handles,
         }
     }
@@ -140,12 +145,8 @@ impl Token {
     #[must_use]
     pub fn facts(&self) -> Facts {
         let state = self.state.lock();
-        Facts {
-            description: state.description.clone(),
-            roles: state.roles.clone(),
-            sessions: state.sessions.len(),
-            sessions_read_write: state.sessions_read_write,
-        }
+        let (sessions, sessions_read_write) = self.register.count();
+        Facts { description: state.description.clone(), roles: state.roles.clone(), sessions, sessions_read_write }
     }
 
     /// The epoch; a new one means another token in the same slot.
@@ -183,43 +184,48 @@ impl Token {
 
     // --- sessions ---
 
-    /// Enters a session that `make` creates under the rules for opening one.
+    /// Judges whether a session may be opened now.
     ///
     /// # Errors
-    /// `TokenNotInitialized`, `SessionReadWriteSoExists`, or what `make` answers.
-    pub fn enter(&self, read_write: bool, make: impl FnOnce() -> Result<SessionHandle>) -> Result<SessionHandle> {
-        let mut state = self.state.lock();
-        if !state.description.initialised {
+    /// `TokenNotInitialized`, `SessionReadWriteSoExists`.
+    pub fn admits_session(&self, read_write: bool) -> Result<()> {
+        if !self.initialised.load(Ordering::Acquire) {
             return Err(Reason::TokenNotInitialized);
         }
-        if !read_write && state.role() == Some(Role::SecurityOfficer) {
+        if !read_write && self.standing().role == Some(Role::SecurityOfficer) {
             return Err(Reason::SessionReadWriteSoExists);
         }
-        let session = make()?;
-        state.sessions.insert(session, read_write);
-        state.sessions_read_write += usize::from(read_write);
-        Ok(session)
+        Ok(())
     }
 
-    /// Takes leave of a closed session: its objects die, and with the last session the login ends.
+    /// Enters a session that was opened.
+    ///
+    /// # Errors
+    /// As `admits_session`.
+    pub fn enter(&self, session: SessionHandle, read_write: bool) -> Result<()> {
+        self.register.enter(session, read_write, || self.admits_session(read_write))
+    }
+
+    /// Takes leave of a session: its objects die, and with the last session the login ends.
     pub fn leave(&self, session: SessionHandle) {
-        let mut state = self.state.lock();
-        if state.sessions.remove(&session) == Some(true) {
-            state.sessions_read_write -= 1;
-        }
+        self.register.remove(session);
         // Most sessions own nothing, and their end is then no change of the index.
-        if self.index.read().has_objects_of(session) {
+        if self.owners.0.load(Ordering::Acquire) > 0 && self.index.read().has_objects_of(session) {
             self.index_mut().remove_session(session);
         }
-        if state.sessions.is_empty() && state.login.is_some() {
-            self.end_login(&mut state);
+        if self.standing().role.is_some() && self.register.seems_empty() {
+            let mut state = self.state.lock();
+            let still = self.register.stand_still();
+            if state.login.is_some() && still.count().0 == 0 {
+                self.end_login(&mut state);
+            }
         }
     }
 
     /// The open sessions.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionHandle> {
-        self.state.lock().sessions.keys().copied().collect()
+        self.register.stand_still().sessions().collect()
     }
 
     // --- login ---
@@ -230,7 +236,7 @@ impl Token {
     /// `AlreadyLoggedIn`, `AnotherLoggedIn`, `SessionReadOnlyExists`, `UserPinNotInitialized`.
     pub fn admits(&self, role: Role) -> Result<Epoch> {
         let state = self.state.lock();
-        state.admits(role)?;
+        state.admits(role, &self.register.stand_still())?;
         Ok(state.description.epoch)
     }
 
@@ -243,8 +249,9 @@ impl Token {
         if state.description.epoch != epoch {
             return Err(Reason::TokenChanged);
         }
-        state.admits(login.role)?;
-        if !state.sessions.contains_key(&session) {
+        let still = self.register.stand_still();
+        state.admits(login.role, &still)?;
+        if !still.contains(session) {
             return Err(Reason::SessionUnknown(session.0));
         }
         if login.role.is_user() {
@@ -284,6 +291,7 @@ impl Token {
         let mut state = self.state.lock();
         let changed = state.description.epoch != description.epoch;
         self.policy.store(description.policy.bits(), Ordering::Release);
+        self.initialised.store(description.initialised, Ordering::Release);
         state.description = description;
         if changed {
             state.roles.clear();
@@ -363,7 +371,12 @@ impl Token {
     }
 
     fn index_mut(&self) -> IndexMut<'_> {
-        IndexMut { index: self.index.write(), changes: &self.index_changes.0 }
+        IndexMut { index: self.index.write(), token: self }
+    }
+
+    /// Notes how many sessions own objects; the index is held.
+    fn count_owners(&self, index: &Index) {
+        self.owners.0.store(index.owners() as u64, Ordering::Release);
     }
 
     /// Whether this is the handle of a session object, whatever the store holds by now.
@@ -378,7 +391,10 @@ impl Token {
     /// `NotLoggedIn` for a private object when the user has logged out meanwhile.
     pub fn add_session_object(&self, session: SessionHandle, object: Arc<Object>) -> Result<ObjectHandle> {
         // No change that is counted: every other handle means what it meant.
-        self.index.write().add_session_object(session, object, &self.handles).ok_or(Reason::NotLoggedIn)
+        let mut index = self.index.write();
+        let handle = index.add_session_object(session, object, &self.handles);
+        self.count_owners(&index);
+        handle.ok_or(Reason::NotLoggedIn)
     }
 
     /// Puts a changed session object in place of the old.
@@ -442,7 +458,7 @@ impl State {
         self.login.as_ref().filter(|login| login.role.is_user()).map(|login| login.key.clone())
     }
 
-    fn admits(&self, role: Role) -> Result<()> {
+    fn admits(&self, role: Role, sessions: &Standstill<'_>) -> Result<()> {
         if !self.description.initialised {
             return Err(Reason::TokenNotInitialized);
         }
@@ -451,7 +467,8 @@ impl State {
             Some(_) => return Err(Reason::AnotherLoggedIn),
             None => {}
         }
-        if role == Role::SecurityOfficer && self.sessions.len() > self.sessions_read_write {
+        let (all, read_write) = sessions.count();
+        if role == Role::SecurityOfficer && all > read_write {
             return Err(Reason::SessionReadOnlyExists);
         }
         if role.is_user() && !self.roles.contains_key(&role.row().store_id) {

@@ -22,11 +22,17 @@ impl Hsm {
     /// # Errors
     /// `SlotUnknown`, `TokenNotInitialized`, `SessionReadWriteSoExists`, `SessionCount`, the store's.
     pub fn open_session(&self, slot: SlotId, read_write: bool) -> Result<SessionHandle> {
-        let open = |token: Arc<Token>| token.enter(read_write, || self.sessions.open(token.clone(), read_write));
+        let open = |token: &Arc<Token>| {
+            token.admits_session(read_write)?;
+            let session = self.sessions.open(token.clone(), read_write)?;
+            // Somebody may have logged in in between.
+            token.enter(session, read_write).or_else(|reason| self.sessions.close(session, |_| {}).and(Err(reason)))?;
+            Ok(session)
+        };
         // What another process does to a token ends no session, so one may be opened on what is known. Only a token that
         // is not there yet is worth a look at the store.
-        match self.catalogue.token(slot).and_then(open) {
-            Err(Reason::SlotUnknown(_) | Reason::TokenNotInitialized) => open(self.token(slot)?),
+        match self.catalogue.with_token(slot, open) {
+            Err(Reason::SlotUnknown(_) | Reason::TokenNotInitialized) => open(&self.token(slot)?),
             answer => answer,
         }
     }
@@ -36,8 +42,7 @@ impl Hsm {
     /// # Errors
     /// `SessionUnknown`.
     pub fn close_session(&self, session: SessionHandle) -> Result<()> {
-        self.sessions.close(session)?.leave(session);
-        Ok(())
+        self.sessions.close(session, |token| token.leave(session))
     }
 
     /// C_CloseAllSessions of a slot; waits for calls that other threads have under way on them.
