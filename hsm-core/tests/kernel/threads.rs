@@ -4,6 +4,7 @@ use crate::bench::*;
 use crate::objects::p256;
 use hsm_core::template::Template;
 use hsm_core::*;
+use std::sync::Barrier;
 use std::thread;
 
 const THREADS: usize = 4;
@@ -130,4 +131,66 @@ fn sessions_may_be_closed_under_the_hands_of_other_threads() {
     assert_eq!(hsm.token_info(SLOT).unwrap().sessions, 0);
     let session = hsm.open_session(SLOT, false).unwrap();
     assert!(found(&hsm, session, &Template::default()).is_empty(), "no object outlived its session");
+}
+
+#[test]
+fn the_login_ends_with_the_last_session_also_when_two_threads_close_the_last_two() {
+    let (hsm, _, first) = logged_in();
+    hsm.close_session(first).unwrap();
+    for round in 0..200 {
+        let sessions = [(); 2].map(|()| hsm.open_session(SLOT, true).unwrap());
+        hsm.login(sessions[0], CKU_USER, &pin(USER_PIN)).unwrap();
+        let gate = Barrier::new(2);
+        thread::scope(|scope| {
+            for session in sessions {
+                let (hsm, gate) = (&hsm, &gate);
+                scope.spawn(move || {
+                    gate.wait();
+                    hsm.close_session(session).unwrap();
+                });
+            }
+        });
+        let session = hsm.open_session(SLOT, true).unwrap();
+        assert_eq!(hsm.session_info(session).unwrap().state, CKS_RW_PUBLIC_SESSION, "round {round}");
+        hsm.close_session(session).unwrap();
+    }
+}
+
+#[test]
+fn a_read_only_session_and_a_login_of_the_so_never_come_about_together() {
+    let (hsm, _, first) = logged_in();
+    hsm.close_session(first).unwrap();
+    let mut outcomes = [0; 2];
+    for round in 0..5_000 {
+        if round >= 200 && !outcomes.contains(&0) {
+            break;
+        }
+        let session = hsm.open_session(SLOT, true).unwrap();
+        let gate = Barrier::new(2);
+        let (login, opened) = thread::scope(|scope| {
+            let (hsm, gate) = (&hsm, &gate);
+            let login = scope.spawn(move || {
+                gate.wait();
+                hsm.login(session, CKU_SO, &pin(SO_PIN))
+            });
+            gate.wait();
+            // Until the PIN is being looked at, or a little longer.
+            thread::yield_now();
+            let opened = loop {
+                match hsm.open_session(SLOT, false) {
+                    Ok(session) if !login.is_finished() => hsm.close_session(session).unwrap(),
+                    answer => break answer,
+                }
+            };
+            (login.join().unwrap(), opened)
+        });
+        match (login, opened) {
+            (Ok(()), Err(Reason::SessionReadWriteSoExists)) => outcomes[0] += 1,
+            (Err(Reason::SessionReadOnlyExists), Ok(_)) => outcomes[1] += 1,
+            // The read-only session of the last turn was closed before the login looked, and the next one came after it.
+            (login, opened) => panic!("{login:?} and {opened:?}"),
+        }
+        hsm.close_all_sessions(SLOT).unwrap();
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "each of both happens: {outcomes:?}");
 }
