@@ -76,6 +76,17 @@ impl SecretBytes {
     }
 }
 
+/// Overwrites what functions that have just returned may have left on the stack, [`STACK_BYTES`] of it: for those that do not
+/// wipe their own copies of a key. It must not be inlined into the caller, whose own frame is above.
+#[inline(never)]
+pub(crate) fn wipe_stack() {
+    let mut space = [0_u8; STACK_BYTES];
+    core::hint::black_box(&mut space);
+}
+
+/// How much of the stack is overwritten; the deepest function that needs it has less than half of that.
+const STACK_BYTES: usize = 4096;
+
 impl Drop for SecretBytes {
     fn drop(&mut self) {
         // A vector without memory points nowhere, and C libraries that wipe with masked instructions (glibc with AVX-512) take

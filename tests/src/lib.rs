@@ -17,6 +17,7 @@ pub mod dice;
 pub mod disk;
 pub mod hand;
 pub mod host;
+pub mod image;
 pub mod ledger;
 pub mod module;
 pub mod outside;

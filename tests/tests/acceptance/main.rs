@@ -23,6 +23,7 @@ mod key_transport;
 mod kills;
 mod lifetime;
 mod login_user;
+mod memory;
 mod messages;
 mod misuse;
 mod more_operations;
