@@ -15,7 +15,7 @@ pub use self::kbkdf::{Integer, Kbkdf, KbkdfField, KbkdfMode, Prf, kbkdf, kbkdf_f
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash};
 use crate::provider::Provider;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, wipe_stack};
 use ::hkdf::Hkdf;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sha2::Sha256;
@@ -109,7 +109,24 @@ fn hashed(engine: &Provider, hash: Hash, len: usize, take: impl Fn(&mut dyn Dige
         chunk.copy_from_slice(&block[..chunk.len()]);
         block.zeroize();
     }
+    // The states of hashes are moved about, and with them what they have not yet compressed.
+    wipe_stack();
     Ok(out)
+}
+
+/// The digest of a secret.
+#[must_use]
+pub fn digest_of(engine: &Provider, hash: Hash, secret: &[u8]) -> SecretBytes {
+    let digest = digested(engine, hash, secret);
+    wipe_stack();
+    digest
+}
+
+#[inline(never)]
+fn digested(engine: &Provider, hash: Hash, secret: &[u8]) -> SecretBytes {
+    let mut digest = (engine.digest)(hash);
+    digest.update(secret);
+    SecretBytes::new(digest.finish())
 }
 
 /// A function with results of any length.

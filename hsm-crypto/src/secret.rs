@@ -85,7 +85,7 @@ pub(crate) fn wipe_stack() {
 }
 
 /// How much of the stack is overwritten; the deepest function that needs it has less than half of that.
-const STACK_BYTES: usize = 4096;
+const STACK_BYTES: usize = 8 << 10;
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {

@@ -19,7 +19,7 @@ use crate::reason::{Reason, Result};
 use ffi_headers::*;
 use hsm_crypto::cipher::{DesMode, Direction, Mode};
 use hsm_crypto::encoding::{decode_spki, encode_spki};
-use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey};
+use hsm_crypto::{CryptoError, Hash, SecretBytes, SymmetricKey, kdf};
 use std::sync::Arc;
 
 /// Length of a key's or certificate's check value in bytes.
@@ -213,11 +213,8 @@ pub(crate) fn put_check_value(attributes: &mut Attributes, computed: &[u8]) -> R
 
 /// The check value of a certificate, generic secret or HMAC key: the first bytes of its SHA-1.
 pub(crate) fn sha1_check_value(env: &Env<'_>, value: &[u8]) -> Vec<u8> {
-    let mut digest = (env.engine.digest)(Hash::Sha1);
-    digest.update(value);
-    let mut digest = digest.finish();
-    digest.truncate(CHECK_VALUE_BYTES);
-    digest
+    let digest = kdf::digest_of(env.engine, Hash::Sha1, value);
+    digest.expose().iter().take(CHECK_VALUE_BYTES).copied().collect()
 }
 
 /// The check value of a block cipher's key: the first bytes of a block of zeros, encrypted.

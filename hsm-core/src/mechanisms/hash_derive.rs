@@ -64,9 +64,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn derive(hash: Hash, request: &Request<'_>, wanted: Option<usize>) -> Result<SecretBytes> {
     let bytes = length(wanted, hash.output_bytes())?;
-    let mut digest = (request.env.engine.digest)(hash);
-    digest.update(request.base_value()?);
-    let mut value = SecretBytes::new(digest.finish());
+    let mut value = kdf::digest_of(request.env.engine, hash, request.base_value()?);
     value.truncate(bytes);
     Ok(value)
 }

@@ -8,6 +8,7 @@
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
 use crate::portable::resumable;
+use crate::secret::wipe_stack;
 use crate::symmetric::SymmetricKey;
 use blake2::digest::consts::{U20, U32, U48, U64};
 use cmac::Cmac;
@@ -72,8 +73,11 @@ pub(crate) struct Prepared {
 /// # Errors
 /// None of its own.
 pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
-    let keyed = || -> Box<dyn Template> {
-        with_hash!(hash, D => Box::new(keyed_hash::<D>(key.expose())), Box::new(HmacStates::<D>::new(key.expose())))
+    let keyed = || {
+        let template = template(hash, key.expose());
+        // The crate `hmac` leaves the padded key where it was.
+        wipe_stack();
+        template
     };
     for place in &key.portable.hmacs {
         let (prepared, template) = place.get_or_init(|| (hash, keyed()));
@@ -82,6 +86,11 @@ pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         }
     }
     Ok(keyed().start())
+}
+
+#[inline(never)]
+fn template(hash: Hash, key: &[u8]) -> Box<dyn Template> {
+    with_hash!(hash, D => Box::new(keyed_hash::<D>(key)), Box::new(HmacStates::<D>::new(key)))
 }
 
 /// Starts a keyed BLAKE2b (RFC 7693, 2.5).

@@ -6,8 +6,8 @@
 use perilune_tests::ck::*;
 use perilune_tests::hand::P256;
 use perilune_tests::image::Planted;
-use perilune_tests::raw::{Answer, answer, input, plain, sized, with_bytes};
-use perilune_tests::{Raw, TOKEN_LABEL, Template, USER_PIN, ck, isolated};
+use perilune_tests::raw::{Answer, answer, input, plain, sized, with, with_bytes};
+use perilune_tests::{Raw, TOKEN_LABEL, Template, USER_PIN, ck, ck3, isolated};
 
 /// How the use of a key ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,8 @@ enum End {
 struct Kind {
     name: &'static str,
     template: fn() -> Template,
-    bytes: usize,
+    /// The attribute that is the secret, and its length.
+    secret: (CK_ATTRIBUTE_TYPE, usize),
     shape: fn(u8) -> u8,
     /// Uses it, so that the engine has prepared it.
     work: fn(&Raw, CK_SESSION_HANDLE, CK_OBJECT_HANDLE) -> Answer<()>,
@@ -34,17 +35,31 @@ fn secret(kind: CK_KEY_TYPE) -> Template {
 
 fn private(kind: CK_KEY_TYPE, parameters: &[u8]) -> Template {
     let template = Template::new().number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, kind);
-    template.bytes(CKA_EC_PARAMS, parameters).flag(CKA_SIGN, true)
+    template.bytes(CKA_EC_PARAMS, parameters)
+}
+
+macro_rules! hmac {
+    ($name:literal, $mechanism:ident) => {
+        Kind {
+            name: $name,
+            template: || secret(CKK_GENERIC_SECRET).flag(CKA_SIGN, true),
+            secret: (CKA_VALUE, 40),
+            shape: |byte| byte,
+            work: |raw, session, key| raw.sign(session, plain($mechanism), key, &[1; 100]).map(drop),
+        }
+    };
 }
 
 const SECP256K1: &[u8] = &[0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A];
+const ED448: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x71];
+const X25519: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x6E];
 const ED25519: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x70];
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 13] = [
     Kind {
         name: "AES",
         template: || secret(CKK_AES).flag(CKA_ENCRYPT, true).flag(CKA_DECRYPT, true).flag(CKA_SIGN, true),
-        bytes: 32,
+        secret: (CKA_VALUE, 32),
         shape: |byte| byte,
         work: |raw, session, key| {
             for _ in 0..3 {
@@ -56,22 +71,15 @@ const KINDS: [Kind; 6] = [
             Ok(())
         },
     },
-    Kind {
-        name: "HMAC",
-        template: || secret(CKK_GENERIC_SECRET).flag(CKA_SIGN, true),
-        bytes: 40,
-        shape: |byte| byte,
-        work: |raw, session, key| {
-            for kind in [CKM_SHA256_HMAC, CKM_SHA512_HMAC, CKM_SHA3_256_HMAC, CKM_SHA256_HMAC] {
-                raw.sign(session, plain(kind), key, &[1; 100])?;
-            }
-            Ok(())
-        },
-    },
+    // Each by itself: the second would overwrite what the first has left on the stack.
+    hmac!("HMAC with SHA-1", CKM_SHA_1_HMAC),
+    hmac!("HMAC with SHA-256", CKM_SHA256_HMAC),
+    hmac!("HMAC with SHA-512", CKM_SHA512_HMAC),
+    hmac!("HMAC with SHA3-256", CKM_SHA3_256_HMAC),
     Kind {
         name: "ChaCha20",
         template: || secret(CKK_CHACHA20).flag(CKA_ENCRYPT, true),
-        bytes: 32,
+        secret: (CKA_VALUE, 32),
         shape: |byte| byte,
         work: |raw, session, key| {
             let mut nonce = [3; 12];
@@ -81,33 +89,90 @@ const KINDS: [Kind; 6] = [
                 pAAD: std::ptr::null_mut(),
                 ulAADLen: 0,
             };
-            let mechanism = perilune_tests::raw::with(CKM_CHACHA20_POLY1305, &mut params);
+            let mechanism = with(CKM_CHACHA20_POLY1305, &mut params);
             raw.encrypt(session, mechanism, key, &[1; 100]).map(drop)
         },
     },
     Kind {
         name: "P-256",
-        template: || private(CKK_EC, P256).flag(CKA_DERIVE, true),
-        bytes: 32,
+        template: || private(CKK_EC, P256).flag(CKA_SIGN, true).flag(CKA_DERIVE, true),
+        secret: (CKA_VALUE, 32),
         // Below the order in any case.
         shape: |byte| byte & 0x7F,
         work: |raw, session, key| raw.sign(session, plain(CKM_ECDSA), key, &[1; 32]).map(drop),
     },
     Kind {
         name: "secp256k1",
-        template: || private(CKK_EC, SECP256K1),
-        bytes: 32,
+        template: || private(CKK_EC, SECP256K1).flag(CKA_SIGN, true),
+        secret: (CKA_VALUE, 32),
         shape: |byte| byte & 0x7F,
         work: |raw, session, key| raw.sign(session, plain(CKM_ECDSA), key, &[1; 32]).map(drop),
     },
     Kind {
         name: "Ed25519",
-        template: || private(CKK_EC_EDWARDS, ED25519),
-        bytes: 32,
+        template: || private(CKK_EC_EDWARDS, ED25519).flag(CKA_SIGN, true),
+        secret: (CKA_VALUE, 32),
         shape: |byte| byte,
         work: |raw, session, key| raw.sign(session, plain(CKM_EDDSA), key, &[1; 32]).map(drop),
     },
+    Kind {
+        name: "Ed448",
+        template: || private(CKK_EC_EDWARDS, ED448).flag(CKA_SIGN, true),
+        secret: (CKA_VALUE, 57),
+        shape: |byte| byte,
+        work: |raw, session, key| raw.sign(session, plain(CKM_EDDSA), key, &[1; 32]).map(drop),
+    },
+    Kind {
+        name: "X25519",
+        template: || private(CKK_EC_MONTGOMERY, X25519).flag(CKA_DERIVE, true),
+        secret: (CKA_VALUE, 32),
+        // As the function reads a scalar.
+        shape: |byte| byte & 0x78 | 0x40,
+        work: |raw, session, key| {
+            let mut point = [9; 32];
+            let mut params = CK_ECDH1_DERIVE_PARAMS {
+                kdf: CKD_NULL,
+                ulSharedDataLen: 0,
+                pSharedData: std::ptr::null_mut(),
+                ulPublicDataLen: 32,
+                pPublicData: point.as_mut_ptr(),
+            };
+            let mut mechanism = with(CKM_ECDH1_DERIVE, &mut params);
+            let mut template = secret(CKK_GENERIC_SECRET).flag(CKA_TOKEN, false).number(CKA_VALUE_LEN, 32);
+            let (mut attributes, mut derived) = (template.attributes(), 0);
+            let (list, count) = (attributes.as_mut_ptr(), attributes.len() as CK_ULONG);
+            answer(ck!(raw, C_DeriveKey, session, &mut mechanism, key, list, count, &mut derived))
+        },
+    },
+    Kind {
+        name: "ML-DSA-65",
+        template: || parameter_set(CKK_ML_DSA, CKP_ML_DSA_65).flag(CKA_SIGN, true),
+        secret: (CKA_SEED, 32),
+        shape: |byte| byte,
+        work: |raw, session, key| raw.sign(session, plain(CKM_ML_DSA), key, &[1; 32]).map(drop),
+    },
+    Kind {
+        name: "ML-KEM-768",
+        template: || parameter_set(CKK_ML_KEM, CKP_ML_KEM_768).flag(CKA_DECAPSULATE, true),
+        secret: (CKA_SEED, 64),
+        shape: |byte| byte,
+        work: |raw, session, key| {
+            // Of any ciphertext there is some secret (FIPS 203, 6.3).
+            let mut template = secret(CKK_GENERIC_SECRET).flag(CKA_TOKEN, false).number(CKA_VALUE_LEN, 32);
+            let (mut attributes, mut derived) = (template.attributes(), 0);
+            let (list, count) = (attributes.as_mut_ptr(), attributes.len() as CK_ULONG);
+            let (text, length) = (&mut [7; 1088], 1088);
+            let text = text.as_mut_ptr();
+            let mut kem = plain(CKM_ML_KEM);
+            answer(ck3!(raw, C_DecapsulateKey, session, &mut kem, key, list, count, text, length, &mut derived))
+        },
+    },
 ];
+
+fn parameter_set(kind: CK_KEY_TYPE, set: CK_ULONG) -> Template {
+    let template = Template::new().number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, kind);
+    template.number(CKA_PARAMETER_SET, set)
+}
 
 /// The parameter of a GCM encryption.
 struct Gcm([u8; 12], Option<CK_GCM_PARAMS>);
@@ -128,17 +193,26 @@ impl Gcm {
             ulAADLen: 0,
             ulTagBits: 128,
         };
-        perilune_tests::raw::with(CKM_AES_GCM, self.1.insert(params))
+        with(CKM_AES_GCM, self.1.insert(params))
     }
 }
 
+fn attribute(kind: CK_ATTRIBUTE_TYPE, bytes: &mut [u8]) -> CK_ATTRIBUTE {
+    CK_ATTRIBUTE { type_: kind, pValue: bytes.as_mut_ptr().cast(), ulValueLen: bytes.len() as CK_ULONG }
+}
+
 /// C_CreateObject with a value that stands nowhere else.
-fn create(raw: &Raw, session: CK_SESSION_HANDLE, template: Template, value: &Planted) -> Answer<CK_OBJECT_HANDLE> {
+fn create(
+    raw: &Raw,
+    session: CK_SESSION_HANDLE,
+    template: Template,
+    kind: CK_ATTRIBUTE_TYPE,
+    value: &Planted,
+) -> Answer<CK_OBJECT_HANDLE> {
     value.lend(|bytes| {
         let mut template = template;
         let mut attributes = template.attributes();
-        let (pValue, ulValueLen) = (bytes.as_mut_ptr().cast(), bytes.len() as CK_ULONG);
-        attributes.push(CK_ATTRIBUTE { type_: CKA_VALUE, pValue, ulValueLen });
+        attributes.push(attribute(kind, bytes));
         let mut handle = 0;
         let (list, count) = (attributes.as_mut_ptr(), attributes.len() as CK_ULONG);
         answer(ck!(raw, C_CreateObject, session, list, count, &mut handle)).map(|()| handle)
@@ -164,11 +238,11 @@ fn of_a_key_nothing_is_left_in_memory_when_its_use_has_ended() {
                 let other = raw.session(slot);
                 assert_eq!(raw.login(other, CKU_USER, USER_PIN), Ok(()));
                 let session = raw.session(slot);
-                let value = Planted::random(kind.bytes, kind.shape);
+                let value = Planted::random(kind.secret.1, kind.shape);
                 let template =
                     (kind.template)().flag(CKA_TOKEN, on_token).flag(CKA_PRIVATE, true).flag(CKA_SENSITIVE, true);
-                let key =
-                    create(&raw, session, template, &value).unwrap_or_else(|code| panic!("{}: {code:#x}", kind.name));
+                let key = create(&raw, session, template, kind.secret.0, &value)
+                    .unwrap_or_else(|code| panic!("{}: {code:#x}", kind.name));
                 assert_eq!((kind.work)(&raw, session, key), Ok(()), "{}", kind.name);
                 assert!(!value.places().is_empty(), "{}: the search finds what is in use", kind.name);
                 match end {
@@ -202,8 +276,7 @@ fn of_an_rsa_key_nothing_is_left_in_memory_when_it_is_destroyed() {
         let parts = [CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT];
         let planted = parts.map(|kind| {
             Planted::taken(|room| {
-                let (pValue, ulValueLen) = (room.as_mut_ptr().cast(), room.len() as CK_ULONG);
-                let mut attribute = CK_ATTRIBUTE { type_: kind, pValue, ulValueLen };
+                let mut attribute = attribute(kind, room);
                 assert_eq!(ck!(raw, C_GetAttributeValue, session, key, &mut attribute, 1), CKR_OK);
                 usize::try_from(attribute.ulValueLen).expect("a length")
             })
@@ -248,9 +321,9 @@ fn of_a_key_that_was_refused_nothing_is_left_in_memory() {
         let raw = Raw::start();
         let session = raw.user_session();
         for kind in &KINDS {
-            let value = Planted::random(kind.bytes, kind.shape);
+            let value = Planted::random(kind.secret.1, kind.shape);
             // The token says by itself where a key comes from.
-            let refused = create(&raw, session, (kind.template)().flag(CKA_LOCAL, true), &value);
+            let refused = create(&raw, session, (kind.template)().flag(CKA_LOCAL, true), kind.secret.0, &value);
             assert!(refused.is_err(), "{}", kind.name);
             assert_eq!(value.places(), Vec::<String>::new(), "{}", kind.name);
         }
@@ -263,8 +336,6 @@ fn of_what_was_decrypted_nothing_is_left_in_memory() {
         let raw = Raw::start();
         let session = raw.user_session();
         let key = raw.aes(session, 32);
-        let (_, private) = raw.rsa(session);
-        let _ = private;
         let text = Planted::random(64, |byte| byte);
         let encrypt = |mechanism: &mut CK_MECHANISM| {
             text.lend(|text| {
