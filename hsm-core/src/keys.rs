@@ -68,7 +68,7 @@ pub fn wrap_key(env: &Env<'_>, mechanism: &Mechanism, wrapping: &Object, key: &O
     let (row, wrap) = column(env, mechanism, CKF_WRAP, |row| row.wrap)?;
     rules::judge_key(env.policy, row, wrapping, Usage::Wrap).map_err(of_wrapping_key)?;
     judge_wrappable(row, wrapping, key)?;
-    env.policy.judge_wrapping(wrapping, key)?;
+    env.policy.judge_wrapping(row.kind, wrapping, key)?;
     wrap(env, &mechanism.params, wrapping, &material::wrappable(key)?).map_err(|reason| match reason {
         // The data is the key, so a fault in the data is one in the key.
         Reason::DataLength | Reason::DataInvalid => Reason::WrappedKeySize,

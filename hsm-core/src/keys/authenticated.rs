@@ -54,7 +54,7 @@ pub fn wrap_key_authenticated(
     let with = key_for_messages(env.policy, kind, Arc::clone(wrapping), Usage::Wrap).map_err(of_wrapping_key)?;
     let tag_bytes = with.judge(params)?;
     judge_wrappable(row, wrapping, key)?;
-    env.policy.judge_wrapping(wrapping, key)?;
+    env.policy.judge_wrapping(row.kind, wrapping, key)?;
     let content = material::wrappable(key)?;
     let params = &told(params, content.len());
     let iv = Ivs::default().next(env, params)?;

@@ -1,15 +1,17 @@
 //! The key policy: which key may leave under which, and what a key is when it comes in wrapped.
 //!
 //! Owns: the rules that the standard lacks, and without which whoever may call C_WrapKey and C_UnwrapKey reads any extractable key in
-//! clear (Clulow 2003, Bortolozzo and others 2010). Does not know: mechanisms, the rules of the standard itself (`keys`).
+//! clear (Clulow 2003, Bortolozzo and others 2010). Does not know: mechanisms but one, the rules of the standard itself (`keys`).
 //!
 //! All follows from one idea. A sensitive key leaves only under a key that nobody outside can know: one that was generated in the
 //! token, or that the SO marked trusted; and not under one that decrypts as well, nor under the public key to such a one. What a
 //! key has wrapped under these rules stays sensitive when it is unwrapped. A key does not change sides: neither decryption nor wrapping is
 //! ever added to it, and what decrypts and wraps goes on decrypting. A pair on a curve wraps with a key that is agreed on, so derivation and
-//! decapsulation are its decryption; an RSA key decapsulates by the rules of unwrapping. Of the usages that a template leaves open, one of wrapping is not added to one of encryption, nor the other way
-//! round. A key that came in, by creation, unwrapping or derivation, may have a value that somebody knows; it unwraps and wraps
-//! what is not sensitive, as before.
+//! decapsulation are its decryption; an RSA key decapsulates by the rules of unwrapping. CKM_RSA_AES_KEY_WRAP puts an AES key in between,
+//! which the private key unwraps with OAEP as well, as a key that decrypts: what is sensitive leaves that way only under a key that the SO
+//! marked trusted, so that of a trusted pair no private key should unwrap here. Of the usages that a template leaves open, one of
+//! wrapping is not added to one of encryption, nor the other way round. A key that came in, by creation, unwrapping or derivation, may
+//! have a value that somebody knows; it unwraps and wraps what is not sensitive, as before.
 
 use super::Policy;
 use crate::attributes::bit_length;
@@ -23,11 +25,11 @@ use ffi_headers::*;
 const STRENGTH_ENOUGH: usize = 112;
 
 impl Policy {
-    /// Judges whether a key may leave under another one, beyond what their attributes say for themselves.
+    /// Judges whether a key may leave under another one by this mechanism, beyond what their attributes say for themselves.
     ///
     /// # Errors
     /// `KeyNotWrappable`, `WrappingKeySize`.
-    pub fn judge_wrapping(self, wrapping: &Object, key: &Object) -> Result<()> {
+    pub fn judge_wrapping(self, mechanism: u64, wrapping: &Object, key: &Object) -> Result<()> {
         if self.compatible || !key.flag(CKA_SENSITIVE) {
             return Ok(());
         }
@@ -37,6 +39,11 @@ impl Policy {
         if !unknown_outside(wrapping) {
             return Err(Reason::KeyNotWrappable(
                 "it is sensitive, and the wrapping key is neither generated here nor trusted",
+            ));
+        }
+        if mechanism == CKM_RSA_AES_KEY_WRAP && !wrapping.flag(CKA_TRUSTED) {
+            return Err(Reason::KeyNotWrappable(
+                "it is sensitive, and the AES key in between could be unwrapped to decrypt: the wrapping key is not trusted",
             ));
         }
         if strength(wrapping)? < strength(key)?.min(STRENGTH_ENOUGH) {

@@ -306,6 +306,34 @@ fn what_rsa_has_wrapped_is_as_sensitive_when_it_is_decapsulated() {
     );
 }
 
+/// Unwraps the AES key in between as one that decrypts, and decrypts the rest with it.
+#[test]
+fn the_aes_key_in_between_never_decrypts_what_it_has_wrapped() {
+    check_attack(
+        |victim| {
+            let (hsm, session) = (&victim.hsm, victim.session);
+            let public = Template::default().with_number(CKA_MODULUS_BITS, 2048).with_flag(CKA_WRAP, true);
+            let private = Template::default().with_flag(CKA_UNWRAP, true);
+            let generate = plain(CKM_RSA_PKCS_KEY_PAIR_GEN);
+            let (public, private) = hsm.generate_key_pair(session, &generate, &public, &private)?;
+            let (hash, mgf, source) = (CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED);
+            let oaep = Params::Oaep { hash, mgf, source, label: Vec::new() };
+            let params = Params::RsaAesWrap { aes_bits: 256, oaep: Box::new(oaep.clone()) };
+            let wrapped = victim.wrap(&Mechanism { kind: CKM_RSA_AES_KEY_WRAP, params }, public)?;
+            let (first, second) = wrapped.split_at(256);
+            let oaep = Mechanism { kind: CKM_RSA_PKCS_OAEP, params: oaep };
+            let decrypts = Template::default()
+                .with_number(CKA_CLASS, CKO_SECRET_KEY)
+                .with_number(CKA_KEY_TYPE, CKK_AES)
+                .with_flag(CKA_DECRYPT, true);
+            let between = hsm.unwrap_key(session, &oaep, private, first, &decrypts)?;
+            hsm.decrypt_init(session, &plain(CKM_AES_KEY_WRAP_KWP), between)?;
+            hsm.decrypt(session, second, Room::Bytes(64)).map(data_of)
+        },
+        CKR_KEY_NOT_WRAPPABLE,
+    );
+}
+
 #[test]
 fn an_unextractable_key_never_leaves_and_no_mark_is_taken_back_under_either_policy() {
     for policy in [COMPATIBLE, Policy::default()] {
