@@ -249,6 +249,9 @@ impl Index {
     ) -> Option<ObjectHandle> {
         let known = self.records.get(&record).copied();
         if let Some(known) = known {
+            if let (News::Object(object), Some(before)) = (&news, self.visible.get(&known)) {
+                object.inherit(&before.object);
+            }
             self.hide(known);
         }
         self.damaged.remove(&record);

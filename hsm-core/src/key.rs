@@ -10,12 +10,14 @@ use crate::object::{self, Attributes, Value};
 use crate::platform::Env;
 use crate::post_quantum;
 use crate::reason::{Reason, Result};
+use crate::stateful;
 use ffi_headers::*;
 use hsm_crypto::ec::{EcPrivateKey, EcPublicKey, EdPrivateKey, EdPublicKey, XPrivateKey};
 use hsm_crypto::post_quantum::{
     MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey, SlhDsaPrivateKey, SlhDsaPublicKey,
 };
 use hsm_crypto::rsa::{RsaPrivateKey, RsaPublicKey};
+use hsm_crypto::stateful::{StatefulPrivateKey, StatefulPublicKey};
 use hsm_crypto::{CryptoError, SymmetricKey};
 use std::sync::Arc;
 
@@ -49,6 +51,10 @@ pub enum Key {
     SlhDsaPrivate(Arc<dyn SlhDsaPrivateKey>),
     /// CKK_SLH_DSA, public.
     SlhDsaPublic(Arc<dyn SlhDsaPublicKey>),
+    /// CKK_HSS, CKK_XMSS and CKK_XMSSMT, private.
+    StatefulPrivate(Arc<dyn StatefulPrivateKey>),
+    /// CKK_HSS, CKK_XMSS and CKK_XMSSMT, public.
+    StatefulPublic(Arc<dyn StatefulPublicKey>),
     /// CKK_AES, CKK_GENERIC_SECRET, CKK_*_HMAC.
     Secret(Box<SymmetricKey>),
 }
@@ -68,7 +74,9 @@ impl Key {
             | Key::MlDsaPrivate(_)
             | Key::MlDsaPublic(_)
             | Key::SlhDsaPrivate(_)
-            | Key::SlhDsaPublic(_) => None,
+            | Key::SlhDsaPublic(_)
+            | Key::StatefulPrivate(_)
+            | Key::StatefulPublic(_) => None,
         }
     }
 }
@@ -92,6 +100,7 @@ pub fn parse(env: &Env<'_>, attributes: &Attributes) -> Result<Key> {
             (env.engine.rsa_private)(&object::rsa_parts(attributes)?).map(Key::RsaPrivate).map_err(refusal)
         }
         (class, key_type) if post_quantum::is_key_type(key_type) => post_quantum::parse(env, class, attributes),
+        (class, key_type) if stateful::is_key_type(key_type) => stateful::parse(env, class, key_type, attributes),
         (CKO_PUBLIC_KEY, key_type) => parse_public_on_curve(env, key_type, attributes),
         (CKO_PRIVATE_KEY, key_type) => parse_private_on_curve(env, key_type, attributes),
         (CKO_SECRET_KEY, _) => Ok(Key::Secret(Box::new(SymmetricKey::copy_of(object::part(attributes, CKA_VALUE)?)))),

@@ -34,6 +34,7 @@ mod register;
 pub mod role;
 mod session;
 pub mod slot;
+pub mod stateful;
 pub mod template;
 mod together;
 mod token;

@@ -20,6 +20,7 @@ pub use forms::{private_form, private_material, public_form, public_material, te
 use crate::key::{self, Key};
 use crate::platform::Env;
 use crate::reason::Result;
+use crate::stateful;
 use crate::template::Template;
 use core::fmt;
 use ffi_headers::names;
@@ -37,7 +38,7 @@ pub enum Value {
     Number(u64),
     /// Bytes, strings, big integers, DER; `CK_DATE` as its 8 characters or empty.
     Bytes(SecretBytes),
-    /// `CKA_ALLOWED_MECHANISMS`.
+    /// `CKA_ALLOWED_MECHANISMS`, and the types of an HSS key's levels.
     Mechanisms(Box<[u64]>),
     /// `CKA_WRAP_TEMPLATE` and its sisters.
     Template(Box<Template>),
@@ -51,7 +52,7 @@ pub enum ValueRef<'a> {
     Number(u64),
     /// As `Value::Bytes`.
     Bytes(&'a [u8]),
-    /// `CKA_ALLOWED_MECHANISMS`.
+    /// As `Value::Mechanisms`.
     Mechanisms(Vec<u64>),
     /// `CKA_WRAP_TEMPLATE` and its sisters.
     Template(Template),
@@ -207,6 +208,17 @@ impl Object {
         let key = Arc::new(key::parse(env, &self.attributes())?);
         // When two threads parse at once, the first result stays and both use it.
         Ok(self.parsed.get_or_init(|| key))
+    }
+
+    /// Takes over the parsed key of what was in the object's place, where that is the same key with more signatures left: its trees took a
+    /// while to grow.
+    pub(crate) fn inherit(&self, before: &Self) {
+        if stateful::is_same(self, before)
+            && let Some(key) = before.parsed.get()
+        {
+            // Parsed already is as good.
+            let _ = self.parsed.set(Arc::clone(key));
+        }
     }
 
     /// All attributes as the content of a record (docs/format.md).

@@ -4,6 +4,7 @@
 //! tests bring those. Called from everywhere in this crate.
 
 use crate::policy::Policy;
+use crate::reason::Result;
 use hsm_crypto::{Provider, Random};
 use std::sync::Arc;
 use token_store::Store;
@@ -36,6 +37,17 @@ pub struct Env<'a> {
     pub random: &'a dyn Random,
     /// What the token may do.
     pub policy: Policy,
+    /// Who counts the signatures of stateful keys; `None` where nothing is signed.
+    pub one_time: Option<&'a dyn OneTime>,
+}
+
+/// Who counts the signatures of stateful keys.
+pub trait OneTime {
+    /// Reserves the next index of the key with this CKA_UNIQUE_ID. When it answers, nobody will ever get that index again.
+    ///
+    /// # Errors
+    /// `KeyExhausted`, the store's.
+    fn reserve(&self, unique_id: &[u8]) -> Result<u64>;
 }
 
 /// Writes a time as the `utcTime` of C_GetTokenInfo: `YYYYMMDDhhmmss00` in the Gregorian calendar.
@@ -63,7 +75,7 @@ impl Platform {
     /// The part that mechanisms see, on a token with this policy.
     #[must_use]
     pub fn env(&self, policy: Policy) -> Env<'_> {
-        Env { engine: self.engine, random: &*self.random, policy }
+        Env { engine: self.engine, random: &*self.random, policy, one_time: None }
     }
 }
 

@@ -246,6 +246,9 @@ pub enum Reason {
     /// The key needs a context-specific login before each use.
     #[error("the key asks for a context-specific login first")]
     ContextLoginNeeded,
+    /// The key has made all signatures that it can make, or its count is not to be trusted.
+    #[error("the key has no signature left")]
+    KeyExhausted,
     /// The attributes of a key do not make a key.
     #[error("the key material is not valid: {0}")]
     KeyMaterial(&'static str),
@@ -444,6 +447,7 @@ impl Reason {
             Reason::KeyTypeInconsistent => CKR_KEY_TYPE_INCONSISTENT,
             Reason::KeySize => CKR_KEY_SIZE_RANGE,
             Reason::KeyLacksUsage { .. } => CKR_KEY_FUNCTION_NOT_PERMITTED,
+            Reason::KeyExhausted => CKR_KEY_EXHAUSTED,
             Reason::KeyMaterial(_) => CKR_ATTRIBUTE_VALUE_INVALID,
             Reason::KeyIndigestible => CKR_KEY_INDIGESTIBLE,
             Reason::KeyUnextractable => CKR_KEY_UNEXTRACTABLE,

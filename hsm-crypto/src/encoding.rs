@@ -4,8 +4,9 @@
 //! know: whether a key is any good beyond its shape; the engine's parser says that (an EC point is checked here,
 //! since it must belong to its scalar). The DER itself is that of the crates `pkcs8`, `pkcs1`, `sec1` and `spki`.
 //! Called from `hsm-core` for wrapping, unwrapping and `CKA_PUBLIC_KEY_INFO`.
-//! Rule source: RFC 8017 (A.1), RFC 5915, RFC 5480, RFC 8410; post-quantum keys in `encoding/pq.rs`.
+//! Rule source: RFC 8017 (A.1), RFC 5915, RFC 5480, RFC 8410; post-quantum keys in `encoding/pq.rs` and `encoding/hash_based.rs`.
 
+mod hash_based;
 mod pq;
 
 use crate::ec::Curve;
@@ -24,6 +25,7 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
+pub use hash_based::HashScheme;
 pub use pq::PqSet;
 
 /// A private key in any of the forms that PKCS#8 carries here.
@@ -88,6 +90,13 @@ pub enum PublicForm {
     PostQuantum {
         /// Algorithm and parameter set.
         set: PqSet,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A key of stateful signatures, whose bytes name their types.
+    HashBased {
+        /// Algorithm.
+        scheme: HashScheme,
         /// The key.
         key: Vec<u8>,
     },
@@ -161,6 +170,7 @@ pub fn encode_spki(key: &PublicForm) -> Result<Vec<u8>> {
         PublicForm::Ed448(key) => public_info(ED448, None, octets_of(ED448, key)?),
         PublicForm::X448(key) => public_info(X448, None, octets_of(X448, key)?),
         PublicForm::PostQuantum { set, key } => public_info(set.oid(), None, pq::public_of(*set, key)?),
+        PublicForm::HashBased { scheme, key } => public_info(scheme.oid(), None, hash_based::public_of(*scheme, key)?),
     }
 }
 
@@ -203,7 +213,11 @@ pub fn decode_spki(der: &[u8]) -> Result<PublicForm> {
                 check_no_parameters(&info.algorithm)?;
                 Ok(PublicForm::PostQuantum { set, key: pq::public_of(set, content)?.to_vec() })
             }
-            None => Err(UNKNOWN_ALGORITHM),
+            None => {
+                let scheme = HashScheme::by_oid(other).ok_or(UNKNOWN_ALGORITHM)?;
+                check_no_parameters(&info.algorithm)?;
+                Ok(PublicForm::HashBased { scheme, key: hash_based::public_of(scheme, content)?.to_vec() })
+            }
         },
     }
 }

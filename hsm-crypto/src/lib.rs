@@ -34,6 +34,7 @@ mod rsa_parts;
 mod rsa_rejection;
 pub mod secret;
 pub mod selftest;
+pub mod stateful;
 pub mod symmetric;
 
 pub use error::{CryptoError, Result};

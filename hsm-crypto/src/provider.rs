@@ -10,6 +10,7 @@ use crate::post_quantum::PostQuantum;
 use crate::random::Random;
 use crate::rsa::{RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
 use crate::secret::SecretBytes;
+use crate::stateful::Stateful;
 use crate::symmetric::SymmetricKey;
 use std::sync::Arc;
 
@@ -70,6 +71,8 @@ pub struct Provider {
     pub pbkdf2: fn(Hash, &[u8], &[u8], u32, &mut [u8]) -> Result<()>,
     /// ML-KEM, ML-DSA and SLH-DSA.
     pub post_quantum: PostQuantum,
+    /// HSS/LMS, XMSS and XMSS^MT.
+    pub stateful: Stateful,
 }
 
 /// The engine made of RustCrypto crates alone; complete on every platform.

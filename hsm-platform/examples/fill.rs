@@ -116,7 +116,12 @@ impl Filling {
 
 /// What C_GenerateKeyPair makes of the templates that an application would give.
 fn pair(number: u64) -> hsm_core::Result<(Object, Object)> {
-    let env = Env { engine: hsm_crypto::preferred(), random: &OsRandom, policy: hsm_core::policy::Policy::default() };
+    let env = Env {
+        engine: hsm_crypto::preferred(),
+        random: &OsRandom,
+        policy: hsm_core::policy::Policy::default(),
+        one_time: None,
+    };
     let user = Actor { security_officer: false, user: true };
     let mechanism = Mechanism { kind: CKM_EC_KEY_PAIR_GEN, params: Params::None };
     let both = Template::default()

@@ -221,7 +221,12 @@ impl Ready {
 
 /// Makes objects of a token's files, and notes what became of each.
 fn judge(folder: &folder::Folder, key: &TokenKey, objects: &mut Vec<Object>, report: &mut Report) {
-    let env = Env { engine: hsm_crypto::preferred(), random: &OsRandom, policy: hsm_core::policy::Policy::default() };
+    let env = Env {
+        engine: hsm_crypto::preferred(),
+        random: &OsRandom,
+        policy: hsm_core::policy::Policy::default(),
+        one_time: None,
+    };
     for (file, template) in foreign::templates(folder, key) {
         let template = match template {
             Ok(template) => template,

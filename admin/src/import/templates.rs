@@ -10,6 +10,7 @@ use ffi_headers::*;
 use hsm_core::attributes::curves::{CurveName, octet_string};
 use hsm_core::object::{self, Attributes};
 use hsm_core::post_quantum;
+use hsm_core::stateful;
 use hsm_core::template::Template;
 use hsm_crypto::encoding::{PrivateForm, PublicForm, encode_spki};
 use hsm_crypto::{CryptoError, Hash};
@@ -177,6 +178,9 @@ fn public_template(key: &PublicForm) -> Template {
         PublicForm::X448(point) => on_curve(template, CurveName::X448).with(CKA_EC_POINT, &octet_string(point)),
         PublicForm::PostQuantum { set, key } => {
             with_material(template, &post_quantum::public_material(*set, key.clone()))
+        }
+        PublicForm::HashBased { scheme, key } => {
+            with_material(template, &stateful::public_material(*scheme, key.clone()))
         }
     }
 }

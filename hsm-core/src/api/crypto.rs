@@ -199,7 +199,8 @@ impl Hsm {
     pub fn sign(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.sign(&self.platform.env(session.policy()), now, data, room)
+            let Session { token, operations, .. } = session;
+            operations.sign(&self.indices(token).env(), now, data, room)
         })
     }
 

@@ -12,6 +12,7 @@ use crate::hsm::Hsm;
 use crate::job::{Done, Job, JobKind, Made, Task, Work};
 use crate::reason::{Reason, Result};
 use crate::session::Session;
+use crate::stateful;
 use crate::template::Template;
 use crate::types::{Mechanism, SessionHandle, SlotId};
 use std::sync::atomic::Ordering;
@@ -147,6 +148,7 @@ impl Hsm {
         Ok(match made {
             Made::Key(key) => Done::Key(self.keep_one(session, key)?),
             Made::Pair(public, private) => {
+                let private = stateful::bind(private, session.token.partition)?;
                 let [public, private] = self.keep(session, [public, private])?;
                 Done::Pair(public, private)
             }

@@ -11,6 +11,7 @@ use crate::keys;
 use crate::object::Object;
 use crate::reason::{Reason, Result};
 use crate::session::Session;
+use crate::stateful;
 use crate::template::Template;
 use crate::token::Standing;
 use crate::types::{Mechanism, ObjectHandle, Params, Reply, Room, SessionHandle};
@@ -55,6 +56,7 @@ impl Hsm {
             access::check_key_template(session.subject(), private)?;
             let env = self.platform.env(session.policy());
             let (public, private) = keys::generate_key_pair(&env, session.actor(), mechanism, public, private)?;
+            let private = stateful::bind(private, session.token.partition)?;
             let [public, private] = self.keep(session, [public, private])?;
             Ok((public, private))
         })

@@ -13,6 +13,7 @@ use crate::mechanisms::{self, Signer, Verifier};
 use crate::message::{MessageParams, MessageReply, MessageShape};
 use crate::operation::StartMessage;
 use crate::reason::{Reason, Result};
+use crate::session::Session;
 use crate::template::Template;
 use crate::types::{Destination, Mechanism, ObjectHandle, OperationKind, Params, Reply, Room, SessionHandle};
 
@@ -191,7 +192,8 @@ impl Hsm {
     pub fn sign_message(&self, session: SessionHandle, data: &[u8], room: Room) -> Result<Reply> {
         self.with_session(session, |session| {
             let now = session.standing();
-            session.operations.sign_message(&self.platform.env(session.policy()), now, data, room)
+            let Session { token, operations, .. } = session;
+            operations.sign_message(&self.indices(token).env(), now, data, room)
         })
     }
 

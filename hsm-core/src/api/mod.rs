@@ -13,6 +13,7 @@ mod messages;
 pub(crate) mod migration;
 mod more_crypto;
 mod objects;
+mod one_time;
 mod sessions;
 mod slots;
 mod state;

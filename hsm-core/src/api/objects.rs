@@ -14,6 +14,7 @@ use crate::reason::{Reason, Result};
 use crate::recent::Recent;
 use crate::session::Session;
 use crate::slot::Epoch;
+use crate::stateful;
 use crate::template::Template;
 use crate::together::{Deed, Work, put};
 use crate::token::Standing;
@@ -98,7 +99,11 @@ impl Hsm {
         self.with_session(session, |session| {
             self.catalogue.refresh()?;
             let object = self.held(session, object, Verb::See)?.object;
-            Ok(kinds.iter().map(|kind| attributes::answer(&object, *kind)).collect())
+            let partition = session.token.partition;
+            let answer = |kind: &u64| {
+                stateful::lapsed(&object, partition, *kind).unwrap_or_else(|| attributes::answer(&object, *kind))
+            };
+            Ok(kinds.iter().map(answer).collect())
         })
     }
 

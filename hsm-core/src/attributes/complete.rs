@@ -16,6 +16,7 @@ use crate::object::{self, Attributes, Value};
 use crate::platform::Env;
 use crate::post_quantum;
 use crate::reason::{Reason, Result};
+use crate::stateful;
 use ffi_headers::*;
 use hsm_crypto::cipher::{DesMode, Direction, Mode};
 use hsm_crypto::encoding::{decode_spki, encode_spki};
@@ -71,6 +72,15 @@ fn normalise(env: &Env<'_>, table: &Table, made: Option<&Key>, attributes: &mut 
         (CKO_PRIVATE_KEY, Some(key_type)) if post_quantum::is_key_type(key_type) => {
             post_quantum::normalise_private(env, made.is_some(), attributes)
         }
+        (CKO_PRIVATE_KEY, Some(key_type)) if stateful::is_key_type(key_type) => match made {
+            Some(_) => Ok(()),
+            // Whoever brings one could bring it twice.
+            None => Err(Reason::TemplateInconsistent {
+                kind: CKA_KEY_TYPE,
+                problem: "a private key that counts its signatures is made by the token alone",
+            }),
+        },
+        (CKO_PUBLIC_KEY, Some(key_type)) if stateful::is_key_type(key_type) => Ok(()),
         // The engine judges a public one whole.
         (CKO_PUBLIC_KEY, Some(key_type)) if post_quantum::is_key_type(key_type) => Ok(()),
         (CKO_PUBLIC_KEY | CKO_PRIVATE_KEY, Some(key_type)) => normalise_curve(env, table, key_type, made, attributes),
@@ -181,9 +191,16 @@ fn complete_asymmetric(table: &Table, key: &Key, attributes: &mut Attributes) ->
             _ => attributes.insert(CKA_EC_POINT, wrapped),
         };
     }
-    let form = match post_quantum::public_of_private(key) {
-        Some(form) => form,
-        None => object::public_form(attributes)?,
+    if let (Key::StatefulPublic(_), Some(CKK_HSS)) = (key, table.key_type) {
+        let top = stateful::top_level(of(attributes, CKA_VALUE)?)?;
+        attributes.extend(top);
+    }
+    let form = match (key, post_quantum::public_of_private(key)) {
+        (_, Some(form)) => form,
+        (Key::StatefulPrivate(key), None) => {
+            stateful::form(table.key_type.unwrap_or_default(), key.public_key().map_err(key::refusal)?)?
+        }
+        (_, None) => object::public_form(attributes)?,
     };
     if let Some(Value::Bytes(given)) = attributes.get(CKA_PUBLIC_KEY_INFO)
         && !given.is_empty()

@@ -86,6 +86,7 @@ fn form(form: Form) -> String {
         Form::BigInteger => "big integer".to_owned(),
         Form::Date => "date".to_owned(),
         Form::Mechanisms => "mechanisms".to_owned(),
+        Form::Numbers => "numbers".to_owned(),
         Form::Template => "template".to_owned(),
     }
 }

@@ -24,6 +24,8 @@ pub enum Form {
     Date,
     /// A list of `CKM_*`.
     Mechanisms,
+    /// A list of other numbers.
+    Numbers,
     /// A template of key attributes.
     Template,
 }

@@ -4,7 +4,7 @@
 //! apply and the usages that the type can do. Does not know: how rows are applied. Everything that
 //! judges a template or answers a question reads these tables; `docs/attributes.md` is printed from them.
 //! Rule source: PKCS#11 v3.1, 4.2 to 4.10 (common attributes), 6.1 (RSA), 6.3 (EC), 6.8 (generic secret),
-//! 6.10 (AES), 6.20 and on (HMAC keys); v3.2, 6.66 to 6.69 (post-quantum keys).
+//! 6.10 (AES), 6.20 and on (HMAC keys); v3.2, 6.65 to 6.69 (stateful and post-quantum keys).
 //!
 //! CKA_ENCAPSULATE and CKA_DECAPSULATE are false by default but for ML-KEM keys: an application that knows versions before 3.2 and forbids a
 //! key all uses but one would otherwise have made a key with two.
@@ -357,7 +357,7 @@ const EC_PRIVATE_POINT: Row =
 
 /// Set and value of a post-quantum public key.
 pub static PQ_PUBLIC: Group = Group {
-    title: "ML-KEM, ML-DSA and SLH-DSA public key",
+    title: "ML-KEM, ML-DSA, SLH-DSA, XMSS and XMSSMT public key",
     rows: &[
         row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Never, Give::Never),
         material(CKA_VALUE, Form::Bytes),
@@ -384,6 +384,48 @@ pub static LATTICE_PRIVATE: Group = Group {
 /// Set and value of an SLH-DSA private key.
 pub static SLH_PRIVATE: Group =
     Group { title: "SLH-DSA private key", rows: &[PQ_PRIVATE_SET, material(CKA_VALUE, Form::Bytes).sensitive()] };
+
+/// Levels, types of the top tree and value of an HSS public key.
+pub static HSS_PUBLIC: Group = Group {
+    title: "HSS public key",
+    rows: &[
+        hss_computed(CKA_HSS_LEVELS),
+        hss_computed(CKA_HSS_LMS_TYPE),
+        hss_computed(CKA_HSS_LMOTS_TYPE),
+        material(CKA_VALUE, Form::Bytes),
+    ],
+};
+
+/// Levels, types of all trees, value and count of an HSS private key, which only its generation makes.
+pub static HSS_PRIVATE: Group = Group {
+    title: "HSS private key",
+    rows: &[
+        hss_asked(CKA_HSS_LEVELS, Form::Number(ANY)),
+        hss_asked(CKA_HSS_LMS_TYPES, Form::Numbers),
+        hss_asked(CKA_HSS_LMOTS_TYPES, Form::Numbers),
+        tree(CKA_VALUE, Form::Bytes).sensitive(),
+        hss_computed(CKA_HSS_KEYS_REMAINING),
+    ],
+};
+
+/// Set and value of an XMSS or XMSS^MT private key, which only its generation makes.
+pub static XMSS_PRIVATE: Group = Group {
+    title: "XMSS and XMSSMT private key",
+    rows: &[
+        row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Never, Give::Same, Give::Never, Give::Never),
+        tree(CKA_VALUE, Form::Bytes).sensitive(),
+    ],
+};
+
+/// A number that the token alone gives.
+const fn hss_computed(kind: u64) -> Row {
+    tree(kind, Form::Number(ANY)).fill(Fill::Computed).changes(Change::Never, Change::Never)
+}
+
+/// What the generation of a private key is asked for.
+const fn hss_asked(kind: u64, form: Form) -> Row {
+    row(kind, form).gives(Give::Never, Give::Must, Give::Never, Give::Never)
+}
 
 const PQ_PRIVATE_SET: Row =
     row(CKA_PARAMETER_SET, Form::Number(ANY)).gives(Give::Must, Give::Same, Give::Same, Give::Never);
@@ -412,11 +454,12 @@ const EC_RAW_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &EC_RAW_PRI
 const PQ_PUBLIC_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PUBLIC, &PQ_PUBLIC];
 const LATTICE_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &LATTICE_PRIVATE];
 const SLH_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &SLH_PRIVATE];
+const XMSS_PRIVATE_GROUPS: &[&Group] = &[&STORAGE, &KEY, &PRIVATE, &XMSS_PRIVATE];
 const SECRET_GROUPS: &[&Group] = &[&STORAGE, &KEY, &SECRET];
 const MAC: &[u64] = &[CKA_SIGN, CKA_VERIFY];
 
 /// The groups of keys, certificates and data.
-static GROUPS: [&Group; 18] = [
+static GROUPS: [&Group; 21] = [
     &STORAGE,
     &DATA,
     &CERTIFICATE,
@@ -435,10 +478,13 @@ static GROUPS: [&Group; 18] = [
     &PQ_PUBLIC,
     &LATTICE_PRIVATE,
     &SLH_PRIVATE,
+    &HSS_PUBLIC,
+    &HSS_PRIVATE,
+    &XMSS_PRIVATE,
 ];
 
 /// Every class and key type that the token has.
-pub static TABLES: [Table; 44] = [
+pub static TABLES: [Table; 50] = [
     object(CKO_DATA, &[&STORAGE, &DATA]),
     object(CKO_CERTIFICATE, &[&STORAGE, &CERTIFICATE]),
     public(CKK_RSA, RSA_PUBLIC_GROUPS, &[CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP], CKA_MODULUS),
@@ -455,6 +501,12 @@ pub static TABLES: [Table; 44] = [
     private(CKK_ML_DSA, LATTICE_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
     public(CKK_SLH_DSA, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
     private(CKK_SLH_DSA, SLH_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
+    public(CKK_HSS, &[&STORAGE, &KEY, &PUBLIC, &HSS_PUBLIC], &[CKA_VERIFY], CKA_VALUE),
+    private(CKK_HSS, &[&STORAGE, &KEY, &PRIVATE, &HSS_PRIVATE], &[CKA_SIGN], CKA_VALUE),
+    public(CKK_XMSS, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
+    private(CKK_XMSS, XMSS_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
+    public(CKK_XMSSMT, PQ_PUBLIC_GROUPS, &[CKA_VERIFY], CKA_VALUE),
+    private(CKK_XMSSMT, XMSS_PRIVATE_GROUPS, &[CKA_SIGN], CKA_VALUE),
     secret(CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY]),
     secret(CKK_AES_XTS, &[CKA_ENCRYPT, CKA_DECRYPT]),
     secret(CKK_CHACHA20, &[CKA_ENCRYPT, CKA_DECRYPT]),

@@ -88,7 +88,9 @@ fn judge_nested(row: &Row, given: &Given, depth: usize, budget: &mut usize) -> R
         (Form::Date, []) => Ok(Value::Bytes(SecretBytes::default())),
         (Form::Date, date) if is_date(date) => Ok(Value::Bytes(bytes.clone())),
         (Form::Date, _) => wrong("not a date of the calendar as YYYYMMDD"),
-        (Form::Mechanisms, list) => judge_mechanisms(row.kind, list).map(|list| Value::Mechanisms(list.into())),
+        (Form::Mechanisms | Form::Numbers, list) => {
+            judge_mechanisms(row.kind, list).map(|list| Value::Mechanisms(list.into()))
+        }
         (Form::Template, []) => Ok(Value::Template(Box::default())),
         (Form::Template, _) => wrong("not a template"),
     }
@@ -114,10 +116,10 @@ pub(crate) fn bit_length(integer: &[u8]) -> usize {
 fn judge_mechanisms(kind: u64, list: &[u8]) -> Result<Vec<u64>> {
     let (numbers, rest) = list.as_chunks::<NUMBER_BYTES>();
     if !rest.is_empty() {
-        return Err(Reason::AttributeValue { kind, problem: "not a whole number of mechanisms" });
+        return Err(Reason::AttributeValue { kind, problem: "not a whole number of CK_ULONGs" });
     }
     if numbers.len() > TEMPLATE_ENTRIES_MAX {
-        return Err(Reason::AttributeValue { kind, problem: "too many mechanisms" });
+        return Err(Reason::AttributeValue { kind, problem: "too many of them" });
     }
     Ok(numbers.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect())
 }

@@ -76,6 +76,7 @@ mod salsa20;
 mod sha512_t;
 mod slh_dsa;
 mod sp800_108;
+mod stateful;
 mod tls12;
 mod tls_mac;
 mod tls_prf;
@@ -320,7 +321,7 @@ macro_rules! named {
 pub(crate) use named;
 
 /// The families, in the order in which the table is listed.
-const FAMILIES: [&[Row]; 52] = [
+const FAMILIES: [&[Row]; 53] = [
     rsa_keygen::ROWS,
     rsa_pkcs::ROWS,
     rsa_x509::ROWS,
@@ -373,6 +374,7 @@ const FAMILIES: [&[Row]; 52] = [
     ml_kem::ROWS,
     ml_dsa::ROWS,
     slh_dsa::ROWS,
+    stateful::ROWS,
 ];
 
 /// Every row by its number.

@@ -78,7 +78,7 @@ impl Usage {
     const fn class(self, key_type: u64) -> u64 {
         match key_type {
             CKK_RSA | CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | CKK_BIP32 | CKK_ML_KEM | CKK_ML_DSA
-            | CKK_SLH_DSA => match self {
+            | CKK_SLH_DSA | CKK_HSS | CKK_XMSS | CKK_XMSSMT => match self {
                 Usage::Verify | Usage::VerifyRecover | Usage::Encrypt | Usage::Wrap | Usage::Encapsulate => {
                     CKO_PUBLIC_KEY
                 }

@@ -8,6 +8,7 @@ use super::{Attributes, Object, Value};
 use crate::attributes::curves::{CurveName, octet_string, octet_string_content};
 use crate::post_quantum;
 use crate::reason::{Reason, Result};
+use crate::stateful;
 use crate::template::{Entry, Given, Template};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
@@ -33,6 +34,9 @@ pub fn private_form(object: &Object) -> Result<PrivateForm> {
         } else {
             Err(Reason::KeyMaterial("a part of the key is missing"))
         };
+    }
+    if stateful::is_private(object) {
+        return Err(Reason::KeyMaterial("a stateful key has no PKCS#8 form: it would sign twice with one index"));
     }
     if object.key_type().is_some_and(post_quantum::is_key_type) {
         return post_quantum::private_form(attributes);
@@ -92,6 +96,11 @@ pub fn public_form(attributes: &Attributes) -> Result<PublicForm> {
     if matches!(attributes.get(CKA_KEY_TYPE), Some(Value::Number(key_type)) if post_quantum::is_key_type(*key_type)) {
         return post_quantum::public_form(attributes);
     }
+    if let Some(Value::Number(key_type)) = attributes.get(CKA_KEY_TYPE)
+        && stateful::is_key_type(*key_type)
+    {
+        return stateful::form(*key_type, part(attributes, CKA_VALUE)?.to_vec());
+    }
     let curve = CurveName::parse(part(attributes, CKA_EC_PARAMS)?)?;
     let point = curve.parse_point(part(attributes, CKA_EC_POINT)?)?.to_vec();
     Ok(match curve {
@@ -119,6 +128,7 @@ pub fn public_material(form: PublicForm) -> Attributes {
         PublicForm::Ed448(point) => (CurveName::Ed448, point),
         PublicForm::X448(point) => (CurveName::X448, point),
         PublicForm::PostQuantum { set, key } => return post_quantum::public_material(set, key),
+        PublicForm::HashBased { scheme, key } => return stateful::public_material(scheme, key),
     };
     let mut attributes = key_attributes(CKO_PUBLIC_KEY, curve.key_type());
     attributes.insert(CKA_EC_PARAMS, bytes(curve.oid_der().to_vec()));

@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn next_of(policy: Policy, ivs: &mut Ivs, known: &Known, params: &MessageParams) -> Result<Vec<u8>> {
-        let env = Env { engine: hsm_crypto::portable(), random: known, policy };
+        let env = Env { engine: hsm_crypto::portable(), random: known, policy, one_time: None };
         ivs.next(&env, params).map(Option::unwrap_or_default)
     }
 

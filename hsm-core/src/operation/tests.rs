@@ -15,7 +15,7 @@ impl Random for NoRandom {
 }
 
 fn env() -> Env<'static> {
-    Env { engine: hsm_crypto::portable(), random: &NoRandom, policy: crate::policy::Policy::default() }
+    Env { engine: hsm_crypto::portable(), random: &NoRandom, policy: crate::policy::Policy::default(), one_time: None }
 }
 
 /// The standing of a user who has logged in after `ended` logouts.

@@ -29,4 +29,5 @@ mod reading;
 mod sessions;
 mod simulation;
 mod slots;
+mod stateful;
 mod threads;

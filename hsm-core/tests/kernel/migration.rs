@@ -16,7 +16,12 @@ const MOVED: &[u8; 32] = b"moved                           ";
 
 fn moved(template: &Template) -> core::result::Result<Migrated, Refusal> {
     migrate(
-        &Env { engine: hsm_crypto::portable(), random: &OsRandom, policy: hsm_core::policy::Policy::default() },
+        &Env {
+            engine: hsm_crypto::portable(),
+            random: &OsRandom,
+            policy: hsm_core::policy::Policy::default(),
+            one_time: None,
+        },
         template,
     )
 }

@@ -30,6 +30,7 @@ mod vectors_pq;
 mod vectors_protocols;
 mod vectors_rsa;
 mod vectors_sha3;
+mod vectors_stateful;
 mod vectors_stream;
 mod vectors_trees;
 mod vectors_wrap;

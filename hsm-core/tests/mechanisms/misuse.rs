@@ -41,7 +41,7 @@ const USES: [Use; 11] = [
     Use::Decapsulate,
 ];
 
-const KEY_TYPES: [u64; 10] = [
+const KEY_TYPES: [u64; 12] = [
     CKK_RSA,
     CKK_EC,
     CKK_EC_EDWARDS,
@@ -52,6 +52,8 @@ const KEY_TYPES: [u64; 10] = [
     CKK_ML_KEM,
     CKK_ML_DSA,
     CKK_SLH_DSA,
+    CKK_HSS,
+    CKK_XMSSMT,
 ];
 
 impl Use {
@@ -344,7 +346,8 @@ fn a_key_below_or_above_the_row_sizes_is_refused() {
         };
         // The size of the others is that of their curve or parameter set.
         let on_curve = matches!(key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY | vendor::CKK_BIP32);
-        if !on_curve && !matches!(key_type, CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA) {
+        let in_set = matches!(key_type, CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA | CKK_HSS | CKK_XMSS | CKK_XMSSMT);
+        if !on_curve && !in_set {
             let bytes = |size: u64| usize::try_from(size / unit).unwrap();
             assert_eq!(sized(bytes(row.size_min) - 1), use_.wrong_size(), "{} {use_:?}", row.name);
             assert_eq!(sized(bytes(row.size_max) + 1), use_.wrong_size(), "{} {use_:?}", row.name);

@@ -214,6 +214,7 @@ pub fn sample_pair(key_type: u64) -> (Object, Object) {
         // As long as a master secret of TLS.
         CKK_GENERIC_SECRET => return (secret(key_type, &[0x24; 48]), secret(key_type, &[0x24; 48])),
         CKK_ML_KEM | CKK_ML_DSA | CKK_SLH_DSA => return vectors_pq::sample_pair(key_type),
+        CKK_HSS | CKK_XMSS | CKK_XMSSMT => return crate::vectors_stateful::sample_pair(key_type),
         _ => return (secret(key_type, &[0x24; 32]), secret(key_type, &[0x24; 32])),
     };
     let private = private(form);
@@ -280,6 +281,11 @@ fn generate_pair(env: &Env<'_>, row: &Row) {
         CKM_ML_KEM_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, CKP_ML_KEM_768),
         CKM_ML_DSA_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, CKP_ML_DSA_87),
         CKM_SLH_DSA_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, CKP_SLH_DSA_SHAKE_128F),
+        CKM_HSS_KEY_PAIR_GEN => Template::default(),
+        CKM_XMSS_KEY_PAIR_GEN => Template::default().with_number(CKA_PARAMETER_SET, crate::vectors_stateful::XMSS_SET),
+        CKM_XMSSMT_KEY_PAIR_GEN => {
+            Template::default().with_number(CKA_PARAMETER_SET, crate::vectors_stateful::XMSSMT_SET)
+        }
         _ => Template::default().with(CKA_EC_PARAMS, b"\x13\x0cedwards25519"),
     };
     let (_, first) = generated_pair_works(env, row.kind, &template);

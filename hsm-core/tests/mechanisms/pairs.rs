@@ -11,8 +11,10 @@ use hsm_core::{Params, keys};
 /// Generates a pair by the public template alone, and uses both halves against each other.
 pub fn generated_pair_works(env: &Env<'_>, kind: u64, template: &Template) -> (Object, Object) {
     let actor = Actor { security_officer: false, user: true };
+    let levels =
+        if kind == CKM_HSS_KEY_PAIR_GEN { crate::vectors_stateful::levels(&[(5, 3)]) } else { Template::default() };
     let (public, private) =
-        keys::generate_key_pair(env, actor, &mechanism(kind, &Params::None), template, &Template::default()).unwrap();
+        keys::generate_key_pair(env, actor, &mechanism(kind, &Params::None), template, &levels).unwrap();
     assert_eq!((public.class(), private.class()), (CKO_PUBLIC_KEY, CKO_PRIVATE_KEY));
     assert_eq!(public.key_type(), private.key_type());
     for key in [&public, &private] {
@@ -39,6 +41,9 @@ fn works(env: &Env<'_>, public: &Object, private: &Object) {
         CKK_ML_KEM => crate::vectors_pq::opens(env, public, private),
         CKK_ML_DSA => signs(env, CKM_ML_DSA, public, private),
         CKK_SLH_DSA => signs(env, CKM_SLH_DSA, public, private),
+        CKK_HSS => signs(env, CKM_HSS, public, private),
+        CKK_XMSS => signs(env, CKM_XMSS, public, private),
+        CKK_XMSSMT => signs(env, CKM_XMSSMT, public, private),
         other => panic!("no pairs of type {other:#x}"),
     }
 }

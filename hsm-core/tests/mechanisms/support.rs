@@ -10,6 +10,7 @@ use hsm_core::{Derived, Mechanism, ObjectHandle, Params, Reason, Result, Sources
 use hsm_crypto::encoding::{PrivateForm, PublicForm};
 use hsm_crypto::rsa::RsaParts;
 use hsm_crypto::{CryptoError, Hash, Provider, Random, SecretBytes, portable, preferred};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 /// The random source of the operating system.
@@ -33,6 +34,16 @@ impl Random for Counting {
     }
 }
 
+/// Counts signatures as no token may: over again, because the keys of these tests sign nothing else.
+struct Again;
+
+impl hsm_core::platform::OneTime for Again {
+    fn reserve(&self, _unique_id: &[u8]) -> Result<u64> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        Ok(COUNT.fetch_add(1, Ordering::Relaxed) % 32)
+    }
+}
+
 /// Every engine of this build, each once.
 pub fn engines() -> Vec<&'static Provider> {
     if preferred().name == portable().name { vec![portable()] } else { vec![portable(), preferred()] }
@@ -40,7 +51,8 @@ pub fn engines() -> Vec<&'static Provider> {
 
 /// What a mechanism sees.
 pub fn env(engine: &'static Provider) -> Env<'static> {
-    Env { engine, random: &Os, policy: hsm_core::policy::Policy { approved: false, legacy: true, compatible: true } }
+    let policy = hsm_core::policy::Policy { approved: false, legacy: true, compatible: true };
+    Env { engine, random: &Os, policy, one_time: Some(&Again) }
 }
 
 /// Reads hexadecimal, ignoring everything else.

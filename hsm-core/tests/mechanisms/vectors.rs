@@ -4,8 +4,8 @@
 use crate::support::{engines, env};
 use crate::{
     vectors_aes, vectors_ciphers, vectors_curves, vectors_derive, vectors_ec, vectors_hash, vectors_ike, vectors_kdf,
-    vectors_macs, vectors_pq, vectors_protocols, vectors_rsa, vectors_sha3, vectors_stream, vectors_trees,
-    vectors_wrap,
+    vectors_macs, vectors_pq, vectors_protocols, vectors_rsa, vectors_sha3, vectors_stateful, vectors_stream,
+    vectors_trees, vectors_wrap,
 };
 use hsm_core::mechanisms;
 use hsm_core::platform::Env;
@@ -13,7 +13,7 @@ use hsm_core::platform::Env;
 /// Runs the vectors of one mechanism and returns how many there were.
 pub type Runner = fn(&Env<'_>) -> usize;
 
-const FAMILIES: [&[(u64, Runner)]; 16] = [
+const FAMILIES: [&[(u64, Runner)]; 17] = [
     vectors_ciphers::RUNNERS,
     vectors_stream::RUNNERS,
     vectors_wrap::RUNNERS,
@@ -30,6 +30,7 @@ const FAMILIES: [&[(u64, Runner)]; 16] = [
     vectors_trees::RUNNERS,
     vectors_macs::RUNNERS,
     vectors_pq::RUNNERS,
+    vectors_stateful::RUNNERS,
 ];
 
 /// Runs a family's vectors over every engine.

@@ -28,6 +28,7 @@ use crate::ec::Curve;
 use crate::portable;
 use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
+use crate::stateful::STATEFUL;
 
 /// Does what `aws-lc-rs` does once in a process, so that no fork can cut another thread off in the middle of it later.
 pub(crate) fn begin() {
@@ -128,4 +129,7 @@ pub(crate) static PROVIDER: Provider = Provider {
         slh_dsa_private: portable::slh_dsa::private,
         slh_dsa_public: portable::slh_dsa::public,
     },
+    // The one implementation of this crate: AWS-LC has neither HSS nor XMSS, and their hashes have one block each, where a call into C costs
+    // more than it saves.
+    stateful: STATEFUL,
 };

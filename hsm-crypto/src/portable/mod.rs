@@ -32,6 +32,7 @@ pub(crate) mod xts;
 
 use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
+use crate::stateful::STATEFUL;
 
 /// Every operation from a maintained crate in Rust.
 pub(crate) static PROVIDER: Provider = Provider {
@@ -69,4 +70,5 @@ pub(crate) static PROVIDER: Provider = Provider {
         slh_dsa_private: slh_dsa::private,
         slh_dsa_public: slh_dsa::public,
     },
+    stateful: STATEFUL,
 };

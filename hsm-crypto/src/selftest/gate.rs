@@ -12,6 +12,7 @@ use crate::hash::CipherMac;
 use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
 use crate::selftest::{Family, run};
+use crate::stateful::Stateful;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(feature = "aws-lc")]
@@ -72,6 +73,12 @@ pub(crate) static PROVIDER: Provider = Provider {
             proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_private)(set, key))
         },
         slh_dsa_public: |set, key| proved(Family::SlhDsa).and_then(|()| (ENGINE.post_quantum.slh_dsa_public)(set, key)),
+    },
+    stateful: Stateful {
+        hss_private: |types, seed| proved(Family::Hss).and_then(|()| (ENGINE.stateful.hss_private)(types, seed)),
+        hss_public: |key| proved(Family::Hss).and_then(|()| (ENGINE.stateful.hss_public)(key)),
+        xmss_private: |set, seeds| proved(Family::Xmss).and_then(|()| (ENGINE.stateful.xmss_private)(set, seeds)),
+        xmss_public: |set, key| proved(Family::Xmss).and_then(|()| (ENGINE.stateful.xmss_public)(set, key)),
     },
 };
 

@@ -176,6 +176,17 @@ pub(super) const SLH_DSA_SHA2_128F_SHA256: [u8; 32] =
     hex("7c4622720e758897ec5f2089049bb5e5d98fc2e88bfdacf4fad3a1e20f80d5f8");
 pub(super) const SLH_DSA_SHAKE_128F_SHA256: [u8; 32] =
     hex("bb095008ae794ef660c4189f9fef4ec0613c61646b426d550200949cd8e3d8a5");
+// HSS: the signature of "abc" with index 3 by the key of 32 bytes 0x5a and one level of these types, as its SHA-256; made here and verified
+// with pyhsslms 2.0.0, another implementation, which makes the same public key of the first one's seed.
+pub(super) const HSS_SHA256_M32_H5_W4_SHA256: [u8; 32] =
+    hex("3b0d7e584e11c54154d66e7105123625969b02c06d73276f149850ab995d9a62");
+pub(super) const HSS_SHA256_M24_H5_W4_SHA256: [u8; 32] =
+    hex("dcba185e317fbc121256eeca9fd29526a4ccf1bbcb583d74d7b65a0a301d6e59");
+pub(super) const HSS_SHAKE_M24_H5_W4_SHA256: [u8; 32] =
+    hex("cd4f4e4a2c71e1452445e989b1d4394ac48af163359c22ca37d16c9402490aec");
+// XMSSMT-SHA2_20/4_192: the same by the key of 72 bytes 0x5a; made with the crate `xmss`, another implementation.
+pub(super) const XMSSMT_SHA2_20_4_192_SHA256: [u8; 32] =
+    hex("4749820ad743738c9339ff538bab84184fc1d2addd823d7786763ec56404aff0");
 
 /// Reads hexadecimal at compile time; a wrong digit or length does not compile.
 pub(super) const fn hex<const BYTES: usize>(text: &str) -> [u8; BYTES] {

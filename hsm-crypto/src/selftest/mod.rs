@@ -9,6 +9,7 @@ mod ciphers;
 pub(crate) mod gate;
 mod known;
 mod post_quantum;
+mod stateful;
 
 use crate::cipher::{Aead, Cipher, Direction, GcmParams, KeyWrap, Mode};
 use crate::ec::{Curve, EdScheme};
@@ -61,11 +62,15 @@ pub enum Family {
     MlDsa,
     /// SLH-DSA.
     SlhDsa,
+    /// HSS and LMS.
+    Hss,
+    /// XMSS and XMSS^MT.
+    Xmss,
 }
 
 impl Family {
     /// Every family; the ones that others are built on come first.
-    pub const ALL: [Family; 19] = [
+    pub const ALL: [Family; 21] = [
         Family::Digest,
         Family::Mac,
         Family::Rsa,
@@ -85,6 +90,8 @@ impl Family {
         Family::MlKem,
         Family::MlDsa,
         Family::SlhDsa,
+        Family::Hss,
+        Family::Xmss,
     ];
 
     /// The family of a Weierstrass curve.
@@ -119,6 +126,8 @@ impl Family {
             Family::MlKem => "ML-KEM",
             Family::MlDsa => "ML-DSA",
             Family::SlhDsa => "SLH-DSA",
+            Family::Hss => "HSS and LMS",
+            Family::Xmss => "XMSS and XMSS^MT",
         }
     }
 }
@@ -148,6 +157,8 @@ pub fn run(provider: &Provider, family: Family) -> Result<()> {
         Family::MlKem => post_quantum::ml_kem(provider),
         Family::MlDsa => post_quantum::ml_dsa(provider),
         Family::SlhDsa => post_quantum::slh_dsa(provider),
+        Family::Hss => stateful::hss(provider),
+        Family::Xmss => stateful::xmss(provider),
     };
     match right {
         Ok(true) => Ok(()),

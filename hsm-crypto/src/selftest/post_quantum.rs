@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::post_quantum::{MlDsaSet, MlKemSet, Mu, Secret, SlhDsaSet, framing};
 use crate::provider::Provider;
 
-fn sha256(engine: &Provider, data: &[u8]) -> Vec<u8> {
+pub(super) fn sha256(engine: &Provider, data: &[u8]) -> Vec<u8> {
     let mut digest = (engine.digest)(Hash::Sha256);
     digest.update(data);
     digest.finish()

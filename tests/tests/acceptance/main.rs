@@ -38,6 +38,7 @@ mod slots;
 mod small_stacks;
 mod soak;
 mod state;
+mod stateful;
 mod token_life;
 mod trace;
 mod watched;

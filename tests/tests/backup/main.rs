@@ -133,6 +133,44 @@ fn a_restored_token_signs_and_shows_what_the_old_one_had() {
     });
 }
 
+/// A key that counts its signatures would count from the backup's moment on again, so it has nothing left where it is restored.
+#[test]
+fn a_restored_stateful_key_signs_nothing_and_its_public_key_still_verifies() {
+    if !can_back_up() {
+        return;
+    }
+    isolated!(|place, role| {
+        let raw = Raw::start();
+        if role == "restored" {
+            let session = open(&raw);
+            let key = one(&raw, session, CKO_PRIVATE_KEY, "stateful");
+            assert_eq!(raw.attribute(session, key, CKA_HSS_KEYS_REMAINING).as_deref(), Ok(&[0; 8][..]));
+            assert_eq!(raw.sign(session, plain(CKM_HSS), key, MESSAGE), Err(CKR_KEY_EXHAUSTED));
+            let public = one(&raw, session, CKO_PUBLIC_KEY, "stateful");
+            let signature = place.read("stateful.signature");
+            assert_eq!(raw.verify(session, plain(CKM_HSS), public, MESSAGE, &signature), Ok(()));
+            return;
+        }
+        let session = raw.user_session();
+        let common = Template::new().flag(CKA_TOKEN, true).text(CKA_LABEL, "stateful");
+        let private = Template::new()
+            .and(&common)
+            .number(CKA_HSS_LEVELS, 1)
+            .bytes(CKA_HSS_LMS_TYPES, &5_u64.to_ne_bytes())
+            .bytes(CKA_HSS_LMOTS_TYPES, &4_u64.to_ne_bytes());
+        let (_, key) = raw.generate_pair(session, plain(CKM_HSS_KEY_PAIR_GEN), common, private).expect("a pair");
+        place.write("stateful.signature", raw.sign(session, plain(CKM_HSS), key, MESSAGE).expect("a signature"));
+        backup(place, "backup.age");
+        assert!(raw.sign(session, plain(CKM_HSS), key, MESSAGE).is_ok(), "the backup takes nothing from the key");
+        raw.finalize();
+        outside::output(restore(place, "second", "backup.age", &[]));
+        let environment = [("PERILUNE_CONF", configuration(place, "second").into())];
+        child::role_with(place, "restored", "", &environment).succeed();
+        outside::output(restore(place, "", "backup.age", &["--replace"]));
+        child::role(place, "restored", "").succeed();
+    });
+}
+
 #[test]
 fn backups_of_a_store_under_load_are_of_one_moment_with_no_pair_halved() {
     if !can_back_up() {

@@ -33,6 +33,7 @@ pub(super) fn env() -> Env<'static> {
         engine: hsm_crypto::portable(),
         random: &OsRandom,
         policy: crate::policy::Policy { legacy: true, ..Default::default() },
+        one_time: None,
     }
 }
 
