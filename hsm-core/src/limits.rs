@@ -66,9 +66,9 @@ pub const FOUND_PER_CALL_MAX: usize = 1 << 20;
 pub const MIGRATION_BATCH_BYTES: usize = 32 << 20;
 /// Most bytes of a message that is given in parts and must be kept whole until its end (SLH-DSA).
 pub const BUFFERED_MESSAGE_BYTES_MAX: usize = 64 << 20;
-/// Highest tree of an HSS key that is made here: its leaves take up to half a minute, once in each process that signs.
+/// Highest tree of an HSS key that is made here: its leaves take up to 284 million hashes, once in each process that signs.
 pub const HSS_TREE_HEIGHT_MAX: u32 = 15;
-/// Highest tree of an XMSS or XMSS^MT key that is made here: its leaves take up to some seconds, once in each process that signs.
+/// Highest tree of an XMSS or XMSS^MT key that is made here: its leaves take up to six million hashes, once in each process that signs.
 pub const XMSS_TREE_HEIGHT_MAX: u32 = 10;
 /// Longest key of BLAKE2b, bytes.
 pub const BLAKE2B_KEY_BYTES_MAX: usize = 64;
