@@ -82,3 +82,7 @@ pub const PRF_LENGTH_BITS_MAX: u64 = 64;
 pub const TLS_IV_BYTES_MAX: usize = 16;
 /// Most validations that a configuration can declare; each has a flag, and a `CK_FLAGS` has 32 of them everywhere.
 pub const VALIDATIONS_MAX: usize = 32;
+/// How many calls of several threads are written in one commit.
+pub const COMMIT_CALLS_MAX: usize = 64;
+/// How many bytes of objects, unless it is a single call's: little enough that the others do not wait for it long.
+pub const COMMIT_OBJECT_BYTES_MAX: usize = 1 << 20;

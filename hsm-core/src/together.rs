@@ -8,6 +8,7 @@
 //! together: new records, and deletions. A change of a record reads it first and has a commit of its own.
 
 use crate::catalogue::{Within, Written};
+use crate::limits::{COMMIT_CALLS_MAX, COMMIT_OBJECT_BYTES_MAX};
 use crate::lock::Mutex;
 use crate::object::Object;
 use crate::reason::{Reason, Result};
@@ -68,9 +69,9 @@ impl Queue {
     pub fn take(&self) -> Vec<Arc<Ticket>> {
         let mut waiting = self.0.lock();
         let mut bytes = 0;
-        let fitting = waiting.iter().take(DEEDS_MAX).take_while(|ticket| {
+        let fitting = waiting.iter().take(COMMIT_CALLS_MAX).take_while(|ticket| {
             bytes += ticket.deed.bytes();
-            bytes <= BYTES_MAX
+            bytes <= COMMIT_OBJECT_BYTES_MAX
         });
         let count = fitting.count().max(1).min(waiting.len());
         waiting.drain(..count).collect()
@@ -136,8 +137,3 @@ pub fn put(
     let visibility = if object.is_private() { Visibility::Private } else { Visibility::Public };
     tx.put_record(partition, record, visibility, key, object.content())
 }
-
-/// How many deeds go into one commit at most.
-const DEEDS_MAX: usize = 64;
-/// How many bytes of objects go into one commit that is not a single deed's: little enough that the others do not wait for it long.
-const BYTES_MAX: usize = 1 << 20;

@@ -1,3 +1,5 @@
+//! The catalogue beside other processes, and beside the threads of its own.
+
 use super::*;
 use crate::hsm::Hsm;
 use crate::platform::Clock;
