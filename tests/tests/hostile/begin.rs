@@ -35,9 +35,8 @@ fn end(target: &Target) -> Done {
 fn start(target: &Target) -> CK_RV {
     let mut arguments = CK_C_INITIALIZE_ARGS { flags: CKF_OS_LOCKING_OK, ..Default::default() };
     let code = ck!(target.raw, C_Initialize, std::ptr::from_mut(&mut arguments).cast());
-    // A new beginning may show the token in another slot.
-    if let (CKR_OK, Some(slot)) = (code, target.raw.slot_of(&target.contestant.token)) {
-        target.slot.set(slot);
+    if code == CKR_OK {
+        target.find_slot();
     }
     code
 }

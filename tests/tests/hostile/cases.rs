@@ -3,7 +3,9 @@
 //! Owns: the catalogue's items. The cases themselves are in the files beside this one; many are made by loops.
 
 use crate::target::{Done, Target};
-use crate::{arguments, attacks, begin, objects, operations, parameters, states, values};
+use crate::{
+    answers, arguments, attacks, begin, ciphers, life, objects, operations, orders, parameters, states, values,
+};
 
 /// One case.
 pub struct Case {
@@ -53,15 +55,19 @@ pub fn all() -> Vec<Case> {
 }
 
 /// The files of cases.
-const FILES: [fn(&mut Cases); 8] = [
+const FILES: [fn(&mut Cases); 12] = [
     arguments::cases,
     parameters::cases,
     values::cases,
     begin::cases,
     operations::cases,
+    orders::cases,
     objects::cases,
     states::cases,
+    answers::cases,
+    life::cases,
     attacks::cases,
+    ciphers::cases,
 ];
 
 /// The catalogue: where tokens were seen to fail.
@@ -86,10 +92,15 @@ pub const ITEMS: &[(&str, &str)] = &[
     ("4.2.4", "single calls, parts and ends in forbidden orders; several kinds at once"),
     ("4.2.5", "operations are cancelled by NULL and by C_SessionCancel"),
     ("4.2.6", "padding, blocks, messages without a byte"),
+    ("4.2.7", "authenticated ciphers give nothing away before their tag is seen"),
     ("4.2.8", "counters of AES-CTR"),
+    ("4.2.9", "IVs and tags of messages"),
     ("4.2.10", "the state of an operation, saved and brought back"),
     ("4.2.11", "C_Logout and C_CloseSession end operations and searches"),
     ("4.2.12", "searches: empty, interrupted, beside another process"),
+    ("4.2.13", "return values that say what is wrong"),
+    ("4.2.14", "what the mechanisms say of themselves"),
+    ("4.2.15", "every order of calls, against a model of the standard"),
     ("4.3.1", "attributes answered one by one, and nothing written beyond its room"),
     ("4.3.2", "the secrets of each kind of key"),
     ("4.3.3", "where a key comes from, and its marks"),
@@ -101,7 +112,17 @@ pub const ITEMS: &[(&str, &str)] = &[
     ("4.3.9", "destroyed objects are gone everywhere"),
     ("4.3.10", "IDs and check values"),
     ("4.3.11", "sizes and counters"),
+    ("4.4.1", "C_Finalize while threads are at work"),
+    ("4.4.2", "one session in several threads"),
+    ("4.4.3", "sessions and logins that come and go beside signatures"),
+    ("4.4.4", "fork"),
+    ("4.4.5", "loading, unloading, two copies, the end of the process"),
+    ("4.4.7", "processes of several threads on one token"),
+    ("4.4.8", "memory"),
     ("4.5.1", "the five Tookan attacks"),
     ("4.5.2", "Clulow's attacks: other marks, other kinds, other keys"),
     ("4.5.3", "pieces and relatives of keys (CVE-2015-5464)"),
+    ("4.5.4", "one answer for every bad padding"),
+    ("4.5.5", "what wraps, and how much (CVE-2026-22791, CVE-2026-44662)"),
+    ("4.6", "what cryptography must refuse"),
 ];

@@ -8,16 +8,20 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test talks to the person who runs it")]
 #![allow(clippy::unreachable, reason = "a name that is not in a table of this program is a slip in it")]
 
+mod answers;
 mod arguments;
 mod attacks;
 mod begin;
 mod calls;
 mod cases;
+mod ciphers;
 mod contestant;
 mod fence;
+mod life;
 mod messages;
 mod objects;
 mod operations;
+mod orders;
 mod parameters;
 mod report;
 mod runner;

@@ -66,7 +66,7 @@ this document knows each item with its number of cases. How to run the cases on 
 - *not offered*: the module has no such function or mechanism; *no control*: the right call does not work, so nothing is said about the wrong one;
 - *refused differently*: refused, with another return value than the standard's;
 - *wrong effect*: accepted, or something is not as it must be afterwards;
-- *hung*: no end within a minute; *crashed*: the process was ended.
+- *hung*: no end within two minutes; *crashed*: the process was ended.
 
 ";
 

@@ -4,8 +4,8 @@
 
 use crate::cases::{Case, all};
 use crate::contestant::{Contestant, Prepare};
-use crate::fence;
 use crate::target::{Stop, Target, Weight};
+use crate::{fence, orders};
 use perilune_tests::Place;
 use serde_json::{Value, json};
 use std::os::unix::process::ExitStatusExt;
@@ -13,8 +13,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// How long a case may take. None takes a second on a quiet machine.
-const LIMIT_S: u32 = 60;
+/// How long a case may take. Few take a second on a quiet machine, every order of calls some.
+const LIMIT_S: u32 = 120;
 
 /// What became of a case, from the best to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,7 +161,7 @@ fn last(text: &str) -> String {
 /// When there is no such case.
 pub fn child(contestant: Contestant, title: &str, role: &str, place: Place) {
     // SAFETY: ends this process when it hangs.
-    unsafe { libc::alarm(LIMIT_S) };
+    unsafe { libc::alarm(LIMIT_S * 15u32.pow(orders::depth().saturating_sub(orders::USUAL_DEPTH))) };
     // SAFETY: a crash leaves no file; the limit outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &libc::rlimit { rlim_cur: 0, rlim_max: 0 }) };
     let case = all().into_iter().find(|case| case.title() == title).expect("a case of this name");

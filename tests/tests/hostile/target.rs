@@ -97,6 +97,13 @@ impl Target {
         Ok(target)
     }
 
+    /// Takes note of the slot in which the token is now: a new beginning may show it in another.
+    pub fn find_slot(&self) {
+        if let Some(slot) = self.raw.slot_of(&self.contestant.token) {
+            self.slot.set(slot);
+        }
+    }
+
     /// Makes the token with both PINs by the module's own functions.
     fn make_token(&self) -> Result<CK_SLOT_ID, Stop> {
         let free =
@@ -429,7 +436,8 @@ pub fn word(code: CK_RV) -> String {
     ffi_headers::names::printable(ffi_headers::names::return_value, code)
 }
 
-/// Whether the standard knows it.
+/// Whether the standard knows it, or a vendor may have given it to his own mechanism; an internal number below zero is neither.
 fn is_known(code: CK_RV) -> bool {
     ffi_headers::names::return_value(code).is_some()
+        || (CKR_VENDOR_DEFINED..CKR_VENDOR_DEFINED + (1 << 28)).contains(&code)
 }
