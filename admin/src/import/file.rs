@@ -55,12 +55,21 @@ pub fn read(path: &Path, password: &Source) -> Result<Parcel, Failure> {
     let content = File::open(path)
         .and_then(|file| descriptor::read_all(file, FILE_BYTES_MAX))
         .map_err(|error| Failure::new(what.clone(), error, ""))?;
+    let mut parcel = parse(content.expose(), what, password)?;
+    parcel.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(parcel)
+}
+
+/// Takes the content of a file apart; `what` is what a failure says was tried.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(content: &[u8], what: String, password: &Source) -> Result<Parcel, Failure> {
     let mut reader = Reader { what, password, obtained: OnceCell::new(), parcel: Parcel::default() };
-    reader.parcel.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    if find(content.expose(), PEM_BEGIN).is_some() {
-        reader.pem(content.expose())?;
+    if find(content, PEM_BEGIN).is_some() {
+        reader.pem(content)?;
     } else {
-        reader.der(content.expose())?;
+        reader.der(content)?;
     }
     if reader.parcel.keys.is_empty() && reader.parcel.certificates.is_empty() {
         return Err(reader.failed("there is no private key and no certificate in it", FORMATS));
