@@ -371,6 +371,8 @@ pub(crate) fn truth(value: CK_BBOOL) -> Result<bool> {
 fn as_param<T>(outcome: Result<T>) -> Result<T> {
     outcome.map_err(|reason| match reason {
         Reason::ArgumentsBad(what) => Reason::MechanismParam(what),
+        // Of a template in a parameter; not every function that takes a mechanism takes a template.
+        Reason::AttributeValue { problem, .. } => Reason::MechanismParam(problem),
         other => other,
     })
 }

@@ -223,3 +223,27 @@ fn keys_that_an_ike_parameter_does_not_mark_as_there_are_not_looked_up() {
     parameter.bHasPrevKey = 2;
     assert!(matches!(keys(&mut parameter), Err(Reason::MechanismParam(_))));
 }
+
+/// Any function that takes a mechanism could answer CKR_ATTRIBUTE_VALUE_INVALID, C_EncryptInit too.
+#[test]
+fn a_template_that_cannot_be_read_is_a_fault_of_the_parameter_it_stands_in() {
+    let mut value = [0_u8; 1];
+    let too_long = CK_ATTRIBUTE {
+        type_: CKA_LABEL,
+        pValue: value.as_mut_ptr().cast(),
+        ulValueLen: limits::ATTRIBUTE_BYTES_MAX as CK_ULONG + 1,
+    };
+    let no_list = CK_ATTRIBUTE { type_: CKA_WRAP_TEMPLATE, ulValueLen: 1, ..too_long };
+    for mut attribute in [too_long, no_list] {
+        let mut params = TreeMasterParams {
+            public_template: ptr::from_mut(&mut attribute),
+            public_count: 1,
+            private_template: ptr::null_mut(),
+            private_count: 0,
+            public_key: 0,
+            private_key: 0,
+        };
+        let outcome = decoded(DeriveShape::TreeMaster, &mut params, |_, _| ());
+        assert!(matches!(outcome, Err(Reason::MechanismParam(_))));
+    }
+}
