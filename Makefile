@@ -1,6 +1,6 @@
 # Everything a person types here; the work itself is in scripts/ and xtask/.
 
-.PHONY: help build test demo bench conformance docs tidy
+.PHONY: help build test demo bench conformance fuzz docs tidy
 
 help:
 	@echo "make demo   build Perilune and sign a real Windows program with a key that never leaves the token"
@@ -8,6 +8,7 @@ help:
 	@echo "make build  build the module and the command, optimised (target/release)"
 	@echo "make bench  compare the speed with SoftHSM2 and Kryoptic, and write docs/performance.md (half an hour)"
 	@echo "make conformance  run the hostile cases on Perilune, SoftHSM2 and Kryoptic, and write docs/conformance.md (minutes)"
+	@echo "make fuzz   fuzz everything that takes foreign bytes (SECONDS=60 each, TARGET=... for one; nightly Rust)"
 	@echo "make docs   write the generated documents and headers again"
 	@echo "make tidy   check the rules of the house (arrows, unsafe, sizes, ...)"
 
@@ -28,6 +29,10 @@ bench:
 # With CASES="4.2 C_Sign" only the cases with one of these words in their title; the document stays as it is.
 conformance:
 	@scripts/conformance.sh $(CASES)
+
+# The targets one after the other. The kept corpora are replayed by `make test`.
+fuzz:
+	@SECONDS_EACH="$(or $(SECONDS),60)" scripts/fuzz.sh $(TARGET)
 
 docs:
 	@cargo xtask docs

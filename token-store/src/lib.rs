@@ -11,6 +11,8 @@ pub mod device_key;
 pub mod error;
 pub mod examine;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod login;
 pub mod medium;

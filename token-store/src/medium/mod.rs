@@ -10,7 +10,7 @@ mod fold;
 pub(crate) mod folder;
 mod generation;
 mod ground;
-mod journal;
+pub(crate) mod journal;
 mod known;
 mod lock;
 mod memory;
@@ -18,7 +18,7 @@ mod readers;
 mod shared;
 pub mod simulated;
 mod sled;
-mod surface;
+pub(crate) mod surface;
 
 pub use self::memory::Memory;
 pub use self::sled::{SledMedium, WAIT_MAX};
