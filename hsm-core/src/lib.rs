@@ -44,6 +44,7 @@ pub mod validation;
 pub use api::backup::BackupToken;
 pub use api::examine::{Examined, StoreFlaw, Wrong};
 pub use api::migration::NewToken;
+pub use api::state::StateKeys;
 pub use config::Config;
 pub use derivation::{
     DeriveParams, DeriveShape, Derived, HkdfParams, HkdfSalt, Ike1Params, IkeParams, IkeStreamParams, LunaKdfParams,

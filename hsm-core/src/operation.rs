@@ -28,7 +28,8 @@ use zeroize::Zeroize;
 
 pub(crate) use ivs::Ivs;
 pub(crate) use signed_messages::StartMessage;
-pub(crate) use state::SavedDigest;
+use state::Origin;
+pub(crate) use state::{Began, Fingerprint, Restored, SavedOperation, SavedWork, parse_saved};
 
 /// What a session has under way.
 #[derive(Default)]
@@ -73,6 +74,8 @@ struct Active<T> {
     work: T,
     tie: Tie,
     stage: Stage,
+    /// How it was begun, where its state can be saved.
+    origin: Option<Origin>,
 }
 
 enum Stage {
@@ -128,8 +131,9 @@ impl Tie {
 }
 
 impl<T> Active<T> {
-    fn new(work: T, tie: Tie) -> Self {
-        Self { work, tie, stage: Stage::Fresh }
+    fn new(work: T, began: impl Into<Began>) -> Self {
+        let Began { tie, origin } = began.into();
+        Self { work, tie, stage: Stage::Fresh, origin }
     }
 
     /// Refuses a one-part call after parts.
@@ -425,9 +429,9 @@ impl Operations {
     // --- sign ---
 
     /// Starts a signature.
-    pub fn start_sign(&mut self, signer: Box<dyn Signer>, tie: Tie) {
+    pub fn start_sign(&mut self, signer: Box<dyn Signer>, began: impl Into<Began>) {
         self.started += 1;
-        self.sign = Some(Active::new(signer, tie));
+        self.sign = Some(Active::new(signer, began));
     }
 
     /// C_Sign. The announced size of a signature is taken as the size it needs.
@@ -474,8 +478,8 @@ impl Operations {
     // --- verify ---
 
     /// Starts a verification.
-    pub fn start_verify(&mut self, verifier: Box<dyn Verifier>, tie: Tie) {
-        self.verify = Some(Active::new(verifier, tie));
+    pub fn start_verify(&mut self, verifier: Box<dyn Verifier>, began: impl Into<Began>) {
+        self.verify = Some(Active::new(verifier, began));
     }
 
     /// C_Verify; ends the operation whatever it answers.
@@ -514,14 +518,14 @@ impl Operations {
     // --- encrypt and decrypt ---
 
     /// Starts an encryption.
-    pub fn start_encrypt(&mut self, crypter: Box<dyn Crypter>, tie: Tie) {
-        self.encrypt = Some(Active::new(crypter, tie));
+    pub fn start_encrypt(&mut self, crypter: Box<dyn Crypter>, began: impl Into<Began>) {
+        self.encrypt = Some(Active::new(crypter, began));
     }
 
     /// Starts a decryption.
-    pub fn start_decrypt(&mut self, crypter: Box<dyn Crypter>, tie: Tie) {
+    pub fn start_decrypt(&mut self, crypter: Box<dyn Crypter>, began: impl Into<Began>) {
         self.started += 1;
-        self.decrypt = Some(Active::new(crypter, tie));
+        self.decrypt = Some(Active::new(crypter, began));
     }
 
     /// C_Encrypt.

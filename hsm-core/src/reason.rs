@@ -356,6 +356,12 @@ pub enum Reason {
     /// A saved state comes with a key, and no operation in it has one.
     #[error("the saved state needs no key")]
     KeyNotNeeded,
+    /// A saved state has an operation with a key, and comes without.
+    #[error("the saved state needs the key that its operation was begun with")]
+    KeyNeeded,
+    /// A saved state comes with another key than that of its operation.
+    #[error("the key is not the one that the saved operation was begun with")]
+    KeyChanged,
     /// The generator of a run of messages has no IV left that it has not made before.
     #[error("no IV is left for another message with this key: begin a new run")]
     IvsUsedUp,
@@ -478,6 +484,8 @@ impl Reason {
             Reason::StateUnsaveable => CKR_STATE_UNSAVEABLE,
             Reason::SavedStateInvalid => CKR_SAVED_STATE_INVALID,
             Reason::KeyNotNeeded => CKR_KEY_NOT_NEEDED,
+            Reason::KeyNeeded => CKR_KEY_NEEDED,
+            Reason::KeyChanged => CKR_KEY_CHANGED,
             Reason::MessageForged => CKR_AEAD_DECRYPT_FAILED,
             Reason::IvsUsedUp => CKR_FUNCTION_FAILED,
             Reason::SignatureInvalid => CKR_SIGNATURE_INVALID,

@@ -4,6 +4,8 @@
 //! unless it names another cipher.
 
 use crate::error::Result;
+use crate::made_by::MadeBy;
+use crate::secret::SecretBytes;
 use zeroize::Zeroize;
 
 /// Whether a cipher encrypts or decrypts.
@@ -136,7 +138,7 @@ pub enum StreamCipher {
 }
 
 /// A running cipher; holds key material and wipes it on drop.
-pub trait Cipher: Send {
+pub trait Cipher: MadeBy + Send {
     /// Takes in `input`, writes to the beginning of `out` what is ready, and returns how many bytes that was.
     ///
     /// `out` has `update_bytes` bytes at least. After an error its content is unspecified, and may be plaintext.
@@ -171,13 +173,25 @@ pub trait Cipher: Send {
     fn update_bytes(&self, input_bytes: usize) -> usize;
     /// At most how many bytes `finish` would append after `input_bytes` more.
     fn finish_bytes_max(&self, input_bytes: usize) -> usize;
+    /// Where the message is, so that another operation can go on from there; `None` where that cannot be told.
+    fn position(&self) -> Option<Position> {
+        None
+    }
+}
+
+/// Where in a message a running cipher is: one that is started at `register`, and takes in `lead`, goes on from here.
+pub struct Position {
+    /// The initialisation vector or counter block to start with; `None` for that with which this one was started.
+    pub register: Option<Vec<u8>>,
+    /// What is taken in first; what it gives has left already.
+    pub lead: SecretBytes,
 }
 
 /// A running authenticated encryption or decryption.
 ///
 /// Encryption streams. Decryption holds everything back until the tag, the last `tag_bytes` of the
 /// input, has been checked; when it does not match, no plaintext is left anywhere.
-pub trait Aead: Send {
+pub trait Aead: MadeBy + Send {
     /// Takes in more input, writes to the beginning of `out` what is ready (always nothing when decrypting), and returns
     /// how many bytes that was. `out` has `update_bytes` bytes at least.
     ///

@@ -7,6 +7,7 @@
 
 use crate::error::Result;
 use crate::hash::Hash;
+use crate::made_by::MadeBy;
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use std::sync::Arc;
@@ -110,7 +111,7 @@ pub struct EcPair {
 }
 
 /// A private key on a Weierstrass curve, parsed and checked once; wiped on drop.
-pub trait EcPrivateKey: Send + Sync {
+pub trait EcPrivateKey: MadeBy + Send + Sync {
     /// The curve.
     fn curve(&self) -> Curve;
     /// The public point, SEC1 uncompressed.
@@ -134,7 +135,7 @@ pub trait EcPrivateKey: Send + Sync {
 }
 
 /// A public key on a Weierstrass curve, parsed and checked once.
-pub trait EcPublicKey: Send + Sync {
+pub trait EcPublicKey: MadeBy + Send + Sync {
     /// The curve.
     fn curve(&self) -> Curve;
     /// The point, SEC1 uncompressed.
@@ -167,7 +168,7 @@ pub const ED25519_BYTES: (usize, usize, usize) = (32, 32, 64);
 pub const ED448_BYTES: (usize, usize, usize) = (57, 57, 114);
 
 /// An Ed25519 or Ed448 private key (RFC 8032), made from its seed; wiped on drop.
-pub trait EdPrivateKey: Send + Sync {
+pub trait EdPrivateKey: MadeBy + Send + Sync {
     /// The public key.
     fn public_key(&self) -> Vec<u8>;
     /// Signs the message by a scheme.
@@ -187,7 +188,7 @@ pub trait EdPrivateKey: Send + Sync {
 }
 
 /// An Ed25519 or Ed448 public key.
-pub trait EdPublicKey: Send + Sync {
+pub trait EdPublicKey: MadeBy + Send + Sync {
     /// Verifies a signature by a scheme; small-order points and non-canonical values are refused.
     ///
     /// # Errors
@@ -203,7 +204,7 @@ pub trait EdPublicKey: Send + Sync {
 }
 
 /// An X25519 or X448 private key (RFC 7748), 32 or 56 bytes; wiped on drop.
-pub trait XPrivateKey: Send + Sync {
+pub trait XPrivateKey: MadeBy + Send + Sync {
     /// The public value, as long as the key.
     fn public_key(&self) -> Vec<u8>;
     /// Agrees with a public value of the same length.

@@ -1,6 +1,7 @@
 //! Hashes and MACs: their names, sizes and the running state of a computation.
 
 use crate::error::{CryptoError, Result};
+use crate::made_by::MadeBy;
 use crate::secret::SecretBytes;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
@@ -149,7 +150,7 @@ pub struct KmacParams<'a> {
 }
 
 /// A digest in the making.
-pub trait Digest: Send {
+pub trait Digest: MadeBy + Send {
     /// Takes in more of the message.
     fn update(&mut self, data: &[u8]);
     /// Returns the digest of everything taken in and starts anew.
@@ -187,7 +188,7 @@ pub enum CipherMac<'a> {
 }
 
 /// A MAC in the making; holds key material and wipes it on drop.
-pub trait Mac: Send {
+pub trait Mac: MadeBy + Send {
     /// Takes in more of the message.
     ///
     /// # Errors
@@ -200,6 +201,18 @@ pub trait Mac: Send {
     fn finish(&mut self) -> Result<Vec<u8>>;
     /// Length of the full tag in bytes.
     fn tag_bytes(&self) -> usize;
+    /// The running state, from which `resume` goes on; `None` where it cannot be told. Whoever has it knows nothing of the key, and
+    /// yet it is a secret: of some MACs it tells what was taken in.
+    fn save(&self) -> Option<SecretBytes> {
+        None
+    }
+    /// Goes on from what `save` gave, in a computation that was just started with the same key.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for what is no state of this MAC.
+    fn resume(&mut self, _state: &[u8]) -> Result<()> {
+        Err(NO_STATE)
+    }
     /// Compares in constant time `tag`, which may be a truncation, with the computed one; the computation is over.
     ///
     /// # Errors
@@ -212,6 +225,9 @@ pub trait Mac: Send {
         if same? { Ok(()) } else { Err(CryptoError::BadSignature) }
     }
 }
+
+/// What is wrong with a state.
+pub(crate) const NO_STATE: CryptoError = CryptoError::InvalidParameter("not the state of such a computation");
 
 /// The answer of a MAC that has ended.
 pub(crate) const MAC_IS_OVER: CryptoError = CryptoError::EngineFailed("the MAC is over");

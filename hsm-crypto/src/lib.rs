@@ -23,6 +23,7 @@ pub mod error;
 pub mod forks;
 pub mod hash;
 pub mod kdf;
+mod made_by;
 mod modes;
 mod portable;
 pub mod post_quantum;
@@ -39,7 +40,8 @@ pub mod symmetric;
 
 pub use error::{CryptoError, Result};
 pub use hash::Hash;
-pub use provider::{Provider, portable, preferred};
+pub use made_by::MadeBy;
+pub use provider::{Provider, on_processors, portable, preferred};
 pub use random::Random;
 pub use secret::SecretBytes;
 pub use symmetric::SymmetricKey;

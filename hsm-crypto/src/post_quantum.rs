@@ -7,6 +7,7 @@
 
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
+use crate::made_by::MadeBy;
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use shake::{ExtendableOutput, Shake256, Update, XofReader};
@@ -199,7 +200,7 @@ pub struct Encapsulated {
 }
 
 /// An ML-KEM decapsulation key, parsed and checked once; wiped on drop.
-pub trait MlKemPrivateKey: Send + Sync {
+pub trait MlKemPrivateKey: MadeBy + Send + Sync {
     /// The parameter set.
     fn set(&self) -> MlKemSet;
     /// The encapsulation key.
@@ -218,7 +219,7 @@ pub trait MlKemPrivateKey: Send + Sync {
 }
 
 /// An ML-KEM encapsulation key, parsed and checked once (FIPS 203, 7.2).
-pub trait MlKemPublicKey: Send + Sync {
+pub trait MlKemPublicKey: MadeBy + Send + Sync {
     /// The parameter set.
     fn set(&self) -> MlKemSet;
     /// Makes a secret and its ciphertext.
@@ -229,7 +230,7 @@ pub trait MlKemPublicKey: Send + Sync {
 }
 
 /// An ML-DSA private key, parsed and checked once; wiped on drop.
-pub trait MlDsaPrivateKey: Send + Sync {
+pub trait MlDsaPrivateKey: MadeBy + Send + Sync {
     /// The parameter set.
     fn set(&self) -> MlDsaSet;
     /// The public key.
@@ -247,7 +248,7 @@ pub trait MlDsaPrivateKey: Send + Sync {
 }
 
 /// An ML-DSA public key.
-pub trait MlDsaPublicKey: Send + Sync {
+pub trait MlDsaPublicKey: MadeBy + Send + Sync {
     /// The parameter set.
     fn set(&self) -> MlDsaSet;
     /// The public key's bytes.
@@ -260,7 +261,7 @@ pub trait MlDsaPublicKey: Send + Sync {
 }
 
 /// An SLH-DSA private key; wiped on drop.
-pub trait SlhDsaPrivateKey: Send + Sync {
+pub trait SlhDsaPrivateKey: MadeBy + Send + Sync {
     /// The parameter set.
     fn set(&self) -> SlhDsaSet;
     /// The public key.
@@ -273,7 +274,7 @@ pub trait SlhDsaPrivateKey: Send + Sync {
 }
 
 /// An SLH-DSA public key.
-pub trait SlhDsaPublicKey: Send + Sync {
+pub trait SlhDsaPublicKey: MadeBy + Send + Sync {
     /// The parameter set.
     fn set(&self) -> SlhDsaSet;
     /// Verifies a signature of the parts of a framed message.

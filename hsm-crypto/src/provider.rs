@@ -81,6 +81,19 @@ pub fn portable() -> &'static Provider {
     &crate::portable::PROVIDER
 }
 
+/// What the engine to use is made of, without its self-tests: on processors with instructions for SHA, and on those without. For documents.
+#[must_use]
+pub fn on_processors() -> [&'static Provider; 2] {
+    #[cfg(feature = "aws-lc")]
+    {
+        crate::aws_lc::begin();
+        let [with, without] = &crate::aws_lc::ON_PROCESSORS;
+        [with, without]
+    }
+    #[cfg(not(feature = "aws-lc"))]
+    [portable(), portable()]
+}
+
 /// The engine to use: AWS-LC for the hot operations where it is built in, the portable one otherwise.
 ///
 /// Each family of algorithms is tested against known answers once, when it is first used (see [`crate::selftest`]).

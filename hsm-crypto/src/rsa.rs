@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::hash::Hash;
+use crate::made_by::MadeBy;
 use crate::random::Random;
 use crate::rsa_parts;
 use crate::secret::SecretBytes;
@@ -74,7 +75,7 @@ pub struct OaepParams {
 }
 
 /// A private key, parsed and checked once, used many times; wiped on drop.
-pub trait RsaPrivateKey: Send + Sync {
+pub trait RsaPrivateKey: MadeBy + Send + Sync {
     /// Length of the modulus in bytes.
     fn modulus_bytes(&self) -> usize;
 
@@ -112,7 +113,7 @@ pub trait RsaPrivateKey: Send + Sync {
 }
 
 /// A public key, parsed and checked once.
-pub trait RsaPublicKey: Send + Sync {
+pub trait RsaPublicKey: MadeBy + Send + Sync {
     /// Length of the modulus in bytes.
     fn modulus_bytes(&self) -> usize;
 

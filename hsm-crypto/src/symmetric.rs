@@ -14,7 +14,7 @@ use crate::aws_lc;
 /// The key of a cipher or MAC, of any length; an operation refuses lengths that it has no use for.
 pub struct SymmetricKey {
     bytes: SecretBytes,
-    pub(crate) portable: portable::hash::Prepared,
+    pub(crate) portable: portable::hmac::Prepared,
     #[cfg(feature = "aws-lc")]
     pub(crate) aws_lc: aws_lc::Prepared,
 }
@@ -25,7 +25,7 @@ impl SymmetricKey {
     pub fn new(bytes: SecretBytes) -> Self {
         Self {
             bytes,
-            portable: portable::hash::Prepared::default(),
+            portable: portable::hmac::Prepared::default(),
             #[cfg(feature = "aws-lc")]
             aws_lc: aws_lc::Prepared::default(),
         }

@@ -4,7 +4,7 @@
 //! Mechanisms and templates have files of their own. Rule source: PKCS#11 v2.40, 5.5 and 5.6; `limits`.
 
 use ffi_headers::*;
-use hsm_core::{Reason, Result, SecretBytes, limits};
+use hsm_core::{ObjectHandle, Reason, Result, SecretBytes, StateKeys, limits};
 
 use crate::memory::{Input, Raw};
 
@@ -38,6 +38,12 @@ pub fn wrapped(input: Input<'_>) -> Result<&[u8]> {
 /// `ArgumentsBad`.
 pub fn state(input: Input<'_>) -> Result<&[u8]> {
     input.bytes(limits::INPUT_BYTES_MAX, "the state's pointer is null, or the length is beyond all memory")
+}
+
+/// The keys that come with a saved state.
+pub fn state_keys(cipher: CK_OBJECT_HANDLE, authentication: CK_OBJECT_HANDLE) -> StateKeys {
+    let given = |handle| Some(handle).filter(|handle| *handle != CK_INVALID_HANDLE).map(ObjectHandle);
+    StateKeys { cipher: given(cipher), authentication: given(authentication) }
 }
 
 /// The ciphertext of an encapsulated key.

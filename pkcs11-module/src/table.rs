@@ -53,7 +53,7 @@ symbols since 2 . 40 true {
     session C_SetOperationState(state: *mut CK_BYTE, state_length: CK_ULONG, encryption_key: CK_OBJECT_HANDLE,
         authentication_key: CK_OBJECT_HANDLE) = |hsm, session|
         hsm.set_operation_state(session, decode::state(state.input(state_length))?,
-            encryption_key != CK_INVALID_HANDLE || authentication_key != CK_INVALID_HANDLE);
+            decode::state_keys(encryption_key, authentication_key));
     session C_Login(user_type: CK_USER_TYPE, pin: *mut CK_UTF8CHAR, pin_length: CK_ULONG) =
         |hsm, session| hsm.login(session, user_type, &decode::login_pin(pin.input(pin_length))?);
     session C_Logout() = |hsm, session| hsm.logout(session);

@@ -57,6 +57,12 @@ impl Keys {
         Private { key, store: *store, partition }
     }
 
+    /// The key that seals, for a partition, what is kept elsewhere and takes a login to open. It is bound to the partition and store
+    /// of this place alone: what was sealed in the place of a backup's origin is not opened here.
+    pub(crate) fn outside_private(&self, partition: PartitionId, key: &PartitionKey) -> SealKey {
+        key.seal_key().derive(&[&b"perilune/1/outside-private"[..], &self.store_id, &partition.0].concat())
+    }
+
     /// The key that wraps a partition key for a role: from what Argon2id made of the PIN, mixed with the device key.
     pub(crate) fn wrap(
         &self,

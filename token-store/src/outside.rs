@@ -4,29 +4,45 @@
 //! Called from above. Rule source: docs/format.md, "Keys"; SP 800-38D, 8.2.2 (random nonces).
 
 use crate::error::Result;
-use crate::store::{PartitionId, Store};
+use crate::store::{PartitionId, PartitionKey, Store};
 use hsm_crypto::SecretBytes;
 use hsm_crypto::aead::NONCE_BYTES;
 
 impl Store {
     /// Seals content for a partition, so that it can be opened by any process with this store, and for that partition and
-    /// `bound` alone.
+    /// `bound` alone. With the partition's key it takes that key to open it, which is to say a login.
     ///
     /// # Errors
     /// `Crypto` when there is no randomness.
-    pub fn seal_for_partition(&self, partition: PartitionId, bound: &[u8], content: &SecretBytes) -> Result<Vec<u8>> {
+    pub fn seal_for_partition(
+        &self,
+        (partition, key): (PartitionId, Option<&PartitionKey>),
+        bound: &[u8],
+        content: &SecretBytes,
+    ) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_BYTES];
         self.random.fill(&mut nonce)?;
-        let sealed = self.keys.outside.seal(&nonce, &self.associated(partition, bound), content.expose())?;
+        let associated = self.associated(partition, bound);
+        let sealed = match key {
+            Some(key) => self.keys.outside_private(partition, key).seal(&nonce, &associated, content.expose())?,
+            None => self.keys.outside.seal(&nonce, &associated, content.expose())?,
+        };
         Ok([&nonce[..], &sealed].concat())
     }
 
-    /// Opens what `seal_for_partition` made; `None` for anything else.
+    /// Opens what `seal_for_partition` made, without the partition's key or with it; `None` for anything else.
     #[must_use]
-    pub fn open_for_partition(&self, partition: PartitionId, bound: &[u8], sealed: &[u8]) -> Option<SecretBytes> {
+    pub fn open_for_partition(
+        &self,
+        (partition, key): (PartitionId, Option<&PartitionKey>),
+        bound: &[u8],
+        sealed: &[u8],
+    ) -> Option<SecretBytes> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
+        let associated = self.associated(partition, bound);
         // One answer for everything that differs.
-        self.keys.outside.open(nonce, &self.associated(partition, bound), sealed).ok()
+        let public = self.keys.outside.open(nonce, &associated, sealed).ok();
+        public.or_else(|| self.keys.outside_private(partition, key?).open(nonce, &associated, sealed).ok())
     }
 
     fn associated(&self, partition: PartitionId, bound: &[u8]) -> Vec<u8> {
@@ -67,20 +83,40 @@ mod tests {
         let (one, other) = (PartitionId([1; 16]), PartitionId([2; 16]));
         let store = open(&medium, 7);
         let content = SecretBytes::copy_of(b"content");
-        let sealed = store.seal_for_partition(one, b"bound", &content).unwrap();
+        let sealed = store.seal_for_partition((one, None), b"bound", &content).unwrap();
         assert!(!sealed.windows(7).any(|part| part == b"content"));
-        assert_ne!(store.seal_for_partition(one, b"bound", &content).unwrap(), sealed, "each has a nonce of its own");
+        assert_ne!(
+            store.seal_for_partition((one, None), b"bound", &content).unwrap(),
+            sealed,
+            "each has a nonce of its own"
+        );
 
         let elsewhere = open(&medium, 7);
-        assert_eq!(elsewhere.open_for_partition(one, b"bound", &sealed).unwrap().expose(), b"content");
-        assert!(elsewhere.open_for_partition(other, b"bound", &sealed).is_none());
-        assert!(elsewhere.open_for_partition(one, b"", &sealed).is_none());
-        assert!(open(&Memory::new(), 8).open_for_partition(one, b"bound", &sealed).is_none(), "another store");
+        assert_eq!(elsewhere.open_for_partition((one, None), b"bound", &sealed).unwrap().expose(), b"content");
+        assert!(elsewhere.open_for_partition((other, None), b"bound", &sealed).is_none());
+        assert!(elsewhere.open_for_partition((one, None), b"", &sealed).is_none());
+        assert!(open(&Memory::new(), 8).open_for_partition((one, None), b"bound", &sealed).is_none(), "another store");
         for at in 0..sealed.len() {
             let mut bad = sealed.clone();
             bad[at] ^= 1;
-            assert!(store.open_for_partition(one, b"bound", &bad).is_none(), "byte {at}");
-            assert!(store.open_for_partition(one, b"bound", &sealed[..at]).is_none(), "{at} bytes");
+            assert!(store.open_for_partition((one, None), b"bound", &bad).is_none(), "byte {at}");
+            assert!(store.open_for_partition((one, None), b"bound", &sealed[..at]).is_none(), "{at} bytes");
         }
+    }
+
+    #[test]
+    fn content_that_was_sealed_with_a_partitions_key_takes_that_key() {
+        let store = open(&Memory::new(), 7);
+        let one = PartitionId([1; 16]);
+        let key = |byte| PartitionKey::new(SecretBytes::new(vec![byte; 32]), None).unwrap();
+        let content = SecretBytes::copy_of(b"content");
+        let sealed = store.seal_for_partition((one, Some(&key(1))), b"bound", &content).unwrap();
+        assert_eq!(store.open_for_partition((one, Some(&key(1))), b"bound", &sealed).unwrap().expose(), b"content");
+        for (partition, with) in [(one, None), (one, Some(key(2))), (PartitionId([2; 16]), Some(key(1)))] {
+            assert!(store.open_for_partition((partition, with.as_ref()), b"bound", &sealed).is_none());
+        }
+        // Who has the key opens also what was sealed without it.
+        let sealed = store.seal_for_partition((one, None), b"bound", &content).unwrap();
+        assert!(store.open_for_partition((one, Some(&key(1))), b"bound", &sealed).is_some());
     }
 }

@@ -8,10 +8,11 @@
 use crate::hsm::Hsm;
 use crate::mechanisms;
 use crate::object::Object;
-use crate::operation::Tie;
+use crate::operation::{Began, Tie};
 use crate::policy::Policy;
 use crate::reason::{Reason, Result};
 use crate::session::Session;
+use crate::token::Standing;
 use crate::types::{Destination, Mechanism, ObjectHandle, OperationKind, Reply, Room, SessionHandle};
 use ffi_headers::{CKA_ALWAYS_AUTHENTICATE, CKA_VALUE, CKO_SECRET_KEY};
 use std::sync::Arc;
@@ -23,9 +24,9 @@ impl Hsm {
     /// `SessionUnknown`, `OperationActive`, `MechanismUnknown`, `MechanismParam`, `Key*`, the store's.
     pub fn encrypt_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
-            let (key, tie) = self.begin(session, OperationKind::Encrypt, mechanism, key)?;
+            let (key, began) = self.begin_saveable(session, OperationKind::Encrypt, mechanism, key)?;
             let work = mechanisms::start_encrypt(&self.platform.env(session.policy()), mechanism, &key)?;
-            session.operations.start_encrypt(work, tie);
+            session.operations.start_encrypt(work, began);
             Ok(())
         })
     }
@@ -69,9 +70,9 @@ impl Hsm {
     /// `SessionUnknown`, `OperationActive`, `MechanismUnknown`, `MechanismParam`, `Key*`, the store's.
     pub fn decrypt_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
-            let (key, tie) = self.begin(session, OperationKind::Decrypt, mechanism, key)?;
+            let (key, began) = self.begin_saveable(session, OperationKind::Decrypt, mechanism, key)?;
             let work = mechanisms::start_decrypt(&self.platform.env(session.policy()), mechanism, &key)?;
-            session.operations.start_decrypt(work, tie);
+            session.operations.start_decrypt(work, began);
             Ok(())
         })
     }
@@ -185,9 +186,9 @@ impl Hsm {
     /// `SessionUnknown`, `OperationActive`, `MechanismUnknown`, `MechanismParam`, `Key*`, the store's.
     pub fn sign_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
-            let (key, tie) = self.begin(session, OperationKind::Sign, mechanism, key)?;
+            let (key, began) = self.begin_saveable(session, OperationKind::Sign, mechanism, key)?;
             let work = mechanisms::start_sign(&self.platform.env(session.policy()), mechanism, &key)?;
-            session.operations.start_sign(work, tie);
+            session.operations.start_sign(work, began);
             Ok(())
         })
     }
@@ -232,9 +233,9 @@ impl Hsm {
     /// `SessionUnknown`, `OperationActive`, `MechanismUnknown`, `MechanismParam`, `Key*`, the store's.
     pub fn verify_init(&self, session: SessionHandle, mechanism: &Mechanism, key: ObjectHandle) -> Result<()> {
         self.with_session(session, |session| {
-            let (key, tie) = self.begin(session, OperationKind::Verify, mechanism, key)?;
+            let (key, began) = self.begin_saveable(session, OperationKind::Verify, mechanism, key)?;
             let work = mechanisms::start_verify(&self.platform.env(session.policy()), mechanism, &key)?;
-            session.operations.start_verify(work, tie);
+            session.operations.start_verify(work, began);
             Ok(())
         })
     }
@@ -284,18 +285,35 @@ impl Hsm {
         session.operations.ensure_idle(kind, session.token.standing())?;
         known(session.policy(), mechanism)?;
         let (key, now) = self.key_for_use(session, key)?;
-        let private_use = matches!(
-            kind,
-            OperationKind::Sign
-                | OperationKind::Decrypt
-                | OperationKind::SignRecover
-                | OperationKind::MessageSign
-                | OperationKind::MessageDecrypt
-        );
-        let context = private_use && key.flag(CKA_ALWAYS_AUTHENTICATE);
-        let tie = if key.is_private() || context { Tie::to_login(now, context) } else { Tie::FREE };
+        let tie = tie_of(kind, &key, now);
         Ok((key, tie))
     }
+
+    /// As `begin`, for an operation whose state may be saved.
+    fn begin_saveable(
+        &self,
+        session: &mut Session,
+        kind: OperationKind,
+        mechanism: &Mechanism,
+        key: ObjectHandle,
+    ) -> Result<(Arc<Object>, Began)> {
+        let (object, tie) = self.begin(session, kind, mechanism, key)?;
+        Ok((object, Began::new(tie, mechanism, key)))
+    }
+}
+
+/// What ties an operation with a key to the login.
+pub(super) fn tie_of(kind: OperationKind, key: &Object, now: Standing) -> Tie {
+    let private_use = matches!(
+        kind,
+        OperationKind::Sign
+            | OperationKind::Decrypt
+            | OperationKind::SignRecover
+            | OperationKind::MessageSign
+            | OperationKind::MessageDecrypt
+    );
+    let context = private_use && key.flag(CKA_ALWAYS_AUTHENTICATE);
+    if key.is_private() || context { Tie::to_login(now, context) } else { Tie::FREE }
 }
 
 /// Refuses a mechanism that is in no row or that the token does not have, before any handle is looked at.

@@ -16,4 +16,4 @@ mod objects;
 mod one_time;
 mod sessions;
 mod slots;
-mod state;
+pub mod state;

@@ -26,12 +26,12 @@ macro_rules! feedback {
 }
 
 pub(super) const ROWS: &[Row] = &[
-    row!(feedback!(CKM_AES_OFB, Ofb, "NIST SP 800-38A, F.4")),
-    row!(feedback!(CKM_AES_CFB8, Cfb8, "NIST SP 800-38A, F.3.7 to F.3.12")),
-    row!(feedback!(CKM_AES_CFB128, Cfb128, "NIST SP 800-38A, F.3.13 to F.3.18")),
+    row!(feedback!(CKM_AES_OFB, Ofb, "NIST SP 800-38A, F.4; NIST CAVP AESVS")),
+    row!(feedback!(CKM_AES_CFB8, Cfb8, "NIST SP 800-38A, F.3.7 to F.3.12; NIST CAVP AESVS")),
+    row!(feedback!(CKM_AES_CFB128, Cfb128, "NIST SP 800-38A, F.3.13 to F.3.18; NIST CAVP AESVS")),
     row!(feedback!(CKM_AES_CFB1, Cfb1, "NIST SP 800-38A, F.3.1 to F.3.6; more bits made with OpenSSL")),
     row!(feedback!(CKM_AES_CFB64, Cfb64, "made with PyCryptodome (no published set has 64 bits)")),
-    row!(feedback!(CKM_AES_OFB_OLD, Ofb, "NIST SP 800-38A, F.4")),
-    row!(feedback!(CKM_AES_CFB8_OLD, Cfb8, "NIST SP 800-38A, F.3.7 to F.3.12")),
-    row!(feedback!(CKM_AES_CFB128_OLD, Cfb128, "NIST SP 800-38A, F.3.13 to F.3.18")),
+    row!(feedback!(CKM_AES_OFB_OLD, Ofb, "NIST SP 800-38A, F.4; NIST CAVP AESVS")),
+    row!(feedback!(CKM_AES_CFB8_OLD, Cfb8, "NIST SP 800-38A, F.3.7 to F.3.12; NIST CAVP AESVS")),
+    row!(feedback!(CKM_AES_CFB128_OLD, Cfb128, "NIST SP 800-38A, F.3.13 to F.3.18; NIST CAVP AESVS")),
 ];

@@ -13,7 +13,7 @@ use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
-use hsm_crypto::cipher::{Cipher, Direction, Mode};
+use hsm_crypto::cipher::{Cipher, Direction, Mode, Position};
 
 /// Length of an AES block in bytes.
 const BLOCK_BYTES: usize = 16;
@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
         kind: CKM_AES_ECB,
         name: "CKM_AES_ECB",
         approved: ENCRYPTION,
-        vectors: "NIST SP 800-38A, F.1",
+        vectors: "NIST SP 800-38A, F.1; NIST CAVP AESVS",
         encrypt: Some(encrypt_ecb),
         decrypt: Some(decrypt_ecb),
         wraps: Wraps::SecretKeys,
@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "CKM_AES_CBC",
         shape: ParamShape::Iv16,
         approved: ENCRYPTION,
-        vectors: "NIST SP 800-38A, F.2",
+        vectors: "NIST SP 800-38A, F.2; NIST CAVP AESVS",
         encrypt: Some(encrypt_cbc),
         decrypt: Some(decrypt_cbc),
         wraps: Wraps::SecretAndPrivateKeys,
@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Row] = &[
         shape: ParamShape::Ctr,
         judge: |params| ctr(params).map(|_| ()),
         approved: ENCRYPTION,
-        vectors: "NIST SP 800-38A, F.5",
+        vectors: "NIST SP 800-38A, F.5; RFC 3686, 6",
         encrypt: Some(encrypt_ctr),
         decrypt: Some(decrypt_ctr),
         ..AES
@@ -188,6 +188,9 @@ impl Crypter for CipherOperation {
     }
     fn finish(&mut self, _env: &Env<'_>, out: &mut [u8]) -> Result<usize> {
         judged(self.direction, self.cipher.finish_into(out))
+    }
+    fn position(&self) -> Option<Position> {
+        self.cipher.position()
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(Row {
         kind: CKM_DES3_ECB,
         name: "CKM_DES3_ECB",
-        vectors: "NIST SP 800-67, B.1",
+        vectors: "NIST SP 800-67, B.1; NIST CAVP TECBMMT3",
         encrypt: Some(encrypt_ecb),
         decrypt: Some(decrypt_ecb),
         wraps: Wraps::SecretKeys,
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
         kind: CKM_DES3_CBC,
         name: "CKM_DES3_CBC",
         shape: ParamShape::Iv8,
-        vectors: "OpenSSL evpciph_des3_common (DES-EDE3-CBC)",
+        vectors: "OpenSSL evpciph_des3_common (DES-EDE3-CBC); NIST CAVP TCBCMMT3",
         encrypt: Some(encrypt_cbc),
         decrypt: Some(decrypt_cbc),
         wraps: Wraps::SecretAndPrivateKeys,

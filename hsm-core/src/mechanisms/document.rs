@@ -8,15 +8,15 @@ use crate::types::ParamShape;
 use ffi_headers::*;
 use std::fmt::Write as _;
 
-/// Prints every row as a table in Markdown.
+/// Prints every row as a table in Markdown; `engine` tells what serves a row.
 #[must_use]
-pub fn document() -> String {
+pub fn document(engine: impl Fn(&Row) -> String) -> String {
     let mut text = String::from(HEAD);
     for row in all() {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| `{}` | {:#x} | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {:#x} | {} | {} | {} | {} | {} | {} | {} | {} |",
             row.name,
             row.kind,
             keys(row),
@@ -24,6 +24,8 @@ pub fn document() -> String {
             shape(row.shape),
             functions(row, row.info().flags),
             standing(row),
+            engine(row),
+            row.first_version,
             row.vectors
         );
     }
@@ -85,9 +87,12 @@ Printed from the rows of `hsm-core/src/mechanisms`; a test compares (`UPDATE_GOL
 A `*` after *wrap* says that private keys (PKCS#8) can be wrapped too.
 *Approved* is what a token in approved mode does with it, with keys of at least the size that is named (signatures
 of smaller ones it still verifies); *legacy* is what a token has only with the legacy switch.
+*Engine* is what serves it in the default build, as the objects that do the work say of themselves while the test has them work: AWS-LC, or crates of the
+portable engine; after *or*, what does so on processors without instructions for SHA. Several stand for the parts of a mechanism,
+sizes of keys and curves. `hsm-crypto/src/aws_lc/mod.rs` says why. The check value of a key that is made (SHA-1, or the key's cipher) is left out. *First version* is that of Perilune.
 
-| mechanism | number | keys | key size | parameter | functions | approved | test vectors |
-|---|---|---|---|---|---|---|---|
+| mechanism | number | keys | key size | parameter | functions | approved | engine | first version | test vectors |
+|---|---|---|---|---|---|---|---|---|---|
 ";
 
 fn keys(row: &Row) -> String {

@@ -6,7 +6,7 @@
 //! Rule source: PKCS#11 v2.40, 2.3.1, 2.3.6 and 2.3.7.
 
 use super::ec_keygen::{EC_BITS_MIN, EC_FLAGS};
-use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
+use super::parts::{HashedSigner, HashedVerifier, Hashing, OnePartSigner, OnePartVerifier};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rules};
 use crate::key::Key;
 use crate::limits::EC_BITS_MAX;
@@ -80,7 +80,7 @@ fn sign_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer
     let key = private(env, key)?;
     Ok(Box::new(HashedSigner {
         bytes: 2 * key.curve().field_bytes(),
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign(digest, env.random)),
     }))
 }
@@ -88,7 +88,7 @@ fn sign_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer
 pub(super) fn verify_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
     let key = public(env, key)?;
     Ok(Box::new(HashedVerifier {
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify(digest, signature)),
     }))
 }

@@ -10,7 +10,7 @@
 
 use super::ec_keygen::{EC_BITS_MIN, EC_FLAGS};
 use super::ecdsa::{private, verify, verify_hashed};
-use super::parts::{HashedSigner, OnePartSigner};
+use super::parts::{HashedSigner, Hashing, OnePartSigner};
 use super::{EVERYTHING, KeyRule, Row, Signer, SizeUnit, faults};
 use crate::limits::EC_BITS_MAX;
 use crate::object::Object;
@@ -79,7 +79,7 @@ fn sign_hashed(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Signer
     let key = private(env, key)?;
     Ok(Box::new(HashedSigner {
         bytes: 2 * key.curve().field_bytes(),
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         sign: move |_env: &Env<'_>, digest: &[u8]| faults::data(key.sign_deterministic(hash, digest)),
     }))
 }

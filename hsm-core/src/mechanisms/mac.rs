@@ -7,6 +7,7 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::Params;
 use hsm_crypto::hash::Mac;
+use hsm_crypto::{CryptoError, SecretBytes};
 
 /// A running MAC whose tag has `bytes` bytes, as signature and as verification.
 pub(super) struct MacOperation {
@@ -67,6 +68,12 @@ impl Signer for MacOperation {
         tag.truncate(self.bytes);
         Ok(tag)
     }
+    fn save(&self) -> Option<SecretBytes> {
+        self.mac.save()
+    }
+    fn resume(&mut self, state: &[u8]) -> Result<()> {
+        resume(&mut *self.mac, state)
+    }
 }
 
 impl Verifier for MacOperation {
@@ -87,4 +94,18 @@ impl Verifier for MacOperation {
         }
         faults::signature(self.mac.verify(signature))
     }
+    fn save(&self) -> Option<SecretBytes> {
+        self.mac.save()
+    }
+    fn resume(&mut self, state: &[u8]) -> Result<()> {
+        resume(&mut *self.mac, state)
+    }
+}
+
+fn resume(mac: &mut dyn Mac, state: &[u8]) -> Result<()> {
+    mac.resume(state).map_err(|error| match error {
+        // Another version of the library, or another engine, may have saved what this one does not understand.
+        CryptoError::InvalidParameter(_) => Reason::SavedStateInvalid,
+        other => Reason::Crypto(other),
+    })
 }

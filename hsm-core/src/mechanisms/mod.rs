@@ -89,6 +89,7 @@ use crate::template::Template;
 use crate::types::{Mechanism, MechanismInfo, ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
+use hsm_crypto::cipher::Position;
 use hsm_crypto::post_quantum::Encapsulated;
 use rules::Usage;
 use std::sync::LazyLock;
@@ -117,6 +118,17 @@ pub trait Signer: Send {
     /// # Errors
     /// `DataLength`.
     fn finish(&mut self, env: &Env<'_>) -> Result<Vec<u8>>;
+    /// What was taken in, for [`Signer::resume`]; `None` where that cannot be told. A secret.
+    fn save(&self) -> Option<SecretBytes> {
+        None
+    }
+    /// Goes on from what `save` gave, in a signature that was just started with the same mechanism and key.
+    ///
+    /// # Errors
+    /// `SavedStateInvalid`.
+    fn resume(&mut self, _state: &[u8]) -> Result<()> {
+        Err(Reason::SavedStateInvalid)
+    }
 }
 
 /// A verification in the making.
@@ -138,6 +150,17 @@ pub trait Verifier: Send {
     /// # Errors
     /// `SignatureInvalid`, `SignatureLength`.
     fn finish(&mut self, env: &Env<'_>, signature: &[u8]) -> Result<()>;
+    /// As [`Signer::save`].
+    fn save(&self) -> Option<SecretBytes> {
+        None
+    }
+    /// As [`Signer::resume`].
+    ///
+    /// # Errors
+    /// `SavedStateInvalid`.
+    fn resume(&mut self, _state: &[u8]) -> Result<()> {
+        Err(Reason::SavedStateInvalid)
+    }
 }
 
 /// An encryption or decryption in the making. Results are written to the beginning of `out`, which has the announced size, and
@@ -166,6 +189,11 @@ pub trait Crypter: Send {
     /// # Errors
     /// `DataLength`, `EncryptedDataLength`, `EncryptedDataInvalid`.
     fn finish(&mut self, env: &Env<'_>, out: &mut [u8]) -> Result<usize>;
+    /// Where in the message it is: an operation that begins there, with the rest of the parameter the same, goes on from here.
+    /// `None` where that cannot be told.
+    fn position(&self) -> Option<Position> {
+        None
+    }
 }
 
 /// Which keys a mechanism works with.
@@ -270,6 +298,8 @@ pub struct Row {
     pub approved_size_min: u64,
     /// Whether a token has it only with the legacy switch: broken or outlived, and still met in the field.
     pub legacy: bool,
+    /// The version of Perilune that had it first.
+    pub first_version: &'static str,
     /// Where its test vectors come from; a row without any fails the tests.
     pub vectors: &'static str,
     /// C_DigestInit.
@@ -440,6 +470,7 @@ impl Row {
         approved: 0,
         approved_size_min: 0,
         legacy: false,
+        first_version: "0.1.0",
         vectors: "",
         digest: None,
         sign: None,

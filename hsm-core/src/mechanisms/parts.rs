@@ -8,8 +8,8 @@ use crate::object::Object;
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::Params;
-use hsm_crypto::SecretBytes;
-use hsm_crypto::hash::Digest;
+use hsm_crypto::hash::{self, Digest};
+use hsm_crypto::{Hash, SecretBytes};
 
 /// Signs the whole message by a closure.
 pub(super) struct OnePartSigner<F> {
@@ -55,12 +55,61 @@ impl<F: FnMut(&[u8], &[u8]) -> Result<()> + Send> Verifier for OnePartVerifier<F
     }
 }
 
+/// The hash of a message that is signed or verified, at once or in parts.
+pub(super) struct Hashing {
+    hash: Hash,
+    digest: Box<dyn Digest>,
+    /// Whether no part was taken in.
+    fresh: bool,
+}
+
+impl Hashing {
+    /// Starts with nothing taken in.
+    pub(super) fn new(env: &Env<'_>, hash: Hash) -> Self {
+        Self { hash, digest: (env.engine.digest)(hash), fresh: true }
+    }
+
+    /// The digest of a message that came whole.
+    fn whole(&mut self, data: &[u8]) -> Vec<u8> {
+        self.digest.update(data);
+        self.digest.finish()
+    }
+
+    fn take_part(&mut self, data: &[u8]) {
+        // An operation in parts may be asked for its state. Where the engine's hash cannot tell it, another one takes over.
+        if core::mem::take(&mut self.fresh)
+            && !self.digest.is_resumable()
+            && let Some(other) = hash::start_resumable(self.hash)
+        {
+            self.digest = other;
+        }
+        self.digest.update(data);
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        self.digest.finish()
+    }
+
+    fn save(&self) -> Option<SecretBytes> {
+        if self.fresh { Some(SecretBytes::default()) } else { self.digest.save() }
+    }
+
+    fn resume(&mut self, state: &[u8]) -> Result<()> {
+        if !state.is_empty() {
+            // Another version of the library may have saved what this one does not understand.
+            self.digest = hash::resume(self.hash, state).map_err(|_| Reason::SavedStateInvalid)?;
+            self.fresh = false;
+        }
+        Ok(())
+    }
+}
+
 /// Hashes the message and signs the digest by a closure.
 pub(super) struct HashedSigner<F> {
     /// Size of the signature in bytes; exact, or an upper bound.
     pub bytes: usize,
     /// The hash.
-    pub digest: Box<dyn Digest>,
+    pub digest: Hashing,
     /// Signs the finished digest.
     pub sign: F,
 }
@@ -73,23 +122,27 @@ impl<F: FnMut(&Env<'_>, &[u8]) -> Result<Vec<u8>> + Send> Signer for HashedSigne
         true
     }
     fn sign(&mut self, env: &Env<'_>, data: &[u8]) -> Result<Vec<u8>> {
-        self.digest.update(data);
-        self.finish(env)
+        (self.sign)(env, &self.digest.whole(data))
     }
     fn update(&mut self, data: &[u8]) -> Result<()> {
-        self.digest.update(data);
+        self.digest.take_part(data);
         Ok(())
     }
     fn finish(&mut self, env: &Env<'_>) -> Result<Vec<u8>> {
-        let digest = self.digest.finish();
-        (self.sign)(env, &digest)
+        (self.sign)(env, &self.digest.finish())
+    }
+    fn save(&self) -> Option<SecretBytes> {
+        self.digest.save()
+    }
+    fn resume(&mut self, state: &[u8]) -> Result<()> {
+        self.digest.resume(state)
     }
 }
 
 /// Hashes the message and verifies the digest by a closure of digest and signature.
 pub(super) struct HashedVerifier<F> {
     /// The hash.
-    pub digest: Box<dyn Digest>,
+    pub digest: Hashing,
     /// Verifies the signature of the finished digest.
     pub verify: F,
 }
@@ -98,17 +151,21 @@ impl<F: FnMut(&[u8], &[u8]) -> Result<()> + Send> Verifier for HashedVerifier<F>
     fn multi_part(&self) -> bool {
         true
     }
-    fn verify(&mut self, env: &Env<'_>, data: &[u8], signature: &[u8]) -> Result<()> {
-        self.digest.update(data);
-        self.finish(env, signature)
+    fn verify(&mut self, _env: &Env<'_>, data: &[u8], signature: &[u8]) -> Result<()> {
+        (self.verify)(&self.digest.whole(data), signature)
     }
     fn update(&mut self, data: &[u8]) -> Result<()> {
-        self.digest.update(data);
+        self.digest.take_part(data);
         Ok(())
     }
     fn finish(&mut self, _env: &Env<'_>, signature: &[u8]) -> Result<()> {
-        let digest = self.digest.finish();
-        (self.verify)(&digest, signature)
+        (self.verify)(&self.digest.finish(), signature)
+    }
+    fn save(&self) -> Option<SecretBytes> {
+        self.digest.save()
+    }
+    fn resume(&mut self, state: &[u8]) -> Result<()> {
+        self.digest.resume(state)
     }
 }
 

@@ -4,7 +4,7 @@
 //! hashed first, here or by the caller. Does not know: the algorithms, which sign a frame and what follows it.
 //! Rule source: PKCS#11 v3.2, 6.66 and 6.69; FIPS 204, 5.2 and 5.4; FIPS 205, 10.2.
 
-use super::parts::{HashedSigner, HashedVerifier, OnePartSigner, OnePartVerifier};
+use super::parts::{HashedSigner, HashedVerifier, Hashing, OnePartSigner, OnePartVerifier};
 use super::{Signer, Verifier, faults, hashes};
 use crate::platform::Env;
 use crate::reason::{Reason, Result};
@@ -69,7 +69,7 @@ pub(super) fn sign_hashed(
     let (frame, hedged) = (frame(params, Some(hash))?, is_hedged(params)?);
     Ok(Box::new(HashedSigner {
         bytes: key.framed_bytes(),
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_framed(&frame, digest, hedge(env, hedged))),
     }))
 }
@@ -83,7 +83,7 @@ pub(super) fn verify_hashed(
 ) -> Result<Box<dyn Verifier>> {
     let frame = frame(params, Some(hash))?;
     Ok(Box::new(HashedVerifier {
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify_framed(&frame, digest, signature)),
     }))
 }

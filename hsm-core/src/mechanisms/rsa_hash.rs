@@ -4,7 +4,7 @@
 //! is refused.
 //! Rule source: PKCS#11 v2.40, 2.1 (PKCS #1 v1.5 and PSS with SHA) and v3.0, 2.1 (with SHA-3); RFC 8017, 9.2, note 1.
 
-use super::parts::{HashedSigner, HashedVerifier};
+use super::parts::{HashedSigner, HashedVerifier, Hashing};
 use super::rsa_pkcs::{RSA_APPROVED_BITS_MIN, RSA_BITS_MIN};
 use super::{KeyRule, Row, Signer, SizeUnit, Verifier, faults, named, rsa_pss, rules};
 use crate::limits::RSA_BITS_MAX;
@@ -82,7 +82,7 @@ pub(super) fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<
     let key = rules::rsa_private(env, key)?;
     Ok(Box::new(HashedSigner {
         bytes: key.modulus_bytes(),
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_pkcs1(&digest_info(hash, digest)?, env.random)),
     }))
 }
@@ -90,7 +90,7 @@ pub(super) fn sign_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<
 pub(super) fn verify_pkcs1(env: &Env<'_>, hash: Hash, key: &Object) -> Result<Box<dyn Verifier>> {
     let key = rules::rsa_public(env, key)?;
     Ok(Box::new(HashedVerifier {
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         verify: move |digest: &[u8], signature: &[u8]| {
             faults::signature(key.verify_pkcs1(&digest_info(hash, digest)?, signature))
         },
@@ -103,7 +103,7 @@ fn sign_pss(env: &Env<'_>, hash: Hash, params: &Params, key: &Object) -> Result<
     rsa_pss::judge_fit(&params, key.modulus_bytes())?;
     Ok(Box::new(HashedSigner {
         bytes: key.modulus_bytes(),
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         sign: move |env: &Env<'_>, digest: &[u8]| faults::data(key.sign_pss(&params, digest, env.random)),
     }))
 }
@@ -113,7 +113,7 @@ fn verify_pss(env: &Env<'_>, hash: Hash, params: &Params, key: &Object) -> Resul
     let key = rules::rsa_public(env, key)?;
     rsa_pss::judge_fit(&params, key.modulus_bytes())?;
     Ok(Box::new(HashedVerifier {
-        digest: (env.engine.digest)(hash),
+        digest: Hashing::new(env, hash),
         verify: move |digest: &[u8], signature: &[u8]| faults::signature(key.verify_pss(&params, digest, signature)),
     }))
 }

@@ -10,12 +10,12 @@ use crate::error::{CryptoError, Result};
 use crate::hash::{CipherMac, MAC_IS_OVER, Mac};
 use crate::modes::block::{BLOCK_BYTES, BlockStream, Blocks};
 use crate::modes::ccm::{self, Ccm};
-use crate::modes::chain::Chain;
+use crate::modes::chain::{Chain, last_block};
 use crate::modes::cmac::{CmacStream, Subkeys};
 use crate::modes::counter::{CounterStream, Keystream, check_counter_bits};
+use crate::modes::feedback::{Fed, FeedbackStream};
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
 use crate::modes::stealing::StealingStream;
-use crate::modes::stream::ByteStream;
 use crate::modes::unit::{DataUnit, UnitStream, halves};
 use crate::portable;
 use crate::portable::hash::AES_KEY_LENGTH;
@@ -49,9 +49,9 @@ pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
             check_counter_bits(*counter_bits)?;
             Box::new(CounterStream::new(start(Kind::Ctr, Some(block))?, block, *counter_bits)?)
         }
-        Mode::Ofb { iv } => Box::new(ByteStream(start(Kind::Ofb, Some(iv))?)),
-        Mode::Cfb8 { iv } => Box::new(ByteStream(start(Kind::Cfb8, Some(iv))?)),
-        Mode::Cfb128 { iv } => Box::new(ByteStream(start(Kind::Cfb128, Some(iv))?)),
+        Mode::Ofb { iv } => Box::new(FeedbackStream::new(start(Kind::Ofb, Some(iv))?, Fed::Keystream, direction)),
+        Mode::Cfb8 { iv } => Box::new(FeedbackStream::new(start(Kind::Cfb8, Some(iv))?, Fed::Byte, direction)),
+        Mode::Cfb128 { iv } => Box::new(FeedbackStream::new(start(Kind::Cfb128, Some(iv))?, Fed::Block, direction)),
         Mode::CbcCs1 { iv } => {
             let tail = portable::stealing::tail(key.expose(), direction)?;
             Box::new(StealingStream::new(start(Kind::Cbc, Some(iv))?, tail, direction, iv))
@@ -359,13 +359,20 @@ impl Blocks for Context {
 }
 
 impl Chain for Context {
-    fn absorb(&mut self, blocks: &[u8]) -> Result<()> {
+    fn absorb(&mut self, blocks: &[u8]) -> Result<[u8; BLOCK_BYTES]> {
         const PIECE_BYTES: usize = 64 * BLOCK_BYTES;
         let mut dropped = [0; PIECE_BYTES];
-        let outcome =
-            blocks.chunks(PIECE_BYTES).try_for_each(|piece| self.process_into(piece, &mut dropped[..piece.len()]));
+        let outcome = blocks.chunks(PIECE_BYTES).try_fold([0; BLOCK_BYTES], |_, piece| {
+            let place = &mut dropped[..piece.len()];
+            self.process_into(piece, place)?;
+            last_block(place)
+        });
         dropped[..blocks.len().min(PIECE_BYTES)].zeroize();
         outcome
+    }
+
+    fn restart(&mut self, register: &[u8; BLOCK_BYTES]) -> Result<()> {
+        self.init(ptr::null(), ptr::null(), register.as_ptr(), Direction::Encrypt)
     }
 
     fn last(&mut self, block: &mut [u8; BLOCK_BYTES]) -> Result<()> {

@@ -42,7 +42,7 @@ pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         Hash::Sha256 => hmac::HMAC_SHA256,
         Hash::Sha384 => hmac::HMAC_SHA384,
         Hash::Sha512 => hmac::HMAC_SHA512,
-        other => return portable::hash::hmac(other, key),
+        other => return portable::hmac::hmac(other, key),
     };
     let keyed = || {
         let keyed = keyed_state(algorithm, key.expose());

@@ -4,8 +4,9 @@
 //! engine supplies as [`Blocks`]. Used by both engines. Bad padding is found in constant time and reported as
 //! `DecryptionFailed`, the one answer that an attacker gets.
 
-use crate::cipher::{Cipher, Direction};
+use crate::cipher::{Cipher, Direction, Position};
 use crate::error::{CryptoError, Result};
+use crate::secret::SecretBytes;
 use subtle::{ConstantTimeEq, ConstantTimeGreater};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -40,12 +41,21 @@ pub(crate) struct BlockStream<B> {
     padded: bool,
     /// Input that waits for the rest of its block; a whole block waits only when it may carry the padding.
     held: Zeroizing<Vec<u8>>,
+    /// The last block of ciphertext that has left or was taken in, with which the next one is chained.
+    register: Option<[u8; BLOCK_BYTES]>,
 }
 
 impl<B: Blocks> BlockStream<B> {
     /// Starts a stream; `padded` asks for PKCS#7.
     pub(crate) fn new(blocks: B, direction: Direction, padded: bool) -> Self {
-        Self { blocks, direction, padded, held: Zeroizing::new(Vec::with_capacity(2 * B::BYTES)) }
+        Self { blocks, direction, padded, held: Zeroizing::new(Vec::with_capacity(2 * B::BYTES)), register: None }
+    }
+
+    /// Notes the last block of some ciphertext, which ends with a whole one.
+    fn remember(&mut self, ciphertext: &[u8]) {
+        if let Some(last) = ciphertext.len().checked_sub(B::BYTES).and_then(|start| ciphertext.get(start..)) {
+            self.register.get_or_insert_default()[..B::BYTES].copy_from_slice(last);
+        }
     }
 
     /// How many of `total` bytes can leave now.
@@ -76,10 +86,16 @@ impl<B: Blocks> Cipher for BlockStream<B> {
         }
         let (now, later) = input.split_at(rest.len());
         self.held.extend_from_slice(later);
+        if self.direction == Direction::Decrypt {
+            self.remember(if now.is_empty() { first } else { now });
+        }
         if !first.is_empty() {
             self.blocks.transform(first)?;
         }
         self.blocks.transform_into(now, rest)?;
+        if self.direction == Direction::Encrypt {
+            self.remember(&out[..ready]);
+        }
         Ok(ready)
     }
 
@@ -110,6 +126,11 @@ impl<B: Blocks> Cipher for BlockStream<B> {
                 Ok(kept)
             }
         }
+    }
+
+    fn position(&self) -> Option<Position> {
+        let register = self.register.map(|register| register[..B::BYTES].to_vec());
+        Some(Position { register, lead: SecretBytes::copy_of(&self.held) })
     }
 
     fn update_bytes(&self, input_bytes: usize) -> usize {

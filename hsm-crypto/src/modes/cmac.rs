@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::hash::{MAC_IS_OVER, Mac};
 use crate::modes::block::BLOCK_BYTES;
 use crate::modes::chain::{Chain, HeldChain};
+use crate::secret::SecretBytes;
 use zeroize::Zeroizing;
 
 /// What the last block is combined with; wiped on drop.
@@ -71,5 +72,13 @@ impl<C: Chain> Mac for CmacStream<C> {
 
     fn tag_bytes(&self) -> usize {
         BLOCK_BYTES
+    }
+
+    fn save(&self) -> Option<SecretBytes> {
+        self.chain.as_ref().map(HeldChain::save)
+    }
+
+    fn resume(&mut self, state: &[u8]) -> Result<()> {
+        self.chain.as_mut().ok_or(MAC_IS_OVER)?.resume(state)
     }
 }

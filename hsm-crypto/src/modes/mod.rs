@@ -9,6 +9,7 @@ pub(crate) mod ccm;
 pub(crate) mod chain;
 pub(crate) mod cmac;
 pub(crate) mod counter;
+pub(crate) mod feedback;
 pub(crate) mod galois;
 pub(crate) mod held;
 pub(crate) mod stealing;

@@ -3,10 +3,11 @@
 //! Owns: which bytes wait until the end is known: more than a block and two blocks at most. Does not know: AES; the engine supplies
 //! CBC as [`Blocks`], and the stealing at the end as [`Tail`]. A message of whole blocks is plain CBC.
 
-use crate::cipher::{Cipher, Direction};
+use crate::cipher::{Cipher, Direction, Position};
 use crate::error::{CryptoError, Result};
 use crate::modes::block::{BLOCK_BYTES, Blocks};
 use crate::modes::held::Held;
+use crate::secret::SecretBytes;
 
 /// The end of a message in CS1.
 pub(crate) trait Tail: Send {
@@ -85,6 +86,10 @@ impl<B: Blocks> Cipher for StealingStream<B> {
             self.tail.transform(&self.before, out)?;
         }
         Ok(bytes)
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(Position { register: Some(self.before.to_vec()), lead: SecretBytes::copy_of(self.held.bytes()) })
     }
 
     fn update_bytes(&self, input_bytes: usize) -> usize {

@@ -6,7 +6,7 @@ use crate::cipher::{Aead, AeadParams, CcmParams, Direction};
 use crate::error::{CryptoError, Result};
 use crate::modes::block::BLOCK_BYTES;
 use crate::modes::ccm::{Ccm, check_params, first_counter_block};
-use crate::modes::chain::Chain;
+use crate::modes::chain::{Chain, last_block};
 use crate::modes::counter::Keystream;
 use crate::modes::galois::GaloisStream;
 use crate::portable::cipher::{Aes, whole_blocks};
@@ -14,7 +14,7 @@ use crate::portable::hash::AES_KEY_LENGTH;
 use crate::portable::stream;
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
-use aes::cipher::{BlockModeEncrypt, InnerIvInit, StreamCipher};
+use aes::cipher::{BlockModeEncrypt, InnerIvInit, SetIvState, StreamCipher};
 use ctr::{Ctr128BE, CtrCore};
 use zeroize::Zeroize;
 
@@ -51,15 +51,21 @@ fn ccm<A: Aes>(params: &CcmParams<'_>, direction: Direction, key: &[u8]) -> Resu
 pub(crate) struct CbcChain<A: Aes>(pub(crate) cbc::Encryptor<A>);
 
 impl<A: Aes> Chain for CbcChain<A> {
-    fn absorb(&mut self, blocks: &[u8]) -> Result<()> {
+    fn absorb(&mut self, blocks: &[u8]) -> Result<[u8; BLOCK_BYTES]> {
         const PIECE_BYTES: usize = 64 * BLOCK_BYTES;
-        let mut dropped = [0; PIECE_BYTES];
+        let (mut dropped, mut register) = ([0; PIECE_BYTES], [0; BLOCK_BYTES]);
         for piece in blocks.chunks(PIECE_BYTES) {
             let place = &mut dropped[..piece.len()];
             place.copy_from_slice(piece);
             self.0.encrypt_blocks(whole_blocks(place)?);
+            register = last_block(place)?;
         }
         dropped[..blocks.len().min(PIECE_BYTES)].zeroize();
+        Ok(register)
+    }
+
+    fn restart(&mut self, register: &[u8; BLOCK_BYTES]) -> Result<()> {
+        self.0.set_iv(&Array::from(*register));
         Ok(())
     }
 

@@ -120,7 +120,7 @@ fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
                 CtrKeystream(Ctr128BE::<A>::from_core(ctr::CtrCore::inner_iv_init(aes, &Array::from(*block))));
             Box::new(CounterStream::new(keystream, block, *counter_bits)?)
         }
-        (Mode::Ofb { iv }, _) => return Ok(feedback::ofb(aes, iv)),
+        (Mode::Ofb { iv }, _) => return Ok(feedback::ofb(aes, iv, direction)),
         (Mode::Cfb8 { iv }, _) => return Ok(feedback::cfb8(aes, iv, direction)),
         (Mode::Cfb1 { iv }, _) => return Ok(narrow::cfb1(aes, iv, direction)),
         (Mode::Cfb64 { iv }, _) => return Ok(narrow::cfb64(aes, iv, direction)),

@@ -1,36 +1,23 @@
-//! Hashes, HMAC and AES-CMAC of the portable engine: the crates of the hashes, `hmac` and `cmac` behind the traits of
-//! [`crate::hash`].
+//! Hashes and AES-CMAC of the portable engine: the crates of the hashes and `cmac` behind the traits of [`crate::hash`].
 //!
-//! Owns: the choice of the crate type for a [`Hash`]; HMAC of the hashes that the crate `hmac` does not take without leaving
-//! key material behind. Does not know: what is hashed.
-//! Called from `portable::PROVIDER`. Rule source: FIPS 180-4, FIPS 202, FIPS 198-1, SP 800-38B.
+//! Owns: the choice of the crate type for a [`Hash`]. Does not know: what is hashed.
+//! Called from `portable::PROVIDER`. Rule source: FIPS 180-4, FIPS 202, SP 800-38B.
 
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
 use crate::portable::resumable;
-use crate::secret::wipe_stack;
 use crate::symmetric::SymmetricKey;
 use blake2::digest::consts::{U20, U32, U48, U64};
 use cmac::Cmac;
-use hmac::digest::common::{Block, BlockSizeUser, KeySizeUser};
-use hmac::digest::{self, FixedOutputReset, Key, KeyInit};
-use hmac::{EagerHash, Hmac};
-use std::sync::OnceLock;
-use zeroize::Zeroize;
+use cmac::digest::{self, FixedOutputReset, KeyInit};
 
-/// Runs `$body` with `$D` standing for the crate type of `$hash`. Of two bodies the second one is for the types that do not
-/// offer their compression of whole blocks, which the crate `hmac` works on: sponges and BLAKE2.
+/// Runs `$body` with `$D` standing for the crate type of `$hash`.
 macro_rules! with_hash {
     ($hash:expr, $D:ident => $body:expr) => {
-        $crate::portable::hash::with_hash!($hash, $D => $body, $body)
-    };
-    ($hash:expr, $D:ident => $of_blocks:expr, $other:expr) => {
         $crate::portable::hash::choose_hash!($hash, $D;
-            $of_blocks => [
+            $body => [
                 Sha1: sha1::Sha1, Sha224: sha2::Sha224, Sha256: sha2::Sha256, Sha384: sha2::Sha384, Sha512: sha2::Sha512,
                 Sha512_224: sha2::Sha512_224, Sha512_256: sha2::Sha512_256, Md5: md5::Md5, Ripemd160: ripemd::Ripemd160,
-            ],
-            $other => [
                 Sha3_224: sha3::Sha3_224, Sha3_256: sha3::Sha3_256, Sha3_384: sha3::Sha3_384, Sha3_512: sha3::Sha3_512,
                 Shake128: $crate::portable::shake::Shake128Digest, Shake256: $crate::portable::shake::Shake256Digest,
                 Blake2b160: blake2::Blake2b<blake2::digest::consts::U20>, Blake2b256: blake2::Blake2b256,
@@ -45,12 +32,12 @@ pub(crate) use with_hash;
 
 /// The match behind [`with_hash`].
 macro_rules! choose_hash {
-    ($hash:expr, $D:ident; $($body:expr => [$($variant:ident: $kind:ty),* $(,)?]),*) => {
+    ($hash:expr, $D:ident; $body:expr => [$($variant:ident: $kind:ty),* $(,)?]) => {
         match $hash {
-            $($($crate::hash::Hash::$variant => {
+            $($crate::hash::Hash::$variant => {
                 type $D = $kind;
                 $body
-            })*)*
+            })*
         }
     };
 }
@@ -60,37 +47,6 @@ pub(crate) use choose_hash;
 pub(crate) fn digest(hash: Hash) -> Box<dyn Digest> {
     // One whose state can be saved, where there is one.
     resumable::start(hash).unwrap_or_else(|| with_hash!(hash, D => Box::new(Running(D::default()))))
-}
-
-/// What this engine has prepared from a key: the keyed states of the first two hashes that it was used with.
-#[derive(Default)]
-pub(crate) struct Prepared {
-    hmacs: [OnceLock<(Hash, Box<dyn Template>)>; 2],
-}
-
-/// Starts an HMAC with a key of any length.
-///
-/// # Errors
-/// None of its own.
-pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
-    let keyed = || {
-        let template = template(hash, key.expose());
-        // The crate `hmac` leaves the padded key where it was.
-        wipe_stack();
-        template
-    };
-    for place in &key.portable.hmacs {
-        let (prepared, template) = place.get_or_init(|| (hash, keyed()));
-        if *prepared == hash {
-            return Ok(template.start());
-        }
-    }
-    Ok(keyed().start())
-}
-
-#[inline(never)]
-fn template(hash: Hash, key: &[u8]) -> Box<dyn Template> {
-    with_hash!(hash, D => Box::new(keyed_hash::<D>(key)), Box::new(HmacStates::<D>::new(key)))
 }
 
 /// Starts a keyed BLAKE2b (RFC 7693, 2.5).
@@ -133,83 +89,6 @@ pub(crate) fn cmac(key: &SymmetricKey) -> Result<Box<dyn Mac>> {
 /// The text for an AES key of a wrong length.
 pub(crate) const AES_KEY_LENGTH: &str = "an AES key has 16, 24 or 32 bytes";
 
-/// Makes the HMAC state; a key longer than the block is hashed first (RFC 2104, section 2).
-fn keyed_hash<D: EagerHash + sha2::Digest>(key: &[u8]) -> Hmac<D>
-where
-    Hmac<D>: KeyInit + KeySizeUser,
-{
-    let mut block = Key::<Hmac<D>>::default();
-    if key.len() > block.len() {
-        let mut digest = <D as sha2::Digest>::digest(key);
-        block[..digest.len()].copy_from_slice(&digest);
-        digest.zeroize();
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let mac = Hmac::<D>::new(&block);
-    block.zeroize();
-    mac
-}
-
-/// HMAC of a hash without block interface. The crate's type for those, `SimpleHmac`, keeps the padded key in memory that it does
-/// not wipe; here it is absorbed at once by two states, which wipe themselves (FIPS 198-1, 4).
-#[derive(Clone)]
-struct HmacStates<D> {
-    inner: D,
-    outer: D,
-}
-
-impl<D: sha2::Digest + BlockSizeUser> HmacStates<D> {
-    fn new(key: &[u8]) -> Self {
-        let mut block = Block::<D>::default();
-        if key.len() > block.len() {
-            let mut digest = D::digest(key);
-            block[..digest.len()].copy_from_slice(&digest);
-            digest.zeroize();
-        } else {
-            block[..key.len()].copy_from_slice(key);
-        }
-        let mut padded = |pad: u8| {
-            let mut state = D::new();
-            block.iter_mut().for_each(|byte| *byte ^= pad);
-            state.update(&block);
-            block.iter_mut().for_each(|byte| *byte ^= pad);
-            state
-        };
-        let states = Self { inner: padded(0x36), outer: padded(0x5C) };
-        block.zeroize();
-        states
-    }
-}
-
-impl<D: sha2::Digest + BlockSizeUser + Clone + Send + Sync + 'static> Template for HmacStates<D> {
-    fn start(&self) -> Box<dyn Mac> {
-        Box::new(RunningHmac(Some(self.clone())))
-    }
-}
-
-/// An [`HmacStates`] until its tag is taken.
-struct RunningHmac<D>(Option<HmacStates<D>>);
-
-impl<D: sha2::Digest + Send> Mac for RunningHmac<D> {
-    fn update(&mut self, data: &[u8]) -> Result<()> {
-        self.0.as_mut().ok_or(MAC_IS_OVER)?.inner.update(data);
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<Vec<u8>> {
-        let HmacStates { inner, mut outer } = self.0.take().ok_or(MAC_IS_OVER)?;
-        let mut digest = inner.finalize();
-        outer.update(&digest);
-        digest.zeroize();
-        Ok(outer.finalize().to_vec())
-    }
-
-    fn tag_bytes(&self) -> usize {
-        <D as sha2::Digest>::output_size()
-    }
-}
-
 /// A running digest of the crate type `D`.
 struct Running<D>(D);
 
@@ -242,19 +121,5 @@ impl<M: digest::Mac + Send> Mac for Keyed<M> {
 
     fn tag_bytes(&self) -> usize {
         M::output_size()
-    }
-}
-
-/// A MAC that has its key and nothing else: operations begin with copies of it.
-trait Template: Send + Sync {
-    fn start(&self) -> Box<dyn Mac>;
-}
-
-impl<D: EagerHash + Send + Sync + 'static> Template for Hmac<D>
-where
-    Hmac<D>: digest::Mac + Clone + Send + Sync,
-{
-    fn start(&self) -> Box<dyn Mac> {
-        Box::new(Keyed(Some(self.clone())))
     }
 }

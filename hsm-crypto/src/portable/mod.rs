@@ -12,6 +12,7 @@ pub(crate) mod edwards;
 pub(crate) mod feedback;
 pub(crate) mod goldilocks;
 pub(crate) mod hash;
+pub(crate) mod hmac;
 pub(crate) mod key_wrap;
 pub(crate) mod kmac;
 pub(crate) mod mac;
@@ -38,7 +39,7 @@ use crate::stateful::STATEFUL;
 pub(crate) static PROVIDER: Provider = Provider {
     name: "portable (RustCrypto)",
     digest: hash::digest,
-    hmac: hash::hmac,
+    hmac: hmac::hmac,
     keyed_blake2b: hash::keyed_blake2b,
     kmac: kmac::kmac,
     cmac: hash::cmac,

@@ -1,11 +1,11 @@
 //! Digests whose running state can be taken out and put back, also in another process.
 //!
-//! Owns: which hashes can, and the form of their state: the hash's number, then what the crate of the hash serialises. Does
+//! Owns: which hashes can, and the form of their state: what the crate of the hash serialises. Does
 //! not know: who keeps the state, and how it is protected there; it may tell of secrets that were digested.
 //! Called from both engines, as the crates of AWS-LC do not show their states.
 
-use crate::error::{CryptoError, Result};
-use crate::hash::{Digest, Hash};
+use crate::error::Result;
+use crate::hash::{Digest, Hash, NO_STATE};
 use crate::secret::SecretBytes;
 use sha2::digest::FixedOutputReset;
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
@@ -14,7 +14,7 @@ use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 /// BLAKE2 do not show it, and that of SHAKE as a digest is ours.
 macro_rules! with_resumable {
     ($hash:expr, $D:ident => $body:expr, $none:expr) => {
-        choose!($hash, $D, $body, $none; [
+        $crate::portable::resumable::choose!($hash, $D, $body, $none; [
             Sha1: sha1::Sha1, Sha224: sha2::Sha224, Sha256: sha2::Sha256, Sha384: sha2::Sha384, Sha512: sha2::Sha512,
             Sha512_224: sha2::Sha512_224, Sha512_256: sha2::Sha512_256, Sha3_224: sha3::Sha3_224, Sha3_256: sha3::Sha3_256,
             Sha3_384: sha3::Sha3_384, Sha3_512: sha3::Sha3_512, Keccak224: sha3::Keccak224, Keccak256: sha3::Keccak256,
@@ -22,12 +22,13 @@ macro_rules! with_resumable {
         ])
     };
 }
+pub(crate) use with_resumable;
 
 /// The match behind [`with_resumable`].
 macro_rules! choose {
     ($hash:expr, $D:ident, $body:expr, $none:expr; [$($variant:ident: $kind:ty),* $(,)?]) => {
         match $hash {
-            $(Hash::$variant => {
+            $($crate::hash::Hash::$variant => {
                 type $D = $kind;
                 $body
             })*
@@ -35,6 +36,8 @@ macro_rules! choose {
         }
     };
 }
+pub(crate) use choose;
+
 /// Starts a digest whose state can be saved; `None` for hashes whose state cannot.
 #[must_use]
 pub fn start(hash: Hash) -> Option<Box<dyn Digest>> {
@@ -49,8 +52,15 @@ pub fn resume(hash: Hash, state: &[u8]) -> Result<Box<dyn Digest>> {
     with_resumable!(hash, D => Resumable::<D>::load(state), Err(NO_STATE))
 }
 
-/// What is wrong with a state.
-const NO_STATE: CryptoError = CryptoError::InvalidParameter("not the state of a digest");
+/// How a running hash of the crate type `D` is told, and read again.
+pub(crate) type Codec<D> = (fn(&D) -> SecretBytes, fn(&[u8]) -> Option<D>);
+
+/// How a hash is told whose crate can.
+pub(crate) fn codec<D: SerializableState>() -> Codec<D> {
+    // Neither error has more to say than that the bytes are no state.
+    let read = |state: &[u8]| D::deserialize(&SerializedState::<D>::try_from(state).ok()?).ok();
+    (|digest| SecretBytes::copy_of(&digest.serialize()), read)
+}
 
 /// A running digest of the crate type `D`.
 struct Resumable<D>(D);
@@ -60,10 +70,8 @@ where
     D: sha2::Digest + FixedOutputReset + SerializableState + Clone + Send + 'static,
 {
     fn load(state: &[u8]) -> Result<Box<dyn Digest>> {
-        // Neither error has more to say than that the bytes are no state.
-        let state = SerializedState::<D>::try_from(state).map_err(|_| NO_STATE)?;
-        let digest = D::deserialize(&state).map_err(|_| NO_STATE)?;
-        Ok(Box::new(Self(digest)))
+        let (_, read) = codec::<D>();
+        Ok(Box::new(Self(read(state).ok_or(NO_STATE)?)))
     }
 }
 
@@ -88,7 +96,8 @@ where
     }
 
     fn save(&self) -> Option<SecretBytes> {
-        Some(SecretBytes::copy_of(&self.0.serialize()))
+        let (tell, _) = codec::<D>();
+        Some(tell(&self.0))
     }
 }
 

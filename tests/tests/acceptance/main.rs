@@ -39,6 +39,7 @@ mod small_stacks;
 mod soak;
 mod state;
 mod stateful;
+mod state_keyed;
 mod token_life;
 mod trace;
 mod watched;

@@ -132,17 +132,17 @@ fn what_has_no_state_says_so_and_goes_on() {
     isolated!(|_, _| {
         let raw = Raw::start();
         let session = raw.user_session();
-        let key = raw.aes(session, 16);
+        let (_, key) = raw.rsa(session);
         assert_eq!(state(&raw, session), Err(CKR_OPERATION_NOT_INITIALIZED));
         assert_eq!(ck!(raw, C_FindObjectsInit, session, null_mut(), 0), CKR_OK);
         assert_eq!(state(&raw, session), Err(CKR_OPERATION_NOT_INITIALIZED), "a search is no cryptography");
-        assert_eq!(ck!(raw, C_EncryptInit, session, &mut plain(CKM_AES_ECB), key), CKR_OK);
+        assert_eq!(ck!(raw, C_SignInit, session, &mut plain(CKM_RSA_PKCS), key), CKR_OK);
         assert_eq!(state(&raw, session), Err(CKR_STATE_UNSAVEABLE));
         begin(&raw, session, CKM_SHA256);
-        assert_eq!(state(&raw, session), Err(CKR_STATE_UNSAVEABLE), "not beside an encryption");
+        assert_eq!(state(&raw, session), Err(CKR_STATE_UNSAVEABLE), "not beside a signature in one part");
         let (data, length) = input(&[7; 16]);
-        let block = sized(|out, room| ck!(raw, C_Encrypt, session, data, length, out, room));
-        assert_eq!(block.map(|block| block.len()), Ok(16), "the encryption goes on");
+        let signature = sized(|out, room| ck!(raw, C_Sign, session, data, length, out, room));
+        assert_eq!(signature.map(|signature| signature.len()), Ok(256), "the signature goes on");
         let saved = state(&raw, session).expect("the digest alone has a state");
         let mut room = saved.len() as CK_ULONG - 1;
         let mut out = vec![0; saved.len()];
