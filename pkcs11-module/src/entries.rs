@@ -17,6 +17,9 @@ use crate::memory::Received;
 use crate::table::function_table;
 use crate::{attributes, decode, guard, interface, jobs, lifecycle, mechanism, message, output, template, wrapping};
 
+/// The version of Perilune that had every function of the list so far.
+const FIRST_VERSION: &str = "0.1.0";
+
 /// Makes the rows: the enum of functions and the slice in the same order.
 macro_rules! rows {
     ($($group:ident since $major:literal . $minor:literal $exported:literal {
@@ -37,6 +40,7 @@ macro_rules! rows {
             Row {
                 name: stringify!($name),
                 since: Since { major: $major, minor: $minor },
+                first_version: FIRST_VERSION,
                 exported: $exported,
                 status: status!($scope $body),
                 scope: scope!($scope),

@@ -51,6 +51,8 @@ pub struct Row {
     pub name: &'static str,
     /// Since when the standard has it.
     pub since: Since,
+    /// The version of Perilune that had it first.
+    pub first_version: &'static str,
     /// Whether it is a symbol of the library (the others are reached through the function lists only).
     pub exported: bool,
     /// Whether it does its work.
@@ -79,9 +81,10 @@ pub fn functions_document() -> String {
          {supported} of {all} functions do their work. The others are in the function lists too and answer\n\
          as their line says, `CKR_FUNCTION_NOT_SUPPORTED` in general\n\
          (`CKR_CRYPTOKI_NOT_INITIALIZED` before `C_Initialize`).\n\n\
+         *Since* is the version of the standard, *first version* that of Perilune.\n\
          *Ends*: the operations that any error of the function ends; a request for the size and\n\
          `CKR_BUFFER_TOO_SMALL` never end one.\n\n\
-         | Function | Since | Symbol | Ends | Status |\n|---|---|---|---|---|\n",
+         | Function | Since | First version | Symbol | Ends | Status |\n|---|---|---|---|---|---|\n",
         all = FUNCTIONS.len(),
     );
     for row in &FUNCTIONS {
@@ -94,7 +97,11 @@ pub fn functions_document() -> String {
             Status::NotSupported(why) => format!("not supported: {why}"),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "| `{}` | {major}.{minor} | {symbol} | {ends} | {status} |", row.name);
+        let _ = writeln!(
+            text,
+            "| `{}` | {major}.{minor} | {} | {symbol} | {ends} | {status} |",
+            row.name, row.first_version
+        );
     }
     text
 }

@@ -6,6 +6,8 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may end the test")]
 
 mod ciphers;
+mod cross_check;
+mod engines;
 mod golden;
 mod management;
 mod misuse;
@@ -26,6 +28,7 @@ mod vectors_hash;
 mod vectors_ike;
 mod vectors_kdf;
 mod vectors_macs;
+mod vectors_modes;
 mod vectors_pq;
 mod vectors_protocols;
 mod vectors_rsa;

