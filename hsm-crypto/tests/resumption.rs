@@ -28,6 +28,8 @@ fn modes(iv: &[u8]) -> Vec<(Mode, usize)> {
         (Mode::Ofb { iv: long() }, 32),
         (Mode::Cfb8 { iv: long() }, 24),
         (Mode::Cfb128 { iv: long() }, 16),
+        (Mode::Cfb1 { iv: long() }, 16),
+        (Mode::Cfb64 { iv: long() }, 16),
         (Mode::TripleDes(DesMode::Ecb), 24),
         (Mode::TripleDes(DesMode::Cbc { iv: short() }), 24),
         (Mode::TripleDes(DesMode::CbcPad { iv: short() }), 24),

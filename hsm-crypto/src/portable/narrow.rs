@@ -7,7 +7,7 @@ use crate::cipher::{Cipher, Direction};
 use crate::error::Result;
 use crate::modes::block::BLOCK_BYTES;
 use crate::modes::counter::Keystream;
-use crate::modes::stream::ByteStream;
+use crate::modes::feedback::{Fed, FeedbackStream};
 use crate::portable::cipher::Aes;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -15,12 +15,15 @@ use zeroize::Zeroize;
 
 /// Starts CFB by single bits.
 pub(crate) fn cfb1<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
-    Box::new(ByteStream(Bits { aes, register: u128::from_be_bytes(*iv), direction }))
+    let keystream = Bits { aes, register: u128::from_be_bytes(*iv), direction };
+    Box::new(FeedbackStream::new(keystream, Fed::Byte, direction))
 }
 
 /// Starts CFB by half blocks.
 pub(crate) fn cfb64<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
-    Box::new(ByteStream(Halves { aes, register: u128::from_be_bytes(*iv), stream: 0, used: HALF_BYTES, direction }))
+    let keystream = Halves { aes, register: u128::from_be_bytes(*iv), stream: 0, used: HALF_BYTES, direction };
+    // Whatever the width, a whole block of ciphertext fills the register.
+    Box::new(FeedbackStream::new(keystream, Fed::Block, direction))
 }
 
 /// Bytes of a half block.
