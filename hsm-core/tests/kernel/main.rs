@@ -19,6 +19,7 @@ mod events;
 mod jobs;
 mod keys;
 mod login;
+mod message_rows;
 mod messages;
 mod migration;
 mod objects;

@@ -15,7 +15,7 @@ fn approved() -> (Hsm, token_store::medium::Memory, SessionHandle) {
 }
 
 /// Sets the policy as SO, in a session of its own.
-fn set(hsm: &Hsm, policy: Policy) -> Result<()> {
+pub fn set(hsm: &Hsm, policy: Policy) -> Result<()> {
     let session = hsm.open_session(SLOT, true)?;
     hsm.login(session, CKU_SO, &pin(SO_PIN))?;
     let set = hsm.set_policy(session, policy);

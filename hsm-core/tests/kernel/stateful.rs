@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 const SIGNATURES: u64 = 32;
 
 /// An HSS pair of one level with 32 signatures: public and private key.
-fn pair(hsm: &Hsm, session: SessionHandle, token: bool) -> (ObjectHandle, ObjectHandle) {
+pub fn pair(hsm: &Hsm, session: SessionHandle, token: bool) -> (ObjectHandle, ObjectHandle) {
     pair_with(hsm, session, &labelled("hss").with_flag(CKA_TOKEN, token))
 }
 

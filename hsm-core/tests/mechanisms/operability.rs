@@ -300,6 +300,16 @@ fn generate_pair(env: &Env<'_>, row: &Row) {
 fn with_key(env: &Env<'_>, row: &Row, key_type: u64) {
     let (public, private) = sample_pair(key_type);
     let mechanism = mechanism(row.kind, &sample_params(row));
+    // What has no other half would not be carried out here. Messages are in the tests of the kernel.
+    for (one, other) in [
+        (row.sign.is_some(), row.verify.is_some()),
+        (row.sign_recover.is_some(), row.verify_recover.is_some()),
+        (row.encrypt.is_some(), row.decrypt.is_some()),
+        (row.wrap.is_some(), row.unwrap.is_some()),
+        (row.encapsulate.is_some(), row.decapsulate.is_some()),
+    ] {
+        assert_eq!(one, other, "{} has one half of two functions", row.name);
+    }
     if row.sign.is_some() && row.verify.is_some() {
         // A message representative has 64 bytes.
         let data = if row.kind == CKM_EXTMU_ML_DSA { DATA.repeat(2) } else { DATA.to_vec() };
