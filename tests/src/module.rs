@@ -57,6 +57,21 @@ pub fn is_perilune() -> bool {
     path().to_string_lossy().contains("perilune")
 }
 
+/// Whether the module under test computes with AWS-LC; where it does not, notes the test as skipped.
+#[must_use]
+pub fn has_aws_lc(test: &str, reason: &str) -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    const SIGN: &[u8] = b"aws_lc_";
+    let found = *FOUND.get_or_init(|| {
+        let bytes = std::fs::read(path()).expect("the module");
+        bytes.windows(SIGN.len()).any(|window| window == SIGN)
+    });
+    if !found {
+        crate::outside::skip(test, reason);
+    }
+    found
+}
+
 /// The folder of the workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {

@@ -5,7 +5,7 @@
 
 use perilune_tests::ck::*;
 use perilune_tests::raw::{plain, sized, with};
-use perilune_tests::{Raw, TOKEN_LABEL, Template, USER_PIN, ck, ck3, isolated};
+use perilune_tests::{Raw, TOKEN_LABEL, Template, USER_PIN, ck, ck3, isolated, module};
 use std::ptr::null_mut;
 
 /// What stunnel gives; the scenario's own frames are in it, too.
@@ -35,6 +35,9 @@ fn within(stack: usize, work: impl FnOnce() + Send) {
         thread.join().expect("the work is done");
     });
 }
+
+/// Why nothing is said of the portable engine.
+const OTHER_STACKS: &str = "the figures are those of AWS-LC";
 
 #[test]
 fn threads_with_64_kib_begin_log_in_generate_sign_and_write() {
@@ -84,6 +87,9 @@ fn threads_with_64_kib_begin_log_in_generate_sign_and_write() {
 /// docs/daemons.md, "Threads with small stacks". Each kind is first used in such a thread.
 #[test]
 fn post_quantum_cryptography_needs_no_larger_stacks_than_is_written_down() {
+    if !module::has_aws_lc("post_quantum_cryptography_needs_no_larger_stacks_than_is_written_down", OTHER_STACKS) {
+        return;
+    }
     const ML_DSA_STACK: usize = 256 * 1024;
     const SLH_DSA_STACK: usize = 512 * 1024;
     isolated!(|_, _| {
