@@ -125,6 +125,72 @@ fn macs_are_those_of_openssl() {
     });
 }
 
+/// The MACs from before CMAC, which the command has not: they are made of its ciphers.
+#[test]
+fn macs_of_chained_blocks_are_what_openssl_chains() {
+    compare(|env| {
+        let chained = |key: &[u8], blocks: &[u8]| {
+            let arguments = format!("enc -aes-128-cbc -nopad -K {} -iv {}", digits(key), digits(&[0; 16]));
+            openssl(&arguments, blocks).unwrap().split_off(blocks.len() - 16)
+        };
+        let part = |number: u8| chained(&KEY[..16], &[number; 16]);
+        let key = aes(&KEY[..16]);
+        for message in LENGTHS.map(message).into_iter().filter(|message| !message.is_empty()) {
+            let mut blocks = message.clone();
+            blocks.resize(message.len().next_multiple_of(16), 0);
+            let tag = &chained(&KEY[..16], &blocks)[..8];
+            assert_eq!(sign(env, &mechanism(CKM_AES_MAC, &Params::None), &key, &message, true).unwrap(), tag);
+
+            // RFC 3566, 4.2: the last block is masked, and marked where it is not whole.
+            let mask = if message.len() == blocks.len() { part(2) } else { part(3) };
+            if message.len() < blocks.len() {
+                blocks[message.len()] = 0x80;
+            }
+            let last = blocks.len() - 16;
+            blocks[last..].iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+            let tag = chained(&part(1), &blocks);
+            let made = sign(env, &mechanism(CKM_AES_XCBC_MAC, &Params::None), &key, &message, true).unwrap();
+            assert_eq!(made, tag, "{} bytes", message.len());
+        }
+    });
+}
+
+/// Another author's crate has what the command has not.
+#[test]
+fn salsa20_xchacha20_and_keccak_are_those_of_another_crate() {
+    use cryptoxide::{chacha20, hashing::keccak, salsa20};
+    let nonce: [u8; 24] = *b"24 bytes of a long nonce";
+    let short = *nonce.first_chunk().unwrap();
+    for engine in engines() {
+        let env = env(engine);
+        for message in LENGTHS.map(message) {
+            let streamed = |kind, key_type, nonce: &[u8]| {
+                let params = Params::Stream { counter: vec![0; 8], nonce: nonce.to_vec() };
+                encrypt(&env, &mechanism(kind, &params), &secret(key_type, &KEY), &message).unwrap()
+            };
+            let mut other = message.clone();
+            salsa20::Salsa20::new(&KEY, &short).process_mut(&mut other);
+            assert_eq!(streamed(CKM_SALSA20, CKK_SALSA20, &short), other);
+            let mut other = message.clone();
+            salsa20::XSalsa20::new(&KEY, &nonce).process_mut(&mut other);
+            assert_eq!(streamed(CKM_SALSA20, CKK_SALSA20, &nonce), other);
+            let mut other = message.clone();
+            chacha20::XChaCha::<20>::new(&KEY, &nonce).process_mut(&mut other);
+            assert_eq!(streamed(CKM_CHACHA20, CKK_CHACHA20, &nonce), other);
+
+            let digest = |kind| {
+                let (_, mut digest) = mechanisms::start_digest(&env, &mechanism(kind, &Params::None)).unwrap();
+                digest.update(&message);
+                digest.finish()
+            };
+            assert_eq!(digest(CKM_KECCAK_224), keccak::Keccak224::new().update(&message).finalize());
+            assert_eq!(digest(CKM_KECCAK_256), keccak::Keccak256::new().update(&message).finalize());
+            assert_eq!(digest(CKM_KECCAK_384), keccak::Keccak384::new().update(&message).finalize());
+            assert_eq!(digest(CKM_KECCAK_512), keccak::Keccak512::new().update(&message).finalize());
+        }
+    }
+}
+
 #[test]
 fn ciphers_are_those_of_openssl() {
     let counter = Params::Ctr { counter_bits: 32, block: IV };

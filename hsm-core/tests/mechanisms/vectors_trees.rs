@@ -65,6 +65,23 @@ fn templates_of(tree: &str) -> [Template; 2] {
     open().map(|template| template.with(CKA_EC_PARAMS, params))
 }
 
+#[test]
+fn keys_in_trees_are_those_of_another_crate() {
+    let seeds: [&[u8]; 3] = [&[0x31; 16], b"32 bytes of a seed that nobody h", &[0x5A; 64]];
+    for engine in engines() {
+        let env = env(engine);
+        for seed in seeds {
+            let master = keys(&env, &master_of(open()), &secret(CKK_GENERIC_SECRET, seed)).unwrap().pop().unwrap();
+            for path in ["m/0", "m/0'", "m/44'/0'/0'/0/7", "m/2147483647'/1/2147483646'/2", "m/1/2/3/4/5/6/7/8/9"] {
+                let made = keys(&env, &child_at(open(), &indices(path)), &master).unwrap();
+                let other = bip32::XPrv::derive_from_path(seed, &path.parse().unwrap()).unwrap();
+                assert_eq!(made[1].bytes(CKA_VALUE), Some(&other.private_key().to_bytes()[..]), "{path}");
+                assert_eq!(compressed(&made[0]), other.public_key().to_bytes(), "{path}");
+            }
+        }
+    }
+}
+
 fn indices(path: &str) -> Vec<u64> {
     let index = |step: &str| match step.strip_suffix('\'') {
         Some(step) => step.parse::<u64>().unwrap() + u64::from(HARDENED),
