@@ -15,7 +15,7 @@ pub use self::kbkdf::{Integer, Kbkdf, KbkdfField, KbkdfMode, Prf, kbkdf, kbkdf_f
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash};
 use crate::provider::Provider;
-use crate::secret::{SecretBytes, wipe_stack};
+use crate::secret::{SecretBytes, on_wiped_stack};
 use ::hkdf::Hkdf;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sha2::Sha256;
@@ -102,31 +102,27 @@ fn hashed(engine: &Provider, hash: Hash, len: usize, take: impl Fn(&mut dyn Dige
         return Err(CryptoError::InvalidParameter("the KDF counts 2^32 - 1 blocks at most"));
     }
     let mut out = SecretBytes::zeroed(len);
-    let mut digest = (engine.digest)(hash);
-    for (counter, chunk) in (1_u32..).zip(out.expose_mut().chunks_mut(hash.output_bytes())) {
-        take(&mut *digest, &counter.to_be_bytes());
-        let mut block = digest.finish();
-        chunk.copy_from_slice(&block[..chunk.len()]);
-        block.zeroize();
-    }
     // The states of hashes are moved about, and with them what they have not yet compressed.
-    wipe_stack();
+    on_wiped_stack(|| {
+        let mut digest = (engine.digest)(hash);
+        for (counter, chunk) in (1_u32..).zip(out.expose_mut().chunks_mut(hash.output_bytes())) {
+            take(&mut *digest, &counter.to_be_bytes());
+            let mut block = digest.finish();
+            chunk.copy_from_slice(&block[..chunk.len()]);
+            block.zeroize();
+        }
+    });
     Ok(out)
 }
 
 /// The digest of a secret.
 #[must_use]
 pub fn digest_of(engine: &Provider, hash: Hash, secret: &[u8]) -> SecretBytes {
-    let digest = digested(engine, hash, secret);
-    wipe_stack();
-    digest
-}
-
-#[inline(never)]
-fn digested(engine: &Provider, hash: Hash, secret: &[u8]) -> SecretBytes {
-    let mut digest = (engine.digest)(hash);
-    digest.update(secret);
-    SecretBytes::new(digest.finish())
+    on_wiped_stack(|| {
+        let mut digest = (engine.digest)(hash);
+        digest.update(secret);
+        SecretBytes::new(digest.finish())
+    })
 }
 
 /// A function with results of any length.

@@ -76,10 +76,22 @@ impl SecretBytes {
     }
 }
 
-/// Overwrites what functions that have just returned may have left on the stack, [`STACK_BYTES`] of it: for those that do not
-/// wipe their own copies of a key. It must not be inlined into the caller, whose own frame is above.
+/// Runs `work` and overwrites what it left on the stack, [`STACK_BYTES`] of it: for code of others that does not wipe its own copies
+/// of a key.
+pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let answer = below(work);
+    wipe();
+    answer
+}
+
+/// Keeps the frames of `work` below that of its caller, where the wiping reaches them.
 #[inline(never)]
-pub(crate) fn wipe_stack() {
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wipe() {
     let mut space = [0_u8; STACK_BYTES];
     core::hint::black_box(&mut space);
 }

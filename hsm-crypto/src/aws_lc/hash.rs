@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
 use crate::portable;
-use crate::secret::wipe_stack;
+use crate::secret::on_wiped_stack;
 use crate::symmetric::SymmetricKey;
 use aws_lc_rs::{digest, hmac};
 use std::sync::OnceLock;
@@ -44,12 +44,8 @@ pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         Hash::Sha512 => hmac::HMAC_SHA512,
         other => return portable::hmac::hmac(other, key),
     };
-    let keyed = || {
-        let keyed = keyed_state(algorithm, key.expose());
-        // AWS-LC leaves the padded key, and what was moved into the box, where they were.
-        wipe_stack();
-        keyed
-    };
+    // AWS-LC leaves the padded key, and what was moved into the box, where they were.
+    let keyed = || on_wiped_stack(|| Box::new(hmac::Key::new(algorithm, key.expose())));
     let start = |keyed: &hmac::Key| -> Result<Box<dyn Mac>> {
         Ok(Box::new(Keyed { context: Some(hmac::Context::with_key(keyed)), tag_bytes: hash.output_bytes() }))
     };
@@ -60,11 +56,6 @@ pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         }
     }
     start(&keyed())
-}
-
-#[inline(never)]
-fn keyed_state(algorithm: hmac::Algorithm, key: &[u8]) -> Box<hmac::Key> {
-    Box::new(hmac::Key::new(algorithm, key))
 }
 
 /// A digest; its context is made with the first byte, so that an operation never makes a second one for nothing.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::hash::{Hash, MAC_IS_OVER, Mac, NO_STATE};
 use crate::portable::hash::with_hash;
 use crate::portable::resumable::{Codec, codec, with_resumable};
-use crate::secret::{SecretBytes, wipe_stack};
+use crate::secret::{SecretBytes, on_wiped_stack};
 use crate::symmetric::SymmetricKey;
 use sha2::digest::common::{Block, BlockSizeUser};
 use std::sync::OnceLock;
@@ -23,12 +23,8 @@ pub(crate) struct Prepared([OnceLock<(Hash, Box<dyn Template>)>; 2]);
 /// # Errors
 /// None of its own.
 pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
-    let keyed = || {
-        let template = template(hash, key.expose());
-        // The states were moved about, and the hashes do not wipe what they had on the stack.
-        wipe_stack();
-        template
-    };
+    // The states are moved about, and the hashes do not wipe what they had on the stack.
+    let keyed = || on_wiped_stack(|| template(hash, key.expose()));
     for place in &key.portable.0 {
         let (prepared, template) = place.get_or_init(|| (hash, keyed()));
         if *prepared == hash {
@@ -43,7 +39,6 @@ trait Template: Send + Sync {
     fn start(&self) -> Box<dyn Mac>;
 }
 
-#[inline(never)]
 fn template(hash: Hash, key: &[u8]) -> Box<dyn Template> {
     with_resumable!(
         hash,
