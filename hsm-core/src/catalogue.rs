@@ -18,7 +18,7 @@ use crate::platform::Platform;
 use crate::reason::{Reason, Result};
 use crate::role::ROLES;
 use crate::slot::{Description, Epoch, next_number};
-use crate::together::{Deed, Outcome, Queue, Ticket};
+use crate::together::{Deed, Outcome, Queue, Ticket, put};
 use crate::token::{Login, Token};
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use arc_swap::ArcSwap;
@@ -277,6 +277,37 @@ impl Catalogue {
         let _turn = self.turn.lock();
         let mut outcomes = self.commit_records(&[token], |tx| Ok(vec![on_epoch(tx, token, epoch, &mut work)?]))?;
         outcomes.pop().unwrap_or_else(|| Err(without_outcome()))
+    }
+
+    /// Puts what `change` makes of a record's object in its place. What stands in the store counts, not what this process
+    /// remembers.
+    ///
+    /// # Errors
+    /// As `write_records`; what `gone` answers when there is no such record, `NotLoggedIn`, `Damaged`, and what `change` answers.
+    pub fn change_record(
+        &self,
+        token: &Token,
+        record: RecordId,
+        gone: impl Fn() -> Reason,
+        mut change: impl FnMut(Object) -> Result<Object>,
+    ) -> Result<()> {
+        let (epoch, key) = token.write_key();
+        let written = self.write_records(token, epoch, |tx| {
+            let Some(entry) = tx.record(token.partition, record, key.as_ref())? else { return Ok(Err(gone())) };
+            let present = match entry.content {
+                RecordContent::Open(content) => Object::decode(content),
+                RecordContent::Closed => Err(Reason::NotLoggedIn),
+                RecordContent::Damaged => Err(Reason::Damaged("the record does not open")),
+            };
+            match present.and_then(&mut change) {
+                Ok(changed) => {
+                    put(tx, token.partition, record, key.as_ref(), &changed)?;
+                    Ok(Ok(vec![(record, Some(Arc::new(changed)))]))
+                }
+                Err(reason) => Ok(Err(reason)),
+            }
+        });
+        written.map(|_| ())
     }
 
     /// Writes as `write_records` does, in one commit with what other threads have to write at this moment.

@@ -182,6 +182,13 @@ impl Token {
         Some((state.description.epoch, state.user_key()?))
     }
 
+    /// The epoch, and the key for private records as far as the login has one.
+    #[must_use]
+    pub fn write_key(&self) -> (Epoch, Option<PartitionKey>) {
+        let state = self.state.lock();
+        (state.description.epoch, state.user_key())
+    }
+
     // --- sessions ---
 
     /// Judges whether a session may be opened now.

@@ -13,15 +13,14 @@ use crate::operation::Tie;
 use crate::reason::{Reason, Result};
 use crate::recent::Recent;
 use crate::session::Session;
-use crate::slot::Epoch;
 use crate::stateful;
 use crate::template::Template;
-use crate::together::{Deed, Work, put};
+use crate::together::{Deed, Work};
 use crate::token::Standing;
 use crate::types::{Answer, ObjectHandle, OperationKind, SessionHandle};
 use ffi_headers::{CKA_CLASS, CKA_TOKEN};
 use std::sync::Arc;
-use token_store::{PartitionKey, RecordContent, RecordId};
+use token_store::RecordId;
 
 impl Hsm {
     /// C_CreateObject.
@@ -136,30 +135,12 @@ impl Hsm {
         record: RecordId,
         template: &Template,
     ) -> Result<()> {
-        let token = &session.token;
-        let (epoch, key) = self.write_key(session);
         let env = self.platform.env(session.policy());
-        let written = self.catalogue.write_records(token, epoch, |tx| {
-            let Some(entry) = tx.record(token.partition, record, key.as_ref())? else {
-                return Ok(Err(Reason::ObjectUnknown(handle.0)));
-            };
-            let present = match entry.content {
-                RecordContent::Open(content) => Object::decode(content),
-                RecordContent::Closed => Err(Reason::NotLoggedIn),
-                RecordContent::Damaged => Err(Reason::Damaged("the record does not open")),
-            };
-            let changed = present
-                .and_then(|present| attributes::modify(&env, session.actor(), &present, template))
-                .and_then(|changed| access::check_new(session.subject(), &changed).map(|()| changed));
-            match changed {
-                Ok(changed) => {
-                    put(tx, token.partition, record, key.as_ref(), &changed)?;
-                    Ok(Ok(vec![(record, Some(Arc::new(changed)))]))
-                }
-                Err(reason) => Ok(Err(reason)),
-            }
-        });
-        written.map(|_| ())
+        let gone = || Reason::ObjectUnknown(handle.0);
+        self.catalogue.change_record(&session.token, record, gone, |present| {
+            let changed = attributes::modify(&env, session.actor(), &present, template)?;
+            access::check_new(session.subject(), &changed).map(|()| changed)
+        })
     }
 
     /// C_FindObjectsInit: the search sees the objects of this moment, and what the token has by itself where it names the class.
@@ -327,7 +308,7 @@ impl Hsm {
         if new.is_empty() {
             return Ok(());
         }
-        let (epoch, key) = self.write_key(session);
+        let (epoch, key) = session.token.write_key();
         if key.is_none() && new.iter().any(|(_, object)| object.is_private()) {
             return Err(Reason::NotLoggedIn);
         }
@@ -338,14 +319,6 @@ impl Hsm {
             *place = handle;
         }
         Ok(())
-    }
-
-    /// The key for private records as far as this session has one, and the epoch of the token.
-    fn write_key(&self, session: &Session) -> (Epoch, Option<PartitionKey>) {
-        match session.token.private_key() {
-            Some((epoch, key)) => (epoch, Some(key)),
-            None => (session.token.epoch(), None),
-        }
     }
 }
 

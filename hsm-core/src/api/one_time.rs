@@ -20,7 +20,7 @@ use crate::token::Token;
 use crate::types::ObjectHandle;
 use ffi_headers::CKA_UNIQUE_ID;
 use std::sync::Arc;
-use token_store::{RecordContent, RecordId, Visibility};
+use token_store::RecordId;
 
 /// The stateful keys of a token.
 pub(super) struct Indices<'a> {
@@ -47,30 +47,17 @@ impl<'a> Indices<'a> {
 
     /// Takes the next index of a record's key.
     fn of_record(&self, record: RecordId) -> Result<u64> {
-        let partition = self.token.partition;
-        let (epoch, key) = match self.token.private_key() {
-            Some((epoch, key)) => (epoch, Some(key)),
-            None => (self.token.epoch(), None),
-        };
         let mut taken = None;
-        self.hsm.catalogue.write_records(self.token, epoch, |tx| {
-            // What stands in the store counts, not what this process remembers.
-            let Some(entry) = tx.record(partition, record, key.as_ref())? else { return Ok(Err(Reason::KeyExhausted)) };
-            let present = match entry.content {
-                RecordContent::Open(content) => Object::decode(content),
-                RecordContent::Closed => Err(Reason::NotLoggedIn),
-                RecordContent::Damaged => Err(Reason::Damaged("the record does not open")),
-            };
-            match present.and_then(|present| stateful::advance(&present, Some(partition))) {
-                Ok((index, rest)) => {
-                    let visibility = if rest.is_private() { Visibility::Private } else { Visibility::Public };
-                    tx.put_record(partition, record, visibility, key.as_ref(), rest.content())?;
-                    taken = Some(index);
-                    Ok(Ok(vec![(record, Some(Arc::new(rest)))]))
-                }
-                Err(reason) => Ok(Err(reason)),
-            }
-        })?;
+        self.hsm.catalogue.change_record(
+            self.token,
+            record,
+            || Reason::KeyExhausted,
+            |present| {
+                let (index, rest) = stateful::advance(&present, Some(self.token.partition))?;
+                taken = Some(index);
+                Ok(rest)
+            },
+        )?;
         taken.ok_or(Reason::Internal("a transaction ended well and did nothing"))
     }
 

@@ -129,7 +129,7 @@ fn a_kill_at_any_moment_never_brings_an_index_back() {
 }
 
 #[test]
-fn two_processes_that_sign_at_once_share_out_the_indices() {
+fn processes_that_sign_at_once_share_out_the_indices() {
     if !module::is_perilune() {
         return;
     }
