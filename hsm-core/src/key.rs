@@ -120,6 +120,7 @@ pub(crate) fn refusal(error: CryptoError) -> Reason {
         | CryptoError::DecryptionFailed
         | CryptoError::Unsupported(_)
         | CryptoError::RandomFailed
+        | CryptoError::OutOfMemory
         | CryptoError::EngineFailed(_)
         | CryptoError::SelfTest(_) => Reason::Crypto(error),
     }

@@ -499,6 +499,7 @@ impl Reason {
 
 fn store_rv(error: &StoreError) -> CK_RV {
     match error {
+        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => CKR_HOST_MEMORY,
         StoreError::Full { .. } | StoreError::TooLarge { .. } => CKR_DEVICE_MEMORY,
         StoreError::ReadOnly { .. } => CKR_TOKEN_WRITE_PROTECTED,
         StoreError::NoRecord => CKR_OBJECT_HANDLE_INVALID,
@@ -526,6 +527,7 @@ fn crypto_rv(error: CryptoError) -> CK_RV {
         CryptoError::SignatureLength => CKR_SIGNATURE_LEN_RANGE,
         CryptoError::DecryptionFailed => CKR_ENCRYPTED_DATA_INVALID,
         CryptoError::Unsupported(_) => CKR_MECHANISM_INVALID,
+        CryptoError::OutOfMemory => CKR_HOST_MEMORY,
         CryptoError::RandomFailed => CKR_FUNCTION_FAILED,
         CryptoError::SelfTest(_) | CryptoError::EngineFailed(_) => CKR_DEVICE_ERROR,
     }

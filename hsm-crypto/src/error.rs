@@ -38,7 +38,10 @@ pub enum CryptoError {
     /// The random source answered with an error.
     #[error("the random source failed")]
     RandomFailed,
-    /// The engine's own machinery failed, for instance because memory is short; the input is not to blame.
+    /// Memory could not be had; nothing else is to blame, and nothing was computed.
+    #[error("out of memory")]
+    OutOfMemory,
+    /// The engine's own machinery failed; the input is not to blame.
     #[error("the crypto engine failed: {0}")]
     EngineFailed(&'static str),
     /// A known-answer test or the proof of a fresh key pair failed.

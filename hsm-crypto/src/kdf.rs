@@ -41,7 +41,7 @@ const ARGON2_BYTES: usize = 32;
 /// The lanes are computed one after the other: no thread is started. The memory that it took is wiped.
 ///
 /// # Errors
-/// `InvalidParameter` when the cost or the salt (8 bytes at least) is out of range; `EngineFailed` when memory is short.
+/// `InvalidParameter` when the cost or the salt (8 bytes at least) is out of range; `OutOfMemory`.
 pub fn argon2id(pin: &[u8], salt: &[u8], cost: Argon2Cost) -> Result<SecretBytes> {
     // Both refusals are about ranges: cost parameters here, lengths of salt and PIN below.
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(ARGON2_BYTES))
@@ -49,8 +49,7 @@ pub fn argon2id(pin: &[u8], salt: &[u8], cost: Argon2Cost) -> Result<SecretBytes
     // The crate's own allocation is freed as it is; who finds it can test PINs without paying the cost.
     let mut memory = Zeroizing::new(Vec::new());
     let blocks = params.block_count();
-    // The system's answer says nothing but "no".
-    memory.try_reserve_exact(blocks).map_err(|_| CryptoError::EngineFailed("memory is short for Argon2id"))?;
+    crate::memory::reserve(&mut memory, blocks)?;
     memory.resize(blocks, Block::new());
     let mut out = SecretBytes::zeroed(ARGON2_BYTES);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -2,7 +2,7 @@
 //!
 //! Owns: hashes, MACs, RSA, elliptic curves, AES modes, key derivation, key encodings, secret types.
 //! Does not know: any word of PKCS#11, sessions, objects, files, the clock. Randomness is handed in.
-//! Called from `hsm-core` (everything), `token-store` (`aead`, `kdf` and `secret` only) and `admin` (`age`).
+//! Called from `hsm-core` (everything), `token-store` (`aead`, `kdf`, `memory` and `secret` only) and `admin` (`age`).
 //!
 //! The engines are plain structs of functions ([`Provider`]): [`portable()`] is made of RustCrypto
 //! crates and complete, [`preferred()`] takes the hot operations from AWS-LC when the feature
@@ -24,6 +24,7 @@ pub mod forks;
 pub mod hash;
 pub mod kdf;
 mod made_by;
+pub mod memory;
 mod modes;
 mod portable;
 pub mod post_quantum;

@@ -3,6 +3,8 @@
 //! A [`SecretBytes`] wipes itself when dropped, never prints its content, compares in constant time
 //! and leaves its type only through [`SecretBytes::into_public`], which names the reason.
 
+use crate::error::Result;
+use crate::memory;
 use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
@@ -28,6 +30,22 @@ impl SecretBytes {
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
         Self::new(vec![0; len])
+    }
+
+    /// As [`copy_of`](Self::copy_of), for bytes whose number somebody else decides.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn try_copy_of(bytes: &[u8]) -> Result<Self> {
+        memory::copied(bytes).map(Self::new)
+    }
+
+    /// As [`zeroed`](Self::zeroed), for a number of bytes that somebody else decides.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn try_zeroed(len: usize) -> Result<Self> {
+        memory::zeroed(len).map(Self::new)
     }
 
     /// Lends the bytes.

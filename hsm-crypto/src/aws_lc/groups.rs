@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// The group of a curve; it lives as long as the process.
 ///
 /// # Errors
-/// `EngineFailed` when memory is short.
+/// `OutOfMemory`.
 pub(super) fn group(curve: Curve) -> Result<*const EC_GROUP> {
     let (kept, domain) = match curve {
         // SAFETY: these five have no preconditions and return a constant.

@@ -6,12 +6,13 @@
 
 use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
+use crate::memory;
 use aws_lc_sys::{
     BIGNUM, BN_GENCB, BN_GENCB_free, BN_bin2bn, BN_bn2bin, BN_free, BN_num_bytes, EC_GROUP, EC_GROUP_free, EC_KEY,
-    EC_KEY_free, EC_POINT, EC_POINT_free, ECDSA_SIG, ECDSA_SIG_free, ERR_clear_error, EVP_CIPHER_CTX,
-    EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, EVP_sha1, EVP_sha3_224,
-    EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512, EVP_sha512_224,
-    EVP_sha512_256, RSA, RSA_free,
+    EC_KEY_free, EC_POINT, EC_POINT_free, ECDSA_SIG, ECDSA_SIG_free, ERR_R_MALLOC_FAILURE, ERR_get_error,
+    ERR_put_error, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, EVP_MD, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_free,
+    EVP_PKEY_free, EVP_sha1, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, EVP_sha224, EVP_sha256,
+    EVP_sha384, EVP_sha512, EVP_sha512_224, EVP_sha512_256, RSA, RSA_free,
 };
 use std::os::raw::c_int;
 use std::ptr::{self, NonNull};
@@ -93,11 +94,29 @@ unsafe impl Sync for Owned<EC_KEY> {}
 // SAFETY: as above; an `EVP_PKEY` here is an envelope around an `RSA`, or an ML-KEM or ML-DSA key, which are plain bytes.
 unsafe impl Sync for Owned<EVP_PKEY> {}
 
-/// Empties this thread's error queue, which nobody here reads, and passes the error on.
+/// Empties this thread's error queue and passes the error on, or says that it was memory that AWS-LC did not get.
+///
+/// Its functions answer the same for a wrong signature and for want of memory; only the queue tells the two apart.
 pub(super) fn forget_errors(error: CryptoError) -> CryptoError {
+    let (mut short, mut any) = (false, false);
+    while let Some(reason) = next_error() {
+        any = true;
+        short |= reason == ERR_R_MALLOC_FAILURE;
+    }
+    if any {
+        return if short { CryptoError::OutOfMemory } else { error };
+    }
+    // The queue is memory, too. Where it cannot keep what is put into it, it has kept no word of what went wrong before.
+    // SAFETY: has no preconditions; the name is a constant.
+    unsafe { ERR_put_error(0, 0, ERR_R_MALLOC_FAILURE, c"".as_ptr(), 0) };
+    if next_error().is_some() { error } else { CryptoError::OutOfMemory }
+}
+
+/// Takes the oldest error from this thread's queue: its reason, without the library and function that it is from.
+fn next_error() -> Option<c_int> {
     // SAFETY: has no preconditions; it touches the queue of the calling thread only.
-    unsafe { ERR_clear_error() };
-    error
+    let packed = unsafe { ERR_get_error() };
+    (packed != 0).then_some((packed & 0xfff) as c_int)
 }
 
 /// Reads the usual answer of a C function: 1 for success.
@@ -111,7 +130,7 @@ pub(super) fn succeeded(answer: c_int, failure: CryptoError) -> Result<()> {
 /// Makes a number from big-endian bytes.
 ///
 /// # Errors
-/// `EngineFailed` when memory is short.
+/// `OutOfMemory`.
 pub(super) fn number(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
     // SAFETY: the slice is readable at its length; a null result pointer asks for a new number.
     let number = unsafe { BN_bin2bn(bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
@@ -131,7 +150,7 @@ pub(super) unsafe fn number_bytes(number: *const BIGNUM) -> Result<Vec<u8>> {
     }
     // SAFETY: not null, and valid as the caller promises.
     let bytes = unsafe { BN_num_bytes(number) };
-    let mut out = vec![0; bytes as usize];
+    let mut out = memory::zeroed(bytes as usize)?;
     // SAFETY: valid as above, and `out` has exactly the room that the number needs.
     let written = unsafe { BN_bn2bin(number, out.as_mut_ptr()) };
     debug_assert_eq!(written, out.len(), "AWS-LC wrote another length than it announced");
@@ -163,4 +182,4 @@ fn message_digest(hash: Hash) -> Option<*const EVP_MD> {
 }
 
 /// The error for constructors that fail when memory is short, and for no other reason.
-pub(super) const NO_MEMORY: CryptoError = CryptoError::EngineFailed("memory is short");
+pub(super) const NO_MEMORY: CryptoError = CryptoError::OutOfMemory;

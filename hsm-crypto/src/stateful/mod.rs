@@ -18,7 +18,7 @@ mod xmss;
 mod xmss_sets;
 mod xmss_tree;
 
-use crate::error::{CryptoError, Result};
+use crate::error::Result;
 use std::sync::Arc;
 
 pub use lms::lms_height;
@@ -49,12 +49,12 @@ pub trait StatefulPrivateKey: Send + Sync {
     /// The public key; grows the top tree where that has not been done.
     ///
     /// # Errors
-    /// `EngineFailed` when memory is short.
+    /// `OutOfMemory`.
     fn public_key(&self) -> Result<Vec<u8>>;
     /// Signs with a one-time key that is used for this message and no other, ever. The same message and index give the same signature.
     ///
     /// # Errors
-    /// `InputRange` for an index that the key has not; `EngineFailed` when memory is short.
+    /// `InputRange` for an index that the key has not; `OutOfMemory`.
     fn sign(&self, index: u64, message: &[u8]) -> Result<Vec<u8>>;
 }
 
@@ -80,8 +80,6 @@ pub(crate) const STATEFUL: Stateful = Stateful {
     xmss_public: xmss::public,
 };
 
-const SHORT_OF_MEMORY: CryptoError = CryptoError::EngineFailed("memory is short");
-
 /// Takes so many bytes off the front.
 fn take<'a>(rest: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
     let (taken, left) = rest.split_at_checked(bytes)?;
@@ -98,9 +96,5 @@ fn take_number(rest: &mut &[u8]) -> Option<u32> {
 
 /// Room for the nodes of a tree.
 fn nodes(bytes: usize) -> Result<Vec<u8>> {
-    let mut nodes = Vec::new();
-    // The only way to fail is that there is no such amount of memory.
-    nodes.try_reserve_exact(bytes).map_err(|_| SHORT_OF_MEMORY)?;
-    nodes.resize(bytes, 0);
-    Ok(nodes)
+    crate::memory::zeroed(bytes)
 }
