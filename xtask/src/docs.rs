@@ -3,6 +3,7 @@
 //! Owns: which test holds which golden file. The files themselves are made by the rooms that own the
 //! tables; their tests compare, and with `UPDATE_GOLDEN=1` they write instead.
 
+use crate::dependencies;
 use crate::metadata::cargo;
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +22,10 @@ const GOLDEN: [(&str, &[&str], &str, &str); 5] = [
 /// # Errors
 /// The room whose tests failed, or the file that no test wrote.
 pub fn run(root: &Path) -> Result<(), String> {
+    println!("==> {}", dependencies::DOCUMENT);
+    let text = dependencies::document(root)?;
+    std::fs::write(root.join(dependencies::DOCUMENT), text)
+        .map_err(|error| format!("{}: {error}", dependencies::DOCUMENT))?;
     for (room, target, test, file) in GOLDEN {
         println!("==> {file}");
         let before = std::time::SystemTime::now();

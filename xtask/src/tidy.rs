@@ -4,6 +4,7 @@
 //! honest mistake, not a proof. Every finding names the file, the line and the rule. Rule source:
 //! ARCHITECTURE.md.
 
+use crate::dependencies;
 use crate::metadata::{self, Package};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ pub fn run(root: &Path) -> Result<(), String> {
     arrows(&packages, &mut findings);
     foreign_crates(&packages, &mut findings);
     toolchain(&packages, &mut findings);
+    dependencies::check(root, &mut findings)?;
     for room in ROOMS {
         readme(root, room, &mut findings);
         for file in sources(&root.join(room.folder)) {
@@ -129,7 +131,7 @@ const ONE_ROOM_ONLY: &[(&str, &[&str])] = &[
     ("argon2", &["hsm-crypto"]),
     ("chacha20poly1305", &["hsm-crypto"]),
     ("scrypt", &["hsm-crypto"]),
-    ("toml", &["hsm-platform"]),
+    ("toml", &["hsm-platform", "xtask"]),
     ("libc", &["pkcs11-module", "perilune-tests"]),
     ("libloading", &["perilune-tests", "pkcs11-client"]),
 ];
@@ -208,7 +210,7 @@ fn readme(root: &Path, room: &Room, findings: &mut Vec<String>) {
 }
 
 /// Every Rust source below a folder, sorted.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -395,6 +397,7 @@ mod tests {
             version: "0.0.0".into(),
             rust_version: None,
             local: true,
+            foreign: false,
             dependencies: uses.iter().map(|&one| one.into()).collect(),
         };
         let mut found = Vec::new();
