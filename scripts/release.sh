@@ -20,8 +20,10 @@ export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 
 binaries() {
     # No folder of this machine is in a message of a panic, in __FILE__ of the C code, or in a symbol's name.
-    local crates
-    crates=$(cargo metadata --format-version 1 --locked | grep -o '"manifest_path":"[^"]*/registry/src/[^/"]*' | head -n 1 | cut -d'"' -f4)
+    local graph crates
+    graph=$(cargo metadata --format-version 1 --locked)
+    [[ $graph =~ \"manifest_path\":\"([^\"]*/registry/src/[^/\"]*) ]] || { echo "where does cargo keep the crates?" >&2; exit 1; }
+    crates=${BASH_REMATCH[1]}
     export RUSTFLAGS="--remap-path-prefix=$target=/target --remap-path-prefix=$root=/perilune --remap-path-prefix=$crates=/crates"
     export CFLAGS="-ffile-prefix-map=$target=/target -ffile-prefix-map=$root=/perilune -ffile-prefix-map=$crates=/crates"
     CARGO_TARGET_DIR=$target/reproducible cargo build --locked --release -p pkcs11-module -p perilune
