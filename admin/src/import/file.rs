@@ -11,11 +11,21 @@ use hsm_crypto::encoding::{PrivateForm, decode_pkcs8};
 use hsm_platform::descriptor;
 use p12_keystore::Pkcs12Archive;
 use pkcs8::EncryptedPrivateKeyInfoRef;
+use pkcs8::pkcs5::pbes2::{Kdf, ScryptParams};
 use std::cell::OnceCell;
 use std::fs::File;
 use std::path::Path;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, pem};
+
+/// The most memory, in bytes, that the scrypt of an encrypted key may take: sixty-four times what OpenSSL's `-scrypt` asks for.
+const SCRYPT_MEMORY_MAX: u64 = 1 << 30;
+
+/// What scrypt takes with these costs, in bytes (RFC 7914, 2).
+fn scrypt_memory(asked: &ScryptParams) -> u64 {
+    let rows = asked.cost_parameter.saturating_add(u64::from(asked.parallelization));
+    rows.saturating_mul(128 * u64::from(asked.block_size))
+}
 
 /// What a file holds.
 #[derive(Default)]
@@ -147,6 +157,19 @@ impl Reader<'_> {
     fn encrypted_pkcs8(&mut self, der: &[u8]) -> Result<(), Failure> {
         let sealed = EncryptedPrivateKeyInfoRef::try_from(der)
             .map_err(|error| self.failed(format!("the encrypted key is malformed: {error}"), ""))?;
+        if let Some(Kdf::Scrypt(asked)) = sealed.encryption_algorithm.pbes2().map(|scheme| &scheme.kdf) {
+            let bytes = scrypt_memory(asked);
+            if bytes > SCRYPT_MEMORY_MAX {
+                return Err(self.failed(
+                    format!(
+                        "its scrypt asks for {} MiB of memory; at most {} are given",
+                        bytes >> 20,
+                        SCRYPT_MEMORY_MAX >> 20
+                    ),
+                    "encrypt the key anew: `openssl pkcs8 -topk8 -v2 aes256`",
+                ));
+            }
+        }
         let opened = sealed.decrypt(self.password()?.expose()).map_err(|error| {
             self.failed(
                 format!("the key does not decrypt: {error}"),

@@ -116,6 +116,47 @@ fn an_encrypted_key_opens_with_its_password_only() {
     assert_eq!(world.objects().len(), 4);
 }
 
+#[test]
+fn an_encrypted_key_that_asks_for_all_the_memory_is_refused_and_named() {
+    let world = World::with_token("t");
+    world.write("password", "secret of the file\n");
+    let pkey = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "plain.pem"];
+    world.openssl(&pkey);
+    let seal = ["pkcs8", "-topk8", "-in", "plain.pem", "-passout", "file:password", "-outform", "DER"];
+    world.openssl(&[&seal[..], &["-scrypt", "-out", "good.der"]].concat());
+    world.import(&["good.der", "--password-file", "password"]).ok();
+    // N = 16384 and r = 8, as INTEGERs one after the other, become N = 2^30.
+    let good = std::fs::read(world.at("good.der")).unwrap();
+    let at = good.windows(7).position(|window| window == [2, 2, 0x40, 0, 2, 1, 8]).unwrap();
+    let mut bad = good.clone();
+    bad.splice(at..at + 4, [2, 4, 0x40, 0, 0, 0]);
+    // Each structure around it is two bytes longer.
+    for (place, byte) in enclosing(&good, at) {
+        bad[place] = byte + 2;
+    }
+    std::fs::write(world.at("bad.der"), &bad).unwrap();
+    world.import(&["bad.der", "--password-file", "password", "--id", "77"]).fails(1, &["its scrypt asks for", "1024"]);
+}
+
+/// The places and values of the length bytes of all structures of a DER around a place; lengths are below 65536.
+fn enclosing(der: &[u8], at: usize) -> Vec<(usize, u8)> {
+    let (mut found, mut start) = (Vec::new(), 0);
+    while start < at {
+        let (head, length) = match der[start + 1] {
+            0x81 => (3, usize::from(der[start + 2])),
+            0x82 => (4, usize::from(u16::from_be_bytes([der[start + 2], der[start + 3]]))),
+            short => (2, usize::from(short)),
+        };
+        if (start + head..start + head + length).contains(&at) && der[start] == 0x30 {
+            found.push((start + head - 1, der[start + head - 1]));
+            start += head;
+        } else {
+            start += head + length;
+        }
+    }
+    found
+}
+
 /// A CA, and a certificate that it signed, with the key of the certificate.
 fn chain(world: &World) {
     let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"];

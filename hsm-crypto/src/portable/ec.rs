@@ -10,7 +10,7 @@ use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use crate::portable::brainpool;
 use crate::random::Random;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, on_wiped_stack};
 use elliptic_curve::Curve as _;
 use elliptic_curve::bigint::{BoxedUint, NonZero};
 use std::sync::Arc;
@@ -260,10 +260,10 @@ macro_rules! curve {
                 fn sign(&self, digest: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
                     let value = leftmost_bits($curve, digest)?;
                     // The only error that this signer has is a failing random source.
-                    let signature: Signature = self
-                        .0
-                        .sign_prehash_with_rng(&mut Source(random), &value)
-                        .map_err(|_| CryptoError::RandomFailed)?;
+                    // The crate that makes the nonce keeps its state, and the nonce, on the stack.
+                    let signature: Signature =
+                        on_wiped_stack(|| self.0.sign_prehash_with_rng(&mut Source(random), &value))
+                            .map_err(|_| CryptoError::RandomFailed)?;
                     Ok(signature.to_bytes().to_vec())
                 }
 
@@ -272,14 +272,15 @@ macro_rules! curve {
                         return Err(CryptoError::InputLength);
                     }
                     let scalar = self.0.as_nonzero_scalar();
-                    let (signature, _) = match hash {
-                        Hash::Sha1 => sign_prehashed_rfc6979::<$library, sha1::Sha1>(scalar, digest, &[]),
-                        Hash::Sha224 => sign_prehashed_rfc6979::<$library, sha2::Sha224>(scalar, digest, &[]),
-                        Hash::Sha256 => sign_prehashed_rfc6979::<$library, sha2::Sha256>(scalar, digest, &[]),
-                        Hash::Sha384 => sign_prehashed_rfc6979::<$library, sha2::Sha384>(scalar, digest, &[]),
-                        Hash::Sha512 => sign_prehashed_rfc6979::<$library, sha2::Sha512>(scalar, digest, &[]),
+                    let sign = match hash {
+                        Hash::Sha1 => sign_prehashed_rfc6979::<$library, sha1::Sha1>,
+                        Hash::Sha224 => sign_prehashed_rfc6979::<$library, sha2::Sha224>,
+                        Hash::Sha256 => sign_prehashed_rfc6979::<$library, sha2::Sha256>,
+                        Hash::Sha384 => sign_prehashed_rfc6979::<$library, sha2::Sha384>,
+                        Hash::Sha512 => sign_prehashed_rfc6979::<$library, sha2::Sha512>,
                         _ => return Err(CryptoError::Unsupported("nonces of RFC 6979 by this hash")),
                     };
+                    let (signature, _) = on_wiped_stack(|| sign(scalar, digest, &[]));
                     Ok(signature.to_bytes().to_vec())
                 }
 
