@@ -39,6 +39,7 @@ impl Ivs {
             judge_approved(params)?;
         }
         if params.generator == CKG_NO_GENERATE {
+            self.given()?;
             return Ok(None);
         }
         let free = free_bits(params)?;
@@ -72,6 +73,23 @@ impl Ivs {
     }
 }
 
+impl Ivs {
+    /// Takes note that the caller gives the IVs of this run, whatever they are.
+    fn given(&mut self) -> Result<()> {
+        let scheme = self.scheme.get_or_insert_with(|| Scheme {
+            generator: CKG_NO_GENERATE,
+            fixed_bits: 0,
+            base: Vec::new(),
+            last: Vec::new(),
+            made: 0,
+        });
+        if scheme.generator == CKG_NO_GENERATE { Ok(()) } else { Err(ANOTHER_WAY) }
+    }
+}
+
+/// A caller's IV may be one that the token made, or is going to make, and two ways of making them may come to the same one.
+const ANOTHER_WAY: Reason = Reason::MechanismParam("the IVs of a run of messages are all made in the same way");
+
 impl Scheme {
     fn begin(env: &Env<'_>, params: &MessageParams) -> Result<Self> {
         let base = match params.generator {
@@ -86,7 +104,7 @@ impl Scheme {
         let same = (self.generator, self.fixed_bits, self.base.len())
             == (params.generator, params.fixed_bits, params.iv.len());
         if !same {
-            return Err(Reason::MechanismParam("the IVs of a run of messages are all made in the same way"));
+            return Err(ANOTHER_WAY);
         }
         // What is laid under the counter must not vary. A caller who does not put it back gives the IV that was made last.
         let free_part = |iv: &[u8]| -> Vec<u8> {
@@ -224,6 +242,20 @@ mod tests {
     fn a_given_iv_is_left_alone() {
         let (mut ivs, known) = (Ivs::default(), Known::default());
         assert_eq!(next(&mut ivs, &known, &params(CKG_NO_GENERATE, &[1; 12], 96)).unwrap(), []);
+    }
+
+    #[test]
+    fn the_callers_ivs_and_those_of_the_token_do_not_meet_in_one_run() {
+        let given = params(CKG_NO_GENERATE, &[0; 12], 0);
+        for generator in [CKG_GENERATE, CKG_GENERATE_COUNTER, CKG_GENERATE_COUNTER_XOR, CKG_GENERATE_RANDOM] {
+            let made = params(generator, &[0; 12], 0);
+            for (first, second) in [(&given, &made), (&made, &given)] {
+                let (mut ivs, known) = (Ivs::default(), Known::default());
+                next(&mut ivs, &known, first).unwrap();
+                assert!(matches!(next(&mut ivs, &known, second), Err(Reason::MechanismParam(_))), "{generator}");
+                assert!(next(&mut ivs, &known, first).is_ok(), "{generator}: the first way goes on");
+            }
+        }
     }
 
     #[test]
