@@ -35,6 +35,7 @@ macro_rules! injected {
 }
 
 mod clock;
+mod denied;
 mod disk;
 mod durable;
 mod folder;
