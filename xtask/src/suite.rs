@@ -105,6 +105,12 @@ fn steps(root: &Path, count: &mut Count) -> Result<(), String> {
         &portable,
         &["test", "--locked", "-p", "perilune-tests", "--test", "acceptance", "--no-fail-fast"],
     );
+    // Once: what stands between caller and module is the same for both.
+    test(
+        "hostile cases on the module without AWS-LC",
+        &portable,
+        &["test", "--locked", "-p", "perilune-tests", "--test", "hostile", "--", "--direct"],
+    );
     count.settle(&notes);
     if !broken.is_empty() {
         return Err(broken.join("\n"));

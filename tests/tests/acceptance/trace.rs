@@ -1,4 +1,4 @@
-//! The tables "What clients bring along" and "Faults" of docs/testing.md name tests that exist.
+//! The tables "What clients bring along", "The catalogue" and "Faults" of docs/testing.md name tests that exist.
 //!
 //! Owns: only that; whether a test shows what its row says is for its reader.
 
@@ -6,13 +6,17 @@ use perilune_tests::module;
 use std::path::{Path, PathBuf};
 
 /// Where the first word of a name points to.
-const ROOMS: [(&str, &str); 6] = [
+const ROOMS: [(&str, &str); 10] = [
     ("acceptance", "tests/tests/acceptance"),
     ("clients", "tests/tests/clients"),
     ("command", "admin/tests/command"),
+    ("disk", "tests/tests/disk"),
     ("faults", "tests/tests/faults"),
+    ("fuzz-targets", "fuzz-targets"),
     ("hsm-core", "hsm-core"),
     ("pkcs11-module", "pkcs11-module"),
+    ("timing", "tests/tests/timing"),
+    ("token-store", "token-store"),
 ];
 
 /// Every file of this name under the folder.
@@ -44,8 +48,8 @@ fn exists(name: &str) -> bool {
 /// Checks the names in the table of a section, which has at least so many.
 fn check(section: &str, least: usize) {
     let text = std::fs::read_to_string(module::workspace().join("docs/testing.md")).expect("docs/testing.md");
-    let section = text.split(&format!("## {section}\n")).nth(1).expect("the section");
-    let section = section.split("\n## ").next().expect("its end");
+    let section = text.split(&format!("# {section}\n")).nth(1).expect("the section");
+    let section = section.split("\n#").next().expect("its end");
     let rows = section.lines().filter(|line| line.starts_with('|'));
     let names: Vec<&str> = rows.flat_map(|row| row.split('`')).filter(|part| part.contains("::")).collect();
     assert!(names.len() > least, "only {} names were found", names.len());
@@ -62,4 +66,9 @@ fn every_test_that_the_table_of_client_habits_names_exists() {
 #[test]
 fn every_test_that_the_table_of_faults_names_exists() {
     check("Faults", 30);
+}
+
+#[test]
+fn every_test_that_the_catalogue_of_others_failures_names_exists() {
+    check("The catalogue", 30);
 }

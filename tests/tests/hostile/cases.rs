@@ -4,7 +4,8 @@
 
 use crate::target::{Done, Target};
 use crate::{
-    answers, arguments, attacks, begin, ciphers, life, objects, operations, orders, parameters, states, values,
+    answers, arguments, attacks, begin, ciphers, generators, keys, life, objects, operations, orders, orders_messages,
+    orders_pairs, parameters, regressions, states, values,
 };
 
 /// One case.
@@ -15,7 +16,7 @@ pub struct Case {
     pub name: String,
     /// What it does, in a process of its own.
     pub run: Box<dyn Fn(&Target) -> Done>,
-    /// Whether it is run through p11-kit's server, too.
+    /// Whether it is run through p11-kit's server and OpenSC's spy, too.
     pub is_remote: bool,
 }
 
@@ -36,7 +37,7 @@ impl Cases {
         self.0.push(Case { item, name: name.into(), run: Box::new(run), is_remote: false });
     }
 
-    /// Adds a case that has something to say through p11-kit's server, too.
+    /// Adds a case that has something to say through a carrier, too.
     pub fn add_remote(&mut self, item: &'static str, name: impl Into<String>, run: impl Fn(&Target) -> Done + 'static) {
         self.0.push(Case { item, name: name.into(), run: Box::new(run), is_remote: true });
     }
@@ -55,19 +56,24 @@ pub fn all() -> Vec<Case> {
 }
 
 /// The files of cases.
-const FILES: [fn(&mut Cases); 12] = [
+const FILES: [fn(&mut Cases); 17] = [
     arguments::cases,
     parameters::cases,
     values::cases,
     begin::cases,
     operations::cases,
     orders::cases,
+    orders_messages::cases,
+    orders_pairs::cases,
     objects::cases,
     states::cases,
     answers::cases,
     life::cases,
     attacks::cases,
     ciphers::cases,
+    generators::cases,
+    keys::cases,
+    regressions::cases,
 ];
 
 /// The catalogue: where tokens were seen to fail.
@@ -124,5 +130,6 @@ pub const ITEMS: &[(&str, &str)] = &[
     ("4.5.3", "pieces and relatives of keys (CVE-2015-5464)"),
     ("4.5.4", "one answer for every bad padding"),
     ("4.5.5", "what wraps, and how much (CVE-2026-22791, CVE-2026-44662)"),
+    ("4.5.6", "what was mended elsewhere in 2026: NSS, openCryptoki, p11-kit, the crate cryptoki"),
     ("4.6", "what cryptography must refuse"),
 ];

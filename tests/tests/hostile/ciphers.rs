@@ -197,7 +197,7 @@ fn block(other: u8, last: u8) -> [u8; 16] {
     block
 }
 
-fn oaep(target: &Target) -> CK_MECHANISM {
+pub fn oaep(target: &Target) -> CK_MECHANISM {
     let parameter = CK_RSA_PKCS_OAEP_PARAMS {
         hashAlg: CKM_SHA_1,
         mgf: CKG_MGF1_SHA1,
@@ -241,7 +241,7 @@ fn rsa_padding(target: &Target, kind: CK_MECHANISM_TYPE) -> Done {
     Ok(())
 }
 
-fn unwrap(
+pub fn unwrap(
     target: &Target,
     kind: CK_MECHANISM,
     key: CK_OBJECT_HANDLE,
@@ -272,9 +272,19 @@ fn rsa_unwrapping(target: &Target) -> Done {
     let right = target.answer("C_Encrypt", sealed)?;
     let open = |blob: &[u8]| unwrap(target, plain(CKM_RSA_PKCS), private, blob, &aes_template());
     target.answer("C_UnwrapKey", open(&right))?;
-    let mut answers: Vec<_> = bad_blocks(target, public)?.iter().map(|sealed| open(sealed).err()).collect();
+    let mut answers = Vec::new();
+    for sealed in bad_blocks(target, public)? {
+        match open(&sealed) {
+            Err(code) => answers.push(code),
+            // A message that was made up (implicit rejection) is as long as a key now and then, and then it is one.
+            Ok(_) => {
+                let made_up = target.raw.decrypt(target.session(), plain(CKM_RSA_PKCS), private, &sealed);
+                target.effect("a bad block became a key", made_up.is_ok());
+            }
+        }
+    }
     answers.dedup();
-    target.effect(&format!("bad blocks are told apart: {answers:x?}"), answers.len() == 1);
+    target.effect(&format!("bad blocks are told apart: {answers:x?}"), answers.len() < 2);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Owns: the option `--module` and its words. Called from `main` and, with the same words, in each case's process.
 
 use perilune_tests::{Place, SO_PIN, TOKEN_LABEL, USER_PIN, outside};
+use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -18,6 +19,17 @@ pub enum Prepare {
     Perilune,
     /// It is there already, in whatever configuration the caller's environment names, and all cases share it.
     Exists,
+}
+
+/// What stands between a case and the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Nothing.
+    Nothing,
+    /// p11-kit's server and its client.
+    Server,
+    /// OpenSC's spy, which reads and prints every argument and answer.
+    Spy,
 }
 
 /// A module under test.
@@ -37,12 +49,12 @@ pub struct Contestant {
     pub prepare: Prepare,
     /// What the report says of it: its version.
     pub note: String,
-    /// Whether it is reached through p11-kit's server.
-    pub remote: bool,
+    /// How it is reached.
+    pub via: Via,
 }
 
 impl Contestant {
-    /// Reads `name=...,path=...` with optional `token`, `so-pin`, `pin`, `prepare`, `note`, `remote`.
+    /// Reads `name=...,path=...` with optional `token`, `so-pin`, `pin`, `prepare`, `note`, `via`.
     ///
     /// # Errors
     /// What is wrong with the words.
@@ -55,7 +67,7 @@ impl Contestant {
             pin: USER_PIN.into(),
             prepare: Prepare::InitToken,
             note: String::new(),
-            remote: false,
+            via: Via::Nothing,
         };
         for part in text.split(',') {
             let (key, value) = part.split_once('=').ok_or_else(|| format!("{part}: not name=value"))?;
@@ -66,8 +78,8 @@ impl Contestant {
                 "so-pin" => found.so_pin = value.into(),
                 "pin" => found.pin = value.into(),
                 "note" => found.note = value.into(),
-                "remote" => found.remote = value == "yes",
-                "prepare" => found.prepare = prepare(value)?,
+                "via" => found.via = named(&CARRIERS, value)?,
+                "prepare" => found.prepare = named(&NAMES, value)?,
                 _ => return Err(format!("{key}: unknown word of --module")),
             }
         }
@@ -77,20 +89,33 @@ impl Contestant {
     /// The words that [`Self::parse`] reads.
     pub fn words(&self) -> String {
         let prepare = NAMES.iter().find(|(one, _)| *one == self.prepare).map_or("", |(_, name)| name);
-        let remote = if self.remote { "yes" } else { "no" };
+        let via = CARRIERS.iter().find(|(one, _)| *one == self.via).map_or("", |(_, name)| name);
         let Self { name, token, so_pin, pin, .. } = self;
         let path = self.path.display();
-        format!("name={name},path={path},token={token},so-pin={so_pin},pin={pin},prepare={prepare},remote={remote}")
+        format!("name={name},path={path},token={token},so-pin={so_pin},pin={pin},prepare={prepare},via={via}")
     }
 
-    /// What a process loads: the module, or what speaks to the server that has loaded it.
+    /// What a process loads: the module, or what passes calls on to it.
     pub fn library(&self) -> &Path {
-        if self.remote { Path::new(CLIENT) } else { &self.path }
+        match self.via {
+            Via::Nothing => &self.path,
+            Via::Server => Path::new(CLIENT),
+            Via::Spy => Path::new(SPY),
+        }
+    }
+
+    /// What the process of a case must know to reach the module.
+    pub fn environment(&self, place: &Place) -> Vec<(&'static str, OsString)> {
+        match self.via {
+            Via::Nothing => Vec::new(),
+            Via::Server => vec![("P11_KIT_SERVER_ADDRESS", format!("unix:path={}", place.text("socket")).into())],
+            Via::Spy => vec![("PKCS11SPY", self.path.clone().into()), ("PKCS11SPY_OUTPUT", "/dev/null".into())],
+        }
     }
 
     /// Starts p11-kit's server on the module, where it is to be reached through one.
     pub fn serve(&self, place: &Place) -> Option<Server> {
-        if !self.remote {
+        if self.via != Via::Server {
             return None;
         }
         let mut command = place.command("p11-kit");
@@ -141,6 +166,9 @@ impl Contestant {
 /// Debian's place of the module that speaks to p11-kit's server.
 pub const CLIENT: &str = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so";
 
+/// Debian's place of OpenSC's spy.
+pub const SPY: &str = "/usr/lib/x86_64-linux-gnu/pkcs11/pkcs11-spy.so";
+
 /// A server that ends with its case.
 pub struct Server(Child);
 
@@ -159,7 +187,11 @@ const NAMES: [(Prepare, &str); 4] = [
     (Prepare::Exists, "exists"),
 ];
 
-fn prepare(text: &str) -> Result<Prepare, String> {
-    let known = NAMES.iter().find(|(_, name)| *name == text).map(|(one, _)| *one);
-    known.ok_or_else(|| format!("{text}: a token is made by init-token, softhsm2-util or perilune, or exists"))
+const CARRIERS: [(Via, &str); 3] = [(Via::Nothing, "nothing"), (Via::Server, "server"), (Via::Spy, "spy")];
+
+/// The row of this name.
+fn named<T: Copy>(rows: &[(T, &str)], text: &str) -> Result<T, String> {
+    let known = rows.iter().find(|(_, name)| *name == text).map(|(one, _)| *one);
+    let names: Vec<_> = rows.iter().map(|(_, name)| *name).collect();
+    known.ok_or_else(|| format!("{text}: none of {}", names.join(", ")))
 }

@@ -72,7 +72,7 @@ fn sign(raw: &Raw, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> CK_RV {
 }
 
 /// Runs `work` in threads until `meanwhile` is over; returns what they met that they must not.
-fn beside(
+pub fn beside(
     target: &Target,
     threads: usize,
     allowed: &[CK_RV],

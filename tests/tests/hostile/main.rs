@@ -17,19 +17,25 @@ mod cases;
 mod ciphers;
 mod contestant;
 mod fence;
+mod generators;
+mod keys;
 mod life;
 mod messages;
 mod objects;
 mod operations;
 mod orders;
+mod orders_messages;
+mod orders_pairs;
 mod parameters;
+mod regressions;
 mod report;
 mod runner;
 mod states;
 mod target;
 mod values;
+mod walk;
 
-use contestant::{Contestant, Prepare};
+use contestant::{Contestant, Prepare, Via};
 use perilune_tests::{Place, module, outside};
 use runner::Outcome;
 use std::process::ExitCode;
@@ -60,6 +66,8 @@ struct Options {
     markdown: Option<String>,
     json: bool,
     list: bool,
+    /// Runs each case once, with nothing between.
+    direct: bool,
     /// Only cases with one of these in their title.
     filters: Vec<String>,
 }
@@ -77,6 +85,7 @@ fn options(words: &[String]) -> Result<Options, String> {
             "--markdown" => options.markdown = Some(value()?),
             "--json" => options.json = true,
             "--list" => options.list = true,
+            "--direct" => options.direct = true,
             // What `cargo test` hands on to every test program.
             word if word.starts_with("--") => {}
             word => options.filters.push(word.into()),
@@ -101,7 +110,7 @@ fn act(options: &Options) -> Result<(), String> {
     if !options.modules.is_empty() {
         return compare(options, &cases);
     }
-    test(&cases, options.filters.is_empty())
+    test(&cases, options)
 }
 
 /// All cases on each module; the report, when one is wanted.
@@ -119,28 +128,37 @@ fn compare(options: &Options, cases: &[cases::Case]) -> Result<(), String> {
     }
 }
 
-/// All cases on the module under test, directly and through p11-kit's server, where nothing but `ok` will do.
-fn test(cases: &[cases::Case], is_whole: bool) -> Result<(), String> {
+/// All cases on the module under test, directly, through p11-kit's server and through OpenSC's spy, where nothing but `ok` will do.
+fn test(cases: &[cases::Case], options: &Options) -> Result<(), String> {
     let begin = std::time::Instant::now();
     let direct = Contestant::parse(&format!("name=Perilune,path={}", module::path().display()))?;
-    let remote = Contestant { remote: true, prepare: Prepare::Perilune, ..direct.clone() };
     println!("\nrunning {} tests", cases.len());
     let mut verdicts = runner::run(&direct, cases, &|verdict| report::say(verdict, false));
     let has_server = outside::has("p11-kit") && std::path::Path::new(contestant::CLIENT).exists();
-    if has_server && module::is_perilune() {
-        println!("through p11-kit's server:");
+    let carriers = [
+        (Via::Server, Prepare::Perilune, "p11-kit's server", has_server),
+        (Via::Spy, Prepare::InitToken, "OpenSC's spy", std::path::Path::new(contestant::SPY).exists()),
+    ];
+    for (via, prepare, name, is_there) in carriers {
+        if options.direct {
+            break;
+        }
+        if !is_there || !module::is_perilune() {
+            outside::skip(&format!("hostile (through {name})"), "it is not here");
+            continue;
+        }
+        println!("through {name}:");
+        let carried = Contestant { via, prepare, ..direct.clone() };
         let excused = |verdict: &runner::Verdict| verdict.outcome == Outcome::Absent || report::is_excused(verdict);
-        verdicts.extend(runner::run(&remote, cases, &|verdict| {
+        verdicts.extend(runner::run(&carried, cases, &|verdict| {
             if !excused(verdict) {
                 report::say(verdict, false);
             }
         }));
-        verdicts.retain(|verdict| !verdict.is_remote || !excused(verdict));
-    } else {
-        outside::skip("hostile (through p11-kit)", "p11-kit's server or client is not here");
+        verdicts.retain(|verdict| verdict.via == Via::Nothing || !excused(verdict));
     }
     let failed = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Ok).count();
-    let document = if is_whole { report::check(cases) } else { Ok(()) };
+    let document = if options.filters.is_empty() { report::check(cases) } else { Ok(()) };
     let word = if failed == 0 && document.is_ok() { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {word}. {} passed; {} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2}s\n",

@@ -1,15 +1,15 @@
-//! Every order of calls, against a model of the standard. Item 4.2.15.
+//! Every order of calls of one operation, against a model of the standard. Item 4.2.15.
 //!
-//! Owns: the model. It holds a set of states in which the operation may be, because the standard leaves some things open; an answer
-//! rules states out, and one that leaves none is wrong. `HOSTILE_DEPTH` says how many calls a sequence has, four if nothing does.
+//! Owns: the model of operations that stand alone. Runs of messages are in `orders_messages`, two operations in one call in
+//! `orders_pairs`, the walk through all sequences in `walk`.
 //! Rule source: PKCS#11 3.2, 5.2, 5.6 and 5.8 to 5.15.
 
 use crate::calls::entry;
 use crate::cases::Cases;
-use crate::target::{Done, Stop, Target, read_bytes, word};
+use crate::target::{Done, Stop, Target};
+use crate::walk::{self, IDLE, ROOM, Seat, States, allow};
 use perilune_tests::ck::*;
-use perilune_tests::raw::{call_words, plain};
-use perilune_tests::{Template, ck};
+use perilune_tests::raw::plain;
 
 /// A call, or something that happens to the session or the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,16 +143,11 @@ const KINDS: [Kind; 8] = [
 
 pub fn cases(cases: &mut Cases) {
     for (index, kind) in KINDS.iter().enumerate() {
-        cases.add("4.2.15", kind.name, move |target| every_order(target, &KINDS[index]));
+        cases.add("4.2.15", kind.name, move |target| walk::every_order(target, &mut Desk::new(target, &KINDS[index])?));
     }
 }
 
-/// Some ten thousand sequences for each kind; one call more, and it is fifteen times as many.
-pub const USUAL_DEPTH: u32 = 4;
-
-/// States as bits: nothing active, begun, and so many parts.
-type States = u32;
-const IDLE: States = 1;
+/// Further states beside `IDLE`: begun, and so many parts.
 const BEGUN: States = 2;
 /// Decrypted already, and kept until there is room for it: it takes no further part.
 const WAITING: States = 1 << 15;
@@ -161,48 +156,19 @@ fn parts(count: u32) -> States {
     4 << count
 }
 
-/// What the module is called with: made once, because a sequence takes microseconds.
+/// What the module is called with.
 struct Desk<'t> {
-    target: &'t Target,
+    seat: Seat<'t>,
     kind: &'t Kind,
     entries: [usize; 4],
-    cancel: Option<usize>,
-    /// Holds the login and the key while the other session comes and goes.
-    keeper: CK_SESSION_HANDLE,
-    session: CK_SESSION_HANDLE,
-    key: CK_OBJECT_HANDLE,
     mechanism: *mut CK_MECHANISM,
+    /// The key of a pair, which stays.
+    pair: CK_OBJECT_HANDLE,
     data: Vec<u8>,
     proof: Vec<u8>,
-    out: *mut u8,
-    room: *mut CK_ULONG,
     /// The right output of a single call, and of the end after 0, 1, 2, ... parts.
     single: Vec<u8>,
     ends: Vec<Vec<u8>>,
-}
-
-/// How many calls a sequence has.
-pub fn depth() -> u32 {
-    std::env::var("HOSTILE_DEPTH").ok().and_then(|depth| depth.parse().ok()).unwrap_or(USUAL_DEPTH)
-}
-
-fn every_order(target: &Target, kind: &Kind) -> Done {
-    let mut desk = Desk::new(target, kind)?;
-    let depth = depth();
-    let count = kind.steps.len().pow(depth);
-    let mut wrong = 0;
-    for number in 0..count {
-        let sequence: Vec<Step> =
-            (0..depth).map(|place| kind.steps[number / kind.steps.len().pow(place) % kind.steps.len()]).collect();
-        if let Some(what) = desk.run(&sequence)? {
-            wrong += 1;
-            target.effect(&what, false);
-        }
-        if wrong > 20 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 impl<'t> Desk<'t> {
@@ -211,27 +177,31 @@ impl<'t> Desk<'t> {
         for (place, name) in entries.iter_mut().zip(kind.functions).filter(|(_, name)| !name.is_empty()) {
             *place = entry(target, name)?;
         }
+        let seat = match kind.mechanism {
+            CKM_AES_ECB => Seat::new(target, CKK_AES, &[CKA_ENCRYPT, CKA_DECRYPT])?,
+            CKM_SHA256_HMAC => Seat::new(target, CKK_GENERIC_SECRET, &[CKA_SIGN, CKA_VERIFY])?,
+            _ => Seat::new(target, 0, &[])?,
+        };
+        let pair = match kind.name {
+            "sign recover" => target.rsa()?.1,
+            "verify recover" => target.rsa()?.0,
+            _ => 0,
+        };
         let mut desk = Self {
-            target,
+            seat,
             kind,
             entries,
-            cancel: entry(target, "C_SessionCancel").ok(),
-            keeper: target.session(),
-            session: target.enter()?,
-            key: 0,
             mechanism: target.plain(kind.mechanism),
+            pair,
             data: vec![7; 16],
             proof: Vec::new(),
-            out: target.room(256),
-            room: target.value(0 as CK_ULONG),
             single: Vec::new(),
             ends: Vec::new(),
         };
-        desk.key = desk.new_key()?;
         if kind.name.starts_with("verify") {
             let (signs, mechanism) = match kind.mechanism {
                 CKM_RSA_PKCS => (target.rsa()?.1, CKM_RSA_PKCS),
-                other => (desk.key, other),
+                other => (desk.seat.key, other),
             };
             desk.proof =
                 target.answer("C_Sign", target.raw.sign(target.session(), plain(mechanism), signs, &desk.data))?;
@@ -243,40 +213,23 @@ impl<'t> Desk<'t> {
         Ok(desk)
     }
 
-    /// The key of the kind, always with one value, public so that it outlives a logout.
-    fn new_key(&self) -> Result<CK_OBJECT_HANDLE, Stop> {
-        let usages = [CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY];
-        let template = |kind, usages: &[CK_ATTRIBUTE_TYPE]| {
-            let template = Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, kind);
-            let template = template.bytes(CKA_VALUE, &[9; 32]).flag(CKA_PRIVATE, false);
-            usages.iter().fold(template, |template, usage| template.flag(*usage, true))
-        };
-        let template = match self.kind.mechanism {
-            CKM_AES_ECB => template(CKK_AES, &usages[..2]),
-            CKM_SHA256_HMAC => template(CKK_GENERIC_SECRET, &usages[2..]),
-            CKM_RSA_PKCS if self.kind.name == "sign recover" => return Ok(self.target.rsa()?.1),
-            CKM_RSA_PKCS => return Ok(self.target.rsa()?.0),
-            _ => return Ok(0),
-        };
-        self.target.answer("C_CreateObject", self.target.raw.create(self.keeper, template))
-    }
-
     /// The right outputs, each from a clean beginning: the positive control.
     fn learn(&mut self) -> Done {
-        self.target.need("the beginning", self.call(Init))?;
-        self.target.need("a single call", self.call(Single))?;
+        let target = self.seat.target;
+        target.need("the beginning", self.call(Init))?;
+        target.need("a single call", self.call(Single))?;
         self.single = self.output();
         for count in 0..8 {
             if self.entries[3] == 0 {
                 break;
             }
-            self.target.need("the beginning", self.call(Init))?;
+            target.need("the beginning", self.call(Init))?;
             for _ in 0..count {
-                self.target.need("a part", self.call(Update))?;
+                target.need("a part", self.call(Update))?;
             }
             let code = self.call(Final);
             if !self.verifies() {
-                self.target.need("the end", code)?;
+                target.need("the end", code)?;
             }
             self.ends.push(self.output());
         }
@@ -289,32 +242,29 @@ impl<'t> Desk<'t> {
 
     /// What the last call wrote.
     fn output(&self) -> Vec<u8> {
-        if self.verifies() {
-            return Vec::new();
-        }
-        // SAFETY: the length's own memory.
-        read_bytes(self.out, (unsafe { self.room.read_unaligned() } as usize).min(256))
+        if self.verifies() { Vec::new() } else { self.seat.output() }
     }
 
-    /// Makes one call; steps that are none are in [`Self::happen`].
+    /// Whether the last call wrote this, where it writes anything.
+    fn wrote(&self, right: &[u8]) -> bool {
+        self.verifies() || self.seat.wrote(right)
+    }
+
+    /// Makes one call; steps that are none are in [`Self::step`].
     fn call(&self, step: Step) -> CK_RV {
-        let room = match step {
+        let length = self.seat.room(match step {
             SingleSmall => self.single.len().saturating_sub(1),
             FinalSmall => self.ends.first().map_or(0, |end| end.len().saturating_sub(1)),
             UpdateSmall => 15,
-            _ => 256,
-        };
-        // SAFETY: the length's own memory.
-        unsafe { self.room.write_unaligned(room as CK_ULONG) };
-        let out = if matches!(step, SingleQuery | UpdateQuery | FinalQuery) { 0 } else { self.out as usize };
-        let (session, length) = (self.session as usize, self.room as usize);
+            _ => ROOM,
+        });
+        let out = if matches!(step, SingleQuery | UpdateQuery | FinalQuery) { 0 } else { self.seat.out as usize };
         let (data, bytes) = (self.data.as_ptr() as usize, self.data.len());
         let (proof, proof_bytes) = (self.proof.as_ptr() as usize, self.proof.len());
         let first = self.kind.name == "verify signature";
-        let mut words = [session, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let (index, rest): (usize, [usize; 4]) = match step {
             // The signature goes with the beginning; other beginnings do not look at it.
-            Init => (0, [self.mechanism as usize, self.key as usize, proof, proof_bytes]),
+            Init => (0, [self.mechanism as usize, (self.pair | self.seat.key) as usize, proof, proof_bytes]),
             InitNull => (0, [0; 4]),
             Single if self.verifies() && !first => (1, [data, bytes, proof, proof_bytes]),
             Single | SingleQuery | SingleSmall => (1, [data, bytes, out, length]),
@@ -322,78 +272,46 @@ impl<'t> Desk<'t> {
             Final if self.verifies() => (3, [proof, proof_bytes, 0, 0]),
             _ => (3, [out, length, 0, 0]),
         };
-        words[1..5].copy_from_slice(&rest);
-        call_words(self.entries[index], words)
+        self.seat.call(self.entries[index], &rest)
+    }
+}
+
+impl walk::Desk for Desk<'_> {
+    type Step = Step;
+    const CLOSE: Step = Close;
+
+    fn steps(&self) -> &'static [Step] {
+        self.kind.steps
     }
 
-    /// Makes one step, of which the answer is CKR_OK when it is no call.
     fn step(&mut self, step: Step) -> Result<CK_RV, Stop> {
-        let raw = &self.target.raw;
         match step {
-            Cancel => {
-                let Some(cancel) = self.cancel else { return Ok(CKR_FUNCTION_NOT_SUPPORTED) };
-                return Ok(call_words(
-                    cancel,
-                    [self.session as usize, self.kind.flag as usize, 0, 0, 0, 0, 0, 0, 0, 0],
-                ));
-            }
-            Logout => {
-                self.target.need("C_Logout", ck!(raw, C_Logout, self.keeper))?;
-                self.target.answer("C_Login", raw.login(self.keeper, CKU_USER, &self.target.contestant.pin))?;
-            }
-            Close => {
-                self.target.need("C_CloseSession", ck!(raw, C_CloseSession, self.session))?;
-                self.session = self.target.open()?;
-            }
-            Destroy if self.key != 0 => {
-                self.target.need("C_DestroyObject", ck!(raw, C_DestroyObject, self.keeper, self.key))?;
-                self.key = self.new_key()?;
-            }
-            Destroy => {}
-            step => return Ok(self.call(step)),
+            Cancel => Ok(self.seat.cancel(self.kind.flag)),
+            Logout => self.seat.log_out(),
+            Close => self.seat.close(),
+            Destroy => self.seat.destroy(),
+            step => Ok(self.call(step)),
         }
-        Ok(CKR_OK)
     }
 
-    /// Runs a sequence from a clean beginning; tells what is wrong with it.
-    fn run(&mut self, sequence: &[Step]) -> Result<Option<String>, Stop> {
-        self.step(Close)?;
-        let mut states = IDLE;
-        for (place, step) in sequence.iter().enumerate() {
-            let code = self.step(*step)?;
-            let before = states;
-            states = (0..16)
-                .map(|bit| 1 << bit)
-                .filter(|state| before & state != 0)
-                .fold(0, |next, state| next | self.next(state, *step, code));
-            if states == 0 {
-                let shown = &sequence[..=place];
-                return Ok(Some(format!("{shown:?} answers {} (from the states {before:#b})", word(code))));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The states in which the operation may be after this answer: none when the answer is wrong.
     fn next(&self, state: States, step: Step, code: CK_RV) -> States {
-        let allow = |right: bool, states: States| if right { states } else { 0 };
         let count = if (parts(0)..WAITING).contains(&state) { state.trailing_zeros() - 2 } else { 0 };
         // A question about a part may be the first part.
         let same = if state == BEGUN { BEGUN | parts(0) } else { state };
         match (step, state) {
             (Logout | Destroy, _) => state | IDLE,
             (Close, _) => IDLE,
-            (Cancel, _) if self.cancel.is_none() => state,
+            (Cancel, _) if !self.seat.cancels() => state,
             (Init, IDLE) => allow(code == CKR_OK, BEGUN),
             (Init, _) => allow(code == CKR_OPERATION_ACTIVE, state),
             // With nothing active it is a mistake, and a module of 2.40 has no such way to end an operation.
-            (InitNull, _) if code == CKR_ARGUMENTS_BAD => allow(state == IDLE || self.cancel.is_none(), state),
+            (InitNull, _) if code == CKR_ARGUMENTS_BAD => allow(state == IDLE || !self.seat.cancels(), state),
             (InitNull | Cancel, IDLE) => allow([CKR_OK, CKR_OPERATION_NOT_INITIALIZED].contains(&code), IDLE),
             (InitNull | Cancel, _) => allow(code == CKR_OK, IDLE),
             (_, IDLE) => allow(code == CKR_OPERATION_NOT_INITIALIZED, IDLE),
-            (Single, BEGUN) => allow(code == CKR_OK && self.output() == self.single, IDLE),
+            (Single, BEGUN) => allow(code == CKR_OK && self.wrote(&self.single), IDLE),
             (SingleQuery, BEGUN) => allow(code == CKR_OK, BEGUN),
-            (Single, WAITING) => allow(code == CKR_OK && self.output() == self.single, IDLE),
+            (Single, WAITING) => allow(code == CKR_OK && self.wrote(&self.single), IDLE),
             (SingleQuery, WAITING) => allow(code == CKR_OK, WAITING),
             (SingleSmall, WAITING) => allow(code == CKR_BUFFER_TOO_SMALL, WAITING),
             (Update | UpdateQuery | UpdateSmall | Final | FinalQuery | FinalSmall, WAITING) => {
@@ -416,7 +334,10 @@ impl<'t> Desk<'t> {
             (Final, _) if self.verifies() => {
                 allow(code == if count == 1 { CKR_OK } else { CKR_SIGNATURE_INVALID }, IDLE)
             }
-            (Final, _) => allow(code == CKR_OK && self.ends.get(count as usize) == Some(&self.output()), IDLE),
+            (Final, _) => {
+                let right = self.ends.get(count as usize).is_some_and(|end| self.wrote(end));
+                allow(code == CKR_OK && right, IDLE)
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Owns: the verdict, the time limit, the places. Does not know: what a case does.
 
 use crate::cases::{Case, all};
-use crate::contestant::{Contestant, Prepare};
+use crate::contestant::{Contestant, Prepare, Via};
 use crate::target::{Stop, Target, Weight};
-use crate::{fence, orders};
+use crate::{fence, walk};
 use perilune_tests::Place;
 use serde_json::{Value, json};
 use std::os::unix::process::ExitStatusExt;
@@ -54,8 +54,8 @@ pub struct Verdict {
     pub reason: String,
     /// How long it took.
     pub milliseconds: u128,
-    /// Whether p11-kit stood between.
-    pub is_remote: bool,
+    /// What stood between.
+    pub via: Via,
 }
 
 /// Runs these cases on a module, as many at once as there are processors and one more.
@@ -65,7 +65,7 @@ pub fn run(contestant: &Contestant, cases: &[Case], each: &(dyn Fn(&Verdict) + S
     let lanes = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
     std::thread::scope(|scope| {
         // The cases themselves stay in this thread; the others know only their names.
-        let wanted = cases.iter().filter(|case| case.is_remote || !contestant.remote);
+        let wanted = cases.iter().filter(|case| case.is_remote || contestant.via == Via::Nothing);
         let titles: Vec<_> = wanted.map(|case| (case.item, case.title())).collect();
         let (titles, next, verdicts) = (std::sync::Arc::new(titles), &next, &verdicts);
         for _ in 0..lanes {
@@ -75,14 +75,8 @@ pub fn run(contestant: &Contestant, cases: &[Case], each: &(dyn Fn(&Verdict) + S
                     let begin = std::time::Instant::now();
                     let (outcome, reason) = start(contestant, title);
                     let milliseconds = begin.elapsed().as_millis();
-                    let verdict = Verdict {
-                        item,
-                        title: title.clone(),
-                        outcome,
-                        reason,
-                        milliseconds,
-                        is_remote: contestant.remote,
-                    };
+                    let verdict =
+                        Verdict { item, title: title.clone(), outcome, reason, milliseconds, via: contestant.via };
                     each(&verdict);
                     verdicts.lock().expect("no panic").push(verdict);
                 }
@@ -113,9 +107,7 @@ pub fn command(contestant: &Contestant, place: &Place, title: &str) -> Command {
     if contestant.prepare != Prepare::Exists {
         command.envs(place.environment());
     }
-    if contestant.remote {
-        command.env("P11_KIT_SERVER_ADDRESS", format!("unix:path={}", place.text("socket")));
-    }
+    command.envs(contestant.environment(place));
     command.current_dir(place.folder()).env_remove("PERILUNE_LOG");
     command
 }
@@ -161,7 +153,7 @@ fn last(text: &str) -> String {
 /// When there is no such case.
 pub fn child(contestant: Contestant, title: &str, role: &str, place: Place) {
     // SAFETY: ends this process when it hangs.
-    unsafe { libc::alarm(LIMIT_S * 15u32.pow(orders::depth().saturating_sub(orders::USUAL_DEPTH))) };
+    unsafe { libc::alarm(LIMIT_S * 30u32.pow(walk::depth().saturating_sub(walk::USUAL_DEPTH))) };
     // SAFETY: a crash leaves no file; the limit outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &libc::rlimit { rlim_cur: 0, rlim_max: 0 }) };
     let case = all().into_iter().find(|case| case.title() == title).expect("a case of this name");
@@ -190,10 +182,10 @@ fn inside(contestant: Contestant, case: &Case, role: &str, place: Place) -> (Out
     }
     target.at("the end of the case");
     target.is_alive();
-    let findings = target.findings();
+    let (findings, note) = (target.findings(), target.noted());
     // The process ends as a host does: without C_Finalize, and with the module loaded.
     std::mem::forget(target);
-    let Some(worst) = findings.iter().map(|(weight, _)| *weight).max() else { return (Outcome::Ok, String::new()) };
+    let Some(worst) = findings.iter().map(|(weight, _)| *weight).max() else { return (Outcome::Ok, note) };
     let outcome = if worst == Weight::WrongEffect { Outcome::WrongEffect } else { Outcome::Differently };
     let mut of_that_weight = findings.into_iter().filter(|(weight, _)| *weight == worst).map(|(_, what)| what);
     let first = of_that_weight.next().unwrap_or_default();

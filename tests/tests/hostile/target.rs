@@ -48,9 +48,12 @@ pub struct Target {
     /// The slot of the token.
     pub slot: Cell<CK_SLOT_ID>,
     session: Cell<CK_SESSION_HANDLE>,
+    /// Keeps the RSA pair, which is slow to make, while other sessions come and go.
+    keeper: Cell<CK_SESSION_HANDLE>,
     /// Whether memory for the module lies at odd addresses.
     pub skewed: Cell<bool>,
     findings: RefCell<Vec<(Weight, String)>>,
+    note: RefCell<String>,
     aes: Cell<Option<CK_OBJECT_HANDLE>>,
     ec: Cell<Option<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE)>>,
     rsa: Cell<Option<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE)>>,
@@ -81,8 +84,10 @@ impl Target {
             role: String::new(),
             slot: Cell::new(0),
             session: Cell::new(0),
+            keeper: Cell::new(0),
             skewed: Cell::new(false),
             findings: RefCell::default(),
+            note: RefCell::default(),
             aes: Cell::new(None),
             ec: Cell::new(None),
             rsa: Cell::new(None),
@@ -161,7 +166,6 @@ impl Target {
         self.session.set(self.enter()?);
         self.aes.set(None);
         self.ec.set(None);
-        self.rsa.set(None);
         Ok(())
     }
 
@@ -241,12 +245,12 @@ impl Target {
     /// A hostile call that must be refused, by any word that has a meaning for the caller.
     pub fn refused(&self, what: &str, code: CK_RV) {
         match code {
+            code if is_refusal(code) => {}
             CKR_OK => self.found(Weight::WrongEffect, format!("{what}: accepted")),
             CKR_GENERAL_ERROR | CKR_FUNCTION_FAILED | CKR_DEVICE_ERROR => {
                 self.found(Weight::Differently, format!("{what}: {}", word(code)));
             }
-            code if !is_known(code) => self.found(Weight::WrongEffect, format!("{what}: {code:#x} is no return value")),
-            _ => {}
+            code => self.found(Weight::WrongEffect, format!("{what}: {code:#x} is no return value")),
         }
     }
 
@@ -255,6 +259,16 @@ impl Target {
         if !is_so {
             self.found(Weight::WrongEffect, what.to_owned());
         }
+    }
+
+    /// Something worth telling of a case that is ok.
+    pub fn note(&self, what: String) {
+        self.note.replace(what);
+    }
+
+    /// What was noted.
+    pub fn noted(&self) -> String {
+        self.note.borrow().clone()
     }
 
     /// All that was found.
@@ -401,14 +415,22 @@ impl Target {
         })
     }
 
-    /// An RSA-2048 pair for everything.
+    /// An RSA-2048 pair for everything, the same as before as long as it is there.
     pub fn rsa(&self) -> Result<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE), Stop> {
-        cached(&self.rsa, || {
-            let public = Template::new().number(CKA_MODULUS_BITS, 2048).bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1]);
-            let public = public.flag(CKA_VERIFY, true).flag(CKA_ENCRYPT, true).flag(CKA_WRAP, true);
-            let private = Template::new().flag(CKA_SIGN, true).flag(CKA_DECRYPT, true).flag(CKA_UNWRAP, true);
-            self.pair(CKM_RSA_PKCS_KEY_PAIR_GEN, public, private)
-        })
+        let is_there = |key| self.raw.attribute(self.session(), key, CKA_MODULUS).is_ok();
+        if let Some(pair) = self.rsa.get().filter(|pair| is_there(pair.0) && is_there(pair.1)) {
+            return Ok(pair);
+        }
+        let public = Template::new().number(CKA_MODULUS_BITS, 2048).bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1]);
+        let public = public.flag(CKA_VERIFY, true).flag(CKA_ENCRYPT, true).flag(CKA_WRAP, true);
+        let private = Template::new().flag(CKA_SIGN, true).flag(CKA_DECRYPT, true).flag(CKA_UNWRAP, true);
+        if ck!(self.raw, C_GetSessionInfo, self.keeper.get(), &mut CK_SESSION_INFO::default()) != CKR_OK {
+            self.keeper.set(self.open()?);
+        }
+        let pair = self.raw.generate_pair(self.keeper.get(), plain(CKM_RSA_PKCS_KEY_PAIR_GEN), public, private);
+        let pair = self.answer("C_GenerateKeyPair", pair)?;
+        self.rsa.set(Some(pair));
+        Ok(pair)
     }
 
     /// C_GenerateKeyPair.
@@ -434,6 +456,11 @@ fn cached<T: Copy>(cell: &Cell<Option<T>>, make: impl FnOnce() -> Result<T, Stop
 /// A return value by its name.
 pub fn word(code: CK_RV) -> String {
     ffi_headers::names::printable(ffi_headers::names::return_value, code)
+}
+
+/// Whether it refuses by a word that has a meaning for the caller.
+pub fn is_refusal(code: CK_RV) -> bool {
+    ![CKR_OK, CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_DEVICE_ERROR].contains(&code) && is_known(code)
 }
 
 /// Whether the standard knows it, or a vendor may have given it to his own mechanism; an internal number below zero is neither.
