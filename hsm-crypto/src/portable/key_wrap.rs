@@ -1,7 +1,7 @@
 //! AES key wrap, KW and KWP of SP 800-38F (RFC 3394 and RFC 5649), from the `aes-kw` crate.
 //!
 //! Owns: lengths, initial values, and PKCS#7 padding in front of KW. The crate knows the default initial values only; for another one the wrapping
-//! function W is composed here from the block cipher (SP 800-38F, 6.1), and the tests hold the two against each other.
+//! function W is composed here from the block cipher (SP 800-38F, 6.1), and the tests hold the two against each other. KWP is always unwrapped here, too.
 //! Both engines use this file: wrapped keys are short, so speed does not matter.
 
 use crate::cipher::KeyWrap;
@@ -11,7 +11,7 @@ use crate::portable::hash::AES_KEY_LENGTH;
 use crate::secret::SecretBytes;
 use aes::cipher::array::Array;
 use aes_kw::{AesKw, AesKwp, InnerInit};
-use subtle::ConstantTimeEq;
+use subtle::{ConstantTimeEq, ConstantTimeGreater};
 use zeroize::Zeroizing;
 
 /// Wraps `data`; `initial` replaces the default initial value: 8 bytes for KW (ICV1), 4 for KWP (ICV2).
@@ -120,16 +120,11 @@ fn unwrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, wrapped: &[
     if wrapped.len() < shortest || !wrapped.len().is_multiple_of(SEMIBLOCK_BYTES) {
         return Err(CryptoError::InputLength);
     }
-    let mut plain = SecretBytes::zeroed(wrapped.len() - SEMIBLOCK_BYTES);
-    match initial_value(kind, initial)? {
+    match unwrapping_value(kind, initial)? {
         Initial::Default => {
+            let mut plain = SecretBytes::zeroed(wrapped.len() - SEMIBLOCK_BYTES);
             // Lengths are right, so the only error left is the failed integrity check.
-            let kept = match kind {
-                KeyWrap::Kw | KeyWrap::Pkcs7 => {
-                    AesKw::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len)
-                }
-                KeyWrap::Kwp => AesKwp::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len),
-            };
+            let kept = AesKw::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len);
             plain.truncate(kept.map_err(|_| CryptoError::DecryptionFailed)?);
             Ok(plain)
         }
@@ -148,18 +143,28 @@ fn unwrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, wrapped: &[
             } else {
                 unwrapping_function(&aes, &mut work);
             }
-            let length = u32::from_be_bytes([work[4], work[5], work[6], work[7]]) as usize;
-            let body = &work[SEMIBLOCK_BYTES..];
-            let fits = length > body.len() - SEMIBLOCK_BYTES && length <= body.len();
-            let kept = length.min(body.len());
-            let clean = body[kept..].iter().fold(0, |seen, byte| seen | byte) == 0;
-            if bool::from(work[..4].ct_eq(&value)) & fits & clean {
-                Ok(SecretBytes::copy_of(&body[..kept]))
-            } else {
-                Err(CryptoError::DecryptionFailed)
+            match kwp_message_bytes(&work, value) {
+                Some(kept) => Ok(SecretBytes::copy_of(&work[SEMIBLOCK_BYTES..SEMIBLOCK_BYTES + kept])),
+                None => Err(CryptoError::DecryptionFailed),
             }
         }
     }
+}
+
+/// How many bytes the message has that stands behind the initial semiblock (RFC 5649, 3), `None` if anything is wrong with
+/// that or the padding. All of it is looked at, so that the time does not tell which part was wrong.
+fn kwp_message_bytes(work: &[u8], value: [u8; 4]) -> Option<usize> {
+    let (initial, body) = work.split_first_chunk::<SEMIBLOCK_BYTES>()?;
+    let (before, last) = body.split_last_chunk::<SEMIBLOCK_BYTES>()?;
+    let (start, length) = initial.split_at(4);
+    let length = u32::from_be_bytes(length.try_into().ok()?);
+    // How much of the last semiblock belongs to the message: 1 to 8 bytes.
+    let kept = u64::from(length).wrapping_sub(before.len() as u64);
+    let mut right = start.ct_eq(&value) & kept.ct_gt(&0) & !kept.ct_gt(&(SEMIBLOCK_BYTES as u64));
+    for (place, byte) in (0_u64..).zip(last) {
+        right &= kept.ct_gt(&place) | byte.ct_eq(&0);
+    }
+    bool::from(right).then_some(length as usize)
 }
 
 enum Initial {
@@ -183,6 +188,15 @@ fn initial_value(kind: KeyWrap, given: Option<&[u8]>) -> Result<Initial> {
             Ok(value) => Initial::Kwp(value),
             Err(_) => return Err(WRONG_LENGTH),
         },
+    })
+}
+
+/// As [`initial_value`]; KWP is always unwrapped here, because the crate stops at the first thing that is wrong: the initial
+/// value, the length, the padding.
+fn unwrapping_value(kind: KeyWrap, given: Option<&[u8]>) -> Result<Initial> {
+    Ok(match (kind, initial_value(kind, given)?) {
+        (KeyWrap::Kwp, Initial::Default) => Initial::Kwp(KWP_INITIAL),
+        (_, other) => other,
     })
 }
 

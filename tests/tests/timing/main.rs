@@ -13,6 +13,7 @@ mod pins;
 mod rsa;
 mod statistics;
 mod symmetric;
+mod unwrapping;
 
 use compare::{Budget, Class, Outcome, Told, timed};
 use perilune_tests::{Dice, Place, isolated, outside};
@@ -67,10 +68,17 @@ macro_rules! scenarios {
 
 scenarios! {
     the_time_of_a_login_does_not_tell_how_much_of_a_pin_is_right => pins::measure;
+    the_time_of_a_login_does_not_tell_whether_a_pin_of_a_locked_role_is_right => pins::measure_locked;
+    the_time_of_a_change_of_pin_does_not_tell_how_much_of_the_old_one_is_right => pins::measure_set_pin;
+    the_time_of_emptying_a_token_does_not_tell_how_much_of_a_pin_is_right => pins::measure_init_token;
     the_time_of_a_pkcs1_decryption_does_not_tell_whether_the_padding_is_right => rsa::measure_pkcs1;
     the_time_of_a_pkcs1_unwrapping_does_not_tell_whether_the_padding_is_right => rsa::measure_pkcs1_unwrap;
     the_time_of_an_oaep_decryption_does_not_tell_what_is_wrong => rsa::measure_oaep;
+    the_time_of_an_oaep_unwrapping_does_not_tell_what_is_wrong => rsa::measure_oaep_unwrap;
     the_time_of_a_cbc_decryption_does_not_tell_what_is_wrong_with_the_padding => symmetric::measure_cbc_pad;
+    the_time_of_a_cbc_unwrapping_does_not_tell_what_is_wrong_with_the_padding => unwrapping::measure_cbc_pad;
+    the_time_of_a_key_wrap_with_padding_does_not_tell_what_is_wrong => unwrapping::measure_key_wrap_pad;
+    the_time_of_a_key_wrap_does_not_tell_which_byte_of_the_initial_value_is_wrong => unwrapping::measure_key_wrap;
     the_time_of_a_verification_does_not_tell_which_byte_of_a_mac_is_wrong => symmetric::measure_mac;
     the_time_of_a_gcm_decryption_does_not_tell_which_byte_of_the_tag_is_wrong => symmetric::measure_gcm;
 }

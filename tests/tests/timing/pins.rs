@@ -1,19 +1,24 @@
-//! C_Login with wrong PINs.
+//! C_Login, C_SetPIN and C_InitToken with wrong PINs, and C_Login as a role that is locked.
 //!
-//! Owns: PINs that have more or less in common with the right one, and keeping the token from locking. Each wrong PIN costs one
+//! Owns: PINs that have more or less in common with the right one, and keeping the token from locking. That each refusal costs
+//! one derivation is a test of the acceptance suite (`pins.rs`); here is what is left of a difference beside it. Each wrong PIN costs one
 //! derivation and one commit of the counter, so this is the slowest comparison; the derivation is made cheap here, which
 //! leaves everything around it to be seen. With the default one a login takes a hundred times longer and shows less.
 
 use crate::compare::{Budget, Class, Outcome, Told, compare, timed};
 use crate::symmetric::token;
 use perilune_tests::ck::*;
-use perilune_tests::{Dice, Place, Raw, SO_PIN, USER_PIN, ck};
+use perilune_tests::{Dice, Place, Raw, SO_PIN, TOKEN_LABEL, USER_PIN, ck};
+use std::time::Duration;
 
 /// Wrong PINs in a row, after which the right one sets the counters back; the configuration allows more.
 const WRONG_IN_A_ROW: u32 = 50;
 
+/// So many tries that no comparison locks a role by the way.
+const MANY_TRIES: &str = "[pin]\nuser_tries = 100\nso_tries = 100\n";
+
 pub fn measure(place: &Place, budget: Budget) -> Vec<Outcome> {
-    place.configure("[pin]\nuser_tries = 100\nso_tries = 100\n");
+    place.configure(MANY_TRIES);
     let raw = Raw::start();
     let session = raw.session(token(&raw));
     let mut wrong = 0;
@@ -32,7 +37,7 @@ pub fn measure(place: &Place, budget: Budget) -> Vec<Outcome> {
         assert_ne!(code, CKR_PIN_LOCKED, "too many wrong PINs");
         took
     };
-    let mut outcomes = compare("C_Login", budget, Told::Nothing, &pins(), |pin| login(CKU_USER, pin));
+    let mut outcomes = compare("C_Login", budget, Told::Nothing, &wrong_pins(USER_PIN), |pin| login(CKU_USER, pin));
     outcomes.extend(compare("C_Login", budget, Told::ByTheAnswer, &roles(), |input| {
         login(CK_USER_TYPE::from(input[0]), &input[1..])
     }));
@@ -40,10 +45,96 @@ pub fn measure(place: &Place, budget: Budget) -> Vec<Outcome> {
     outcomes
 }
 
+/// On a locked role the right PIN is as wrong as any other. What the answer tells, other states and lengths, is shown.
+pub fn measure_locked(place: &Place, budget: Budget) -> Vec<Outcome> {
+    place.configure("");
+    let raw = Raw::start();
+    // A token of its own: others are to be let in to theirs.
+    let session = raw.session(raw.new_token_named("locked"));
+    let login = |user: CK_USER_TYPE, pin: &[u8]| {
+        let (place, length) = (pin.as_ptr().cast_mut(), pin.len() as CK_ULONG);
+        timed(|| ck!(raw, C_Login, session, user, place, length))
+    };
+    while login(CKU_USER, b"wrong-pin").0 != CKR_PIN_LOCKED {}
+    let [nothing, nearly] = wrong_pins(USER_PIN);
+    let right = Class { name: "the right PIN", inputs: vec![USER_PIN.as_bytes().to_vec(); nothing.inputs.len()] };
+    let call = |pin: &[u8]| {
+        let (code, took) = login(CKU_USER, pin);
+        assert_eq!(code, CKR_PIN_LOCKED);
+        took
+    };
+    let mut outcomes = compare("C_Login, locked", budget, Told::Nothing, &[nothing, nearly, right], call);
+    // The SO has no PIN that is too short, so his count stays.
+    let class = |name, user: CK_USER_TYPE, pin: &[u8]| Class { name, inputs: vec![[&[user as u8], pin].concat()] };
+    let states = [
+        class("locked user", CKU_USER, b"WRONG-PIN"),
+        class("too short", CKU_USER, b"abc"),
+        class("too short, SO", CKU_SO, b"abc"),
+        class("too long", CKU_USER, &[b'x'; 254]),
+    ];
+    outcomes.extend(compare("C_Login, states", budget, Told::ByTheAnswer, &states, |input| {
+        // The longest one that fits here is one byte below what a PIN may have.
+        let pin = if input.len() == 255 { [&input[1..], b"xx"].concat() } else { input[1..].to_vec() };
+        login(CK_USER_TYPE::from(input[0]), &pin).1
+    }));
+    raw.finalize();
+    outcomes
+}
+
+pub fn measure_set_pin(place: &Place, budget: Budget) -> Vec<Outcome> {
+    place.configure(MANY_TRIES);
+    let raw = Raw::start();
+    let session = raw.session(token(&raw));
+    let change = |old: &[u8]| {
+        let (old, old_length) = (old.as_ptr().cast_mut(), old.len() as CK_ULONG);
+        let (new, new_length) = (USER_PIN.as_ptr().cast_mut(), USER_PIN.len() as CK_ULONG);
+        timed(|| ck!(raw, C_SetPIN, session, old, old_length, new, new_length))
+    };
+    let reset = || assert_eq!(change(USER_PIN.as_bytes()).0, CKR_OK);
+    let outcomes = compare("C_SetPIN", budget, Told::Nothing, &wrong_pins(USER_PIN), refused(change, reset));
+    raw.finalize();
+    outcomes
+}
+
+pub fn measure_init_token(place: &Place, budget: Budget) -> Vec<Outcome> {
+    place.configure(MANY_TRIES);
+    let raw = Raw::start();
+    let slot = token(&raw);
+    let mut label = [b' '; 32];
+    label[..TOKEN_LABEL.len()].copy_from_slice(TOKEN_LABEL.as_bytes());
+    let init = |pin: &[u8]| {
+        let (place, length) = (pin.as_ptr().cast_mut(), pin.len() as CK_ULONG);
+        timed(|| ck!(raw, C_InitToken, slot, place, length, label.as_ptr().cast_mut()))
+    };
+    let reset = || {
+        let session = raw.session(slot);
+        assert_eq!(raw.login(session, CKU_SO, SO_PIN), Ok(()));
+        assert_eq!(ck!(raw, C_CloseSession, session), CKR_OK);
+    };
+    let outcomes = compare("C_InitToken", budget, Told::Nothing, &wrong_pins(SO_PIN), refused(init, reset));
+    raw.finalize();
+    outcomes
+}
+
+/// A call with a wrong PIN that is measured, and now and then one that sets the counter back, which is not.
+fn refused(call: impl Fn(&[u8]) -> (CK_RV, Duration), reset: impl Fn()) -> impl FnMut(&[u8]) -> Duration {
+    let mut wrong = 0;
+    move |pin| {
+        if wrong == WRONG_IN_A_ROW {
+            reset();
+            wrong = 0;
+        }
+        wrong += 1;
+        let (code, took) = call(pin);
+        assert_eq!(code, CKR_PIN_INCORRECT);
+        took
+    }
+}
+
 /// PINs as long as the right one that share all characters but the last with it, or none.
-fn pins() -> [Class; 2] {
+fn wrong_pins(right: &str) -> [Class; 2] {
     let mut dice = Dice::new(2);
-    let right = USER_PIN.as_bytes();
+    let right = right.as_bytes();
     let mut class = |name, kept: usize| {
         let mut one = || {
             let mut pin = right[..kept].to_vec();

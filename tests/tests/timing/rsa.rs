@@ -110,6 +110,42 @@ impl Bench {
         self.mask(&block, &mut seed);
         [&[first], &seed[..], &block].concat()
     }
+
+    fn oaep_classes(&mut self, oaep: &mut CK_MECHANISM) -> [Class; 5] {
+        let right = self.class("right", oaep, |bench, dice| bench.oaep_encoded(dice, 0, |_, _| {}));
+        assert_eq!(self.decrypt(oaep, &right.inputs[0]).0, Ok(32), "the encoding of this test");
+        let mut class = |name, first, fault: fn(&mut [u8], &mut Dice)| {
+            self.class(name, oaep, |bench, dice| bench.oaep_encoded(dice, first, fault))
+        };
+        [
+            class("first octet 1", 1, |_, _| {}),
+            class("hash wrong at its begin", 0, |block, dice| block[0] ^= 1 + dice.below(255) as u8),
+            class("hash wrong at its end", 0, |block, dice| block[19] ^= 1 + dice.below(255) as u8),
+            class("wrong byte before the separator", 0, |block, dice| {
+                let place = 20 + dice.below(150) as usize;
+                block[place] = 2 + dice.below(254) as u8;
+            }),
+            class("no separator", 0, |block, _| block[20..].fill(0)),
+        ]
+    }
+
+    /// C_UnwrapKey of a generic secret; what comes out is destroyed.
+    fn unwrap(&self, mechanism: &mut CK_MECHANISM, wrapped: &[u8]) -> (CK_RV, std::time::Duration) {
+        let mut template = Template::new()
+            .number(CKA_CLASS, CKO_SECRET_KEY)
+            .number(CKA_KEY_TYPE, CKK_GENERIC_SECRET)
+            .flag(CKA_TOKEN, false);
+        let mut list = template.attributes();
+        let ((data, length), mut key) = (input(wrapped), 0);
+        let (entries, count) = (list.as_mut_ptr(), list.len() as CK_ULONG);
+        let (raw, session, private) = (&self.raw, self.session, self.private);
+        let (code, took) =
+            timed(|| ck!(raw, C_UnwrapKey, session, mechanism, private, data, length, entries, count, &mut key));
+        if code == CKR_OK {
+            assert_eq!(raw.destroy(session, key), Ok(()));
+        }
+        (code, took)
+    }
 }
 
 pub fn measure_pkcs1(_place: &Place, budget: Budget) -> Vec<Outcome> {
@@ -125,23 +161,8 @@ pub fn measure_pkcs1(_place: &Place, budget: Budget) -> Vec<Outcome> {
 pub fn measure_pkcs1_unwrap(_place: &Place, budget: Budget) -> Vec<Outcome> {
     let mut bench = Bench::new(budget);
     let classes = bench.pkcs1_classes();
-    let mut template = Template::new()
-        .number(CKA_CLASS, CKO_SECRET_KEY)
-        .number(CKA_KEY_TYPE, CKK_GENERIC_SECRET)
-        .flag(CKA_TOKEN, false);
-    let mut list = template.attributes();
-    let (raw, session) = (&bench.raw, bench.session);
-    let call = |wrapped: &[u8]| {
-        let (mut pkcs1, mut key) = (plain(CKM_RSA_PKCS), 0);
-        let (data, length) = input(wrapped);
-        let (entries, count) = (list.as_mut_ptr(), list.len() as CK_ULONG);
-        let (code, took) =
-            timed(|| ck!(raw, C_UnwrapKey, session, &mut pkcs1, bench.private, data, length, entries, count, &mut key));
-        if code == CKR_OK {
-            assert_eq!(raw.destroy(session, key), Ok(()));
-        }
-        took
-    };
+    let mut pkcs1 = plain(CKM_RSA_PKCS);
+    let call = |wrapped: &[u8]| bench.unwrap(&mut pkcs1, wrapped).1;
     let outcomes = compare("RSA PKCS#1 C_UnwrapKey", budget, Told::Nothing, &classes, call);
     bench.raw.finalize();
     outcomes
@@ -149,29 +170,9 @@ pub fn measure_pkcs1_unwrap(_place: &Place, budget: Budget) -> Vec<Outcome> {
 
 pub fn measure_oaep(_place: &Place, budget: Budget) -> Vec<Outcome> {
     let mut bench = Bench::new(budget);
-    let mut parameters = CK_RSA_PKCS_OAEP_PARAMS {
-        hashAlg: CKM_SHA_1,
-        mgf: CKG_MGF1_SHA1,
-        source: CKZ_DATA_SPECIFIED,
-        pSourceData: null_mut(),
-        ulSourceDataLen: 0,
-    };
+    let mut parameters = sha1_oaep();
     let mut oaep = with(CKM_RSA_PKCS_OAEP, &mut parameters);
-    let right = bench.class("right", &mut oaep, |bench, dice| bench.oaep_encoded(dice, 0, |_, _| {}));
-    assert_eq!(bench.decrypt(&mut oaep, &right.inputs[0]).0, Ok(32), "the encoding of this test");
-    let mut class = |name, first, fault: fn(&mut [u8], &mut Dice)| {
-        bench.class(name, &mut oaep, |bench, dice| bench.oaep_encoded(dice, first, fault))
-    };
-    let classes = [
-        class("first octet 1", 1, |_, _| {}),
-        class("hash wrong at its begin", 0, |block, dice| block[0] ^= 1 + dice.below(255) as u8),
-        class("hash wrong at its end", 0, |block, dice| block[19] ^= 1 + dice.below(255) as u8),
-        class("wrong byte before the separator", 0, |block, dice| {
-            let place = 20 + dice.below(150) as usize;
-            block[place] = 2 + dice.below(254) as u8;
-        }),
-        class("no separator", 0, |block, _| block[20..].fill(0)),
-    ];
+    let classes = bench.oaep_classes(&mut oaep);
     let call = |ciphertext: &[u8]| {
         let (answer, took) = bench.decrypt(&mut oaep, ciphertext);
         assert!(answer.is_err(), "a wrong encoding");
@@ -180,6 +181,31 @@ pub fn measure_oaep(_place: &Place, budget: Budget) -> Vec<Outcome> {
     let outcomes = compare("RSA OAEP C_Decrypt", budget, Told::Nothing, &classes, call);
     bench.raw.finalize();
     outcomes
+}
+
+pub fn measure_oaep_unwrap(_place: &Place, budget: Budget) -> Vec<Outcome> {
+    let mut bench = Bench::new(budget);
+    let mut parameters = sha1_oaep();
+    let mut oaep = with(CKM_RSA_PKCS_OAEP, &mut parameters);
+    let classes = bench.oaep_classes(&mut oaep);
+    let call = |wrapped: &[u8]| {
+        let (code, took) = bench.unwrap(&mut oaep, wrapped);
+        assert_eq!(code, CKR_WRAPPED_KEY_INVALID);
+        took
+    };
+    let outcomes = compare("RSA OAEP C_UnwrapKey", budget, Told::Nothing, &classes, call);
+    bench.raw.finalize();
+    outcomes
+}
+
+fn sha1_oaep() -> CK_RSA_PKCS_OAEP_PARAMS {
+    CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: CKM_SHA_1,
+        mgf: CKG_MGF1_SHA1,
+        source: CKZ_DATA_SPECIFIED,
+        pSourceData: null_mut(),
+        ulSourceDataLen: 0,
+    }
 }
 
 /// EME-PKCS1-v1_5 of a message of any length but 0.

@@ -14,26 +14,8 @@ const BLOCK: usize = 16;
 pub fn measure_cbc_pad(_place: &Place, budget: Budget) -> Vec<Outcome> {
     let (raw, session) = started();
     let key = raw.aes(session, 32);
-    let mut dice = Dice::new(3);
     let mut iv = [9; BLOCK];
-    // The last bytes of four blocks.
-    let mut class = |name, end: &dyn Fn(&mut Dice) -> Vec<u8>| {
-        let mut one = || {
-            let end = end(&mut dice);
-            let mut text: Vec<u8> = (end.len()..4 * BLOCK).map(|_| dice.number() as u8).collect();
-            text.extend(end);
-            raw.encrypt(session, with_bytes(CKM_AES_CBC, &mut iv), key, &text).expect("a ciphertext")
-        };
-        Class { name, inputs: (0..64).map(|_| one()).collect() }
-    };
-    let classes = [
-        class("0 at the end", &|_| vec![0]),
-        class("17 at the end", &|_| vec![17]),
-        class("more than 128 at the end", &|dice| vec![129 + dice.below(127) as u8]),
-        class("2, first wrong", &|dice| vec![3 + dice.below(200) as u8, 2]),
-        class("16, first wrong", &|dice| [&[17 + dice.below(200) as u8], &[16; 15][..]].concat()),
-        class("16, last wrong", &|dice| [&[16; 14], &[17 + dice.below(200) as u8, 16][..]].concat()),
-    ];
+    let classes = bad_paddings(&raw, session, key, &mut iv);
     let mut out = [0; 5 * BLOCK];
     let call = |ciphertext: &[u8]| {
         let mut mechanism = with_bytes(CKM_AES_CBC_PAD, &mut iv);
@@ -46,6 +28,29 @@ pub fn measure_cbc_pad(_place: &Place, budget: Budget) -> Vec<Outcome> {
     let outcomes = compare("AES-CBC-PAD C_Decrypt", budget, Told::Nothing, &classes, call);
     raw.finalize();
     outcomes
+}
+
+/// Ciphertexts of four blocks with a PKCS#7 padding that is wrong in one way or another.
+pub fn bad_paddings(raw: &Raw, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE, iv: &mut [u8; BLOCK]) -> [Class; 6] {
+    let mut dice = Dice::new(3);
+    // The last bytes of four blocks.
+    let mut class = |name, end: &dyn Fn(&mut Dice) -> Vec<u8>| {
+        let mut one = || {
+            let end = end(&mut dice);
+            let mut text: Vec<u8> = (end.len()..4 * BLOCK).map(|_| dice.number() as u8).collect();
+            text.extend(end);
+            raw.encrypt(session, with_bytes(CKM_AES_CBC, iv), key, &text).expect("a ciphertext")
+        };
+        Class { name, inputs: (0..64).map(|_| one()).collect() }
+    };
+    [
+        class("0 at the end", &|_| vec![0]),
+        class("17 at the end", &|_| vec![17]),
+        class("more than 128 at the end", &|dice| vec![129 + dice.below(127) as u8]),
+        class("2, first wrong", &|dice| vec![3 + dice.below(200) as u8, 2]),
+        class("16, first wrong", &|dice| [&[17 + dice.below(200) as u8], &[16; 15][..]].concat()),
+        class("16, last wrong", &|dice| [&[16; 14], &[17 + dice.below(200) as u8, 16][..]].concat()),
+    ]
 }
 
 pub fn measure_mac(_place: &Place, budget: Budget) -> Vec<Outcome> {
