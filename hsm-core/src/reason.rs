@@ -140,9 +140,9 @@ pub enum Reason {
     #[error("the PIN is locked after too many wrong tries")]
     PinLocked,
     /// The PIN has a length that no PIN can have; it costs no try.
-    #[error("a PIN has {min} to {max} bytes, not {bytes}")]
+    #[error("a PIN has {min} to {max} bytes, not {}", if bytes > max { "more".to_owned() } else { bytes.to_string() })]
     PinLength {
-        /// Bytes given.
+        /// Bytes given; how many there are beyond `max` need not be right.
         bytes: usize,
         /// Shortest.
         min: usize,

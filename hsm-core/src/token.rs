@@ -240,7 +240,7 @@ impl Token {
     /// Judges whether `role` could log in now, PIN aside; returns the epoch for which that holds.
     ///
     /// # Errors
-    /// `AlreadyLoggedIn`, `AnotherLoggedIn`, `SessionReadOnlyExists`, `UserPinNotInitialized`.
+    /// `TokenNotInitialized`, `AlreadyLoggedIn`, `AnotherLoggedIn`, `SessionReadOnlyExists`.
     pub fn admits(&self, role: Role) -> Result<Epoch> {
         let state = self.state.lock();
         state.admits(role, &self.register.stand_still())?;
@@ -478,9 +478,7 @@ impl State {
         if role == Role::SecurityOfficer && all > read_write {
             return Err(Reason::SessionReadOnlyExists);
         }
-        if role.is_user() && !self.roles.contains_key(&role.row().store_id) {
-            return Err(Reason::UserPinNotInitialized);
-        }
+        // Whether the role has a PIN is the store's to say, after the work that a wrong one costs.
         Ok(())
     }
 }

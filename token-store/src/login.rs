@@ -1,7 +1,8 @@
 //! PINs: making a role's record, opening the partition key with it, counting failures.
 //!
-//! Owns: the rule that no number of processes guessing at once gets more answers than the role allows, and
-//! that a login writes nothing unless a counter changes. Does not know: what a role may do.
+//! Owns: the rule that no number of processes guessing at once gets more answers than the role allows, that a login
+//! writes nothing unless a counter changes, and that every login that gets an answer about its PIN or its role costs one
+//! Argon2id, whatever the answer is. Does not know: what a role may do.
 //! Called from `hsm-core`. Rule source: docs/format.md, "Role".
 //!
 //! Argon2id runs outside every lock. What it finds is then checked against the role as it is by then: whoever
@@ -15,10 +16,12 @@ use crate::store::{PartitionId, PartitionKey, PreparedRole, RoleId, RoleState, S
 use crate::view::View;
 use hsm_crypto::SecretBytes;
 use hsm_crypto::aead::NONCE_BYTES;
-use hsm_crypto::kdf::argon2id;
+use hsm_crypto::kdf::{Argon2Cost, argon2id};
 
 /// How often a login starts anew because the PIN was changed while it was being looked at.
 const PIN_CHANGES_FOLLOWED: u32 = 8;
+/// What is stretched in the place of a PIN that cannot be one.
+const NO_PIN: [u8; 8] = *b"no PIN  ";
 
 /// What the second look at the role, under the lock, says.
 enum Verdict {
@@ -35,17 +38,25 @@ enum Verdict {
 impl Store {
     /// Opens the partition key with a role's PIN. Writes nothing, unless a failed-login counter changes.
     ///
-    /// A locked role answers without a look at the PIN.
+    /// A locked role, and one without a PIN, answer without a look at the PIN, and after the same work as for a wrong one.
     ///
     /// # Errors
     /// `RoleNotSet`, `RoleLocked`, `PinWrong` (already counted), `NoPartition`, the medium's errors.
     pub fn login(&self, partition: PartitionId, role: RoleId, pin: &SecretBytes) -> Result<PartitionKey> {
         for _ in 0..PIN_CHANGES_FOLLOWED {
-            let (seen, origin, generation) = self
-                .view(|view| Ok((role_to_open(view, partition, role)?, view.origin(partition)?, view.generation())))?;
-            if self.locked_in_memory(partition, role, &seen) {
-                return Err(StoreError::RoleLocked);
-            }
+            let (seen, origin, generation) =
+                self.view(|view| Ok((present(view, partition, role)?, view.origin(partition)?, view.generation())))?;
+            let seen = match seen {
+                Some(seen) if locked(&seen) || self.locked_in_memory(partition, role, &seen) => {
+                    self.open_nothing((partition, role), origin, pin, seen.cost)?;
+                    return Err(StoreError::RoleLocked);
+                }
+                Some(seen) => seen,
+                None => {
+                    self.open_nothing((partition, role), origin, pin, self.cost)?;
+                    return Err(StoreError::RoleNotSet);
+                }
+            };
             let key = self.unwrap((partition, role), origin, pin, &seen)?;
             let verdict = match &key {
                 Some(_) if seen.failed == 0 && self.generation()? == generation => Verdict::Stands,
@@ -67,6 +78,17 @@ impl Store {
             }
         }
         Err(StoreError::Engine("the PIN of the role keeps changing".to_owned()))
+    }
+
+    /// Does the work of a login that is refused, for a PIN that is refused before it comes here (its length is impossible).
+    /// Neither looks at the role's counter nor changes it.
+    ///
+    /// # Errors
+    /// `NoPartition`, `Crypto`, the medium's errors.
+    pub fn login_refused(&self, partition: PartitionId, role: RoleId) -> Result<()> {
+        let (seen, origin) = self.view(|view| Ok((present(view, partition, role)?, view.origin(partition)?)))?;
+        let cost = seen.map_or(self.cost, |seen| seen.cost);
+        self.open_nothing((partition, role), origin, &SecretBytes::new(NO_PIN.to_vec()), cost)
     }
 
     /// Makes a role's record with a fresh salt: the PIN wraps `key`, and the wrap is bound to what `key` is bound to.
@@ -119,6 +141,22 @@ impl Store {
         }
     }
 
+    /// Tries the PIN on a wrap that no PIN opens, which takes what trying it on the role's own would.
+    ///
+    /// Nothing of the role but its cost goes into it: on a locked role the right PIN is as wrong as any other, also to who
+    /// watches the time or the cache.
+    fn open_nothing(
+        &self,
+        place: (PartitionId, RoleId),
+        origin: Option<Origin>,
+        pin: &SecretBytes,
+        cost: Argon2Cost,
+    ) -> Result<()> {
+        let (nonce, wrapped) = ([0; NONCE_BYTES], [0; format::WRAPPED_BYTES]);
+        let nothing = format::Role { salt: [0; 16], cost, failed: 0, failed_max: 0, nonce, wrapped };
+        self.unwrap(place, origin, pin, &nothing).map(drop)
+    }
+
     /// Looks again, after the PIN was right, and sets the counter back where it is not 0.
     fn confirm(&self, partition: PartitionId, role: RoleId, seen: &format::Role) -> Result<Verdict> {
         let (verdict, failed) = self.view(|view| second_look(view, partition, role, seen))?;
@@ -167,14 +205,11 @@ impl Store {
     }
 }
 
-/// The role's record, if there is one and it is not locked.
-fn role_to_open(view: &View<'_>, partition: PartitionId, role: RoleId) -> Result<format::Role> {
-    let Some(content) = view.role_content(partition, role)? else {
+/// The role's record, if there is one in a partition that is there.
+fn present(view: &View<'_>, partition: PartitionId, role: RoleId) -> Result<Option<format::Role>> {
+    let content = view.role_content(partition, role)?;
+    if content.is_none() {
         view.partition(partition)?;
-        return Err(StoreError::RoleNotSet);
-    };
-    if locked(&content) {
-        return Err(StoreError::RoleLocked);
     }
     Ok(content)
 }

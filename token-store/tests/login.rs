@@ -14,7 +14,7 @@ mod common;
 use common::*;
 use hsm_crypto::SecretBytes;
 use std::sync::Barrier;
-use token_store::{PartitionKey, RecordContent, RoleState, StoreError, Visibility};
+use token_store::{PartitionId, PartitionKey, RecordContent, RoleId, RoleState, StoreError, Visibility};
 
 fn answer(login: Result<PartitionKey, StoreError>) -> String {
     match login {
@@ -57,6 +57,30 @@ fn wrong_pins_are_counted_down_and_lock_the_role() {
     let state = t.store.view(|v| v.role(t.partition, USER)).unwrap().unwrap();
     assert_eq!(state, RoleState { failed: 3, failed_max: 3 });
     assert!(state.locked());
+}
+
+#[test]
+fn a_login_that_is_refused_beforehand_counts_nothing_and_is_for_a_partition_that_is_there() {
+    let t = token(3);
+    let commits = t.medium.commits();
+    for role in [USER, RoleId(9)] {
+        t.store.login_refused(t.partition, role).unwrap();
+    }
+    assert_eq!((failed(&t), t.medium.commits()), (0, commits));
+    assert_eq!(answer(t.store.login(t.partition, RoleId(9), &secret(b"1234"))), "the role has no PIN yet");
+    let elsewhere = PartitionId([7; 16]);
+    let nowhere =
+        [t.store.login_refused(elsewhere, USER).err(), t.store.login(elsewhere, USER, &secret(b"1234")).err()];
+    assert!(nowhere.iter().all(|error| matches!(error, Some(StoreError::NoPartition))), "{nowhere:?}");
+    for _ in 0..3 {
+        assert!(t.store.login(t.partition, USER, &secret(b"no")).is_err());
+    }
+    t.store.login_refused(t.partition, USER).unwrap();
+    assert_eq!(
+        answer(t.store.login(t.partition, USER, &secret(b"1234"))),
+        "the role is locked after too many wrong PINs"
+    );
+    assert_eq!(failed(&t), 3, "a locked role counts no further");
 }
 
 #[test]
@@ -156,7 +180,7 @@ fn a_damaged_role_is_named_and_blocks_no_other() {
 fn an_old_counter_put_back_in_another_role_does_not_open() {
     let t = token(3);
     let (other, _) = add_partition(&t.store, 3);
-    let key = |partition: token_store::PartitionId| [&b"r"[..], &partition.0, &[USER.0]].concat();
+    let key = |partition: PartitionId| [&b"r"[..], &partition.0, &[USER.0]].concat();
     t.medium.tamper(&key(t.partition), Some(t.medium.dump()[&key(other)].clone()));
     assert!(answer(t.store.login(t.partition, USER, &secret(b"1234"))).contains("damaged"));
 }

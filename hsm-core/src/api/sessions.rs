@@ -1,7 +1,9 @@
 //! Sessions, login and PINs: C_InitPIN to C_Logout, random (v2.40, 5.5, 5.6 and 5.15).
 //!
 //! Owns: the order in which PIN lengths, session states and PINs are judged. Does not know: how a PIN
-//! is verified (the store's) or what a login shows (the token's). Argon2 runs under no lock here.
+//! is verified (the store's) or what a login shows (the token's). Argon2 runs under no lock here, and once for each PIN
+//! that somebody wants to be let in with: a wrong one, one that is too short or too long, one for a locked role or for a
+//! role without a PIN cost the same.
 
 use super::slots::RAN_TWICE;
 use crate::hsm::Hsm;
@@ -115,7 +117,7 @@ impl Hsm {
         }
         let row = Role::by_user_type(user_type).filter(|row| row.available).ok_or(Reason::UserType(user_type))?;
         let epoch = token.admits(row.role)?;
-        self.judge_pin_length(pin, PIN_BYTES_MIN)?;
+        self.judge_pin_to_verify(&token, row.role, pin)?;
         let key = self.platform.store.login(token.partition, row.store_id, pin).map_err(pin_reason)?;
         self.catalogue.begin_login(&token, session, Login { role: row.role, key }, epoch)?;
         tracing::debug!(slot = token.slot().0, role = row.name, "logged in");
@@ -129,7 +131,7 @@ impl Hsm {
             let named = session.operations.asks_context(now).ok_or(Reason::OperationNotInitialized)?;
             Ok((session.token.clone(), now.role.ok_or(Reason::NotLoggedIn)?, named))
         })?;
-        self.judge_pin_length(pin, PIN_BYTES_MIN)?;
+        self.judge_pin_to_verify(&token, role, pin)?;
         self.platform.store.login(token.partition, role.row().store_id, pin).map_err(pin_reason)?;
         self.with_session(session, |session| session.operations.grant_context(named))
     }
@@ -191,11 +193,11 @@ impl Hsm {
         if !read_write {
             return Err(Reason::SessionReadOnly);
         }
-        // The lengths are judged before the PIN, so that a length error never costs a try.
-        self.judge_pin_length(old, PIN_BYTES_MIN)?;
-        self.judge_pin_length(new, self.pin_bytes_min())?;
         self.catalogue.refresh()?;
         let role = role.unwrap_or(Role::CryptoOfficer);
+        // The lengths are judged before the PIN, so that a length error never costs a try.
+        self.judge_pin_to_verify(&token, role, old)?;
+        self.judge_pin_length(new, self.pin_bytes_min())?;
         let tries = match role {
             Role::SecurityOfficer => self.config.so_tries_max,
             Role::CryptoOfficer | Role::CryptoUser | Role::LimitedCryptoOfficer | Role::Auditor => {
@@ -290,6 +292,15 @@ impl Hsm {
     /// Length of the shortest new PIN, bytes.
     pub(crate) fn pin_bytes_min(&self) -> usize {
         self.config.pin_bytes_min.clamp(PIN_BYTES_MIN, PIN_BYTES_MAX)
+    }
+
+    /// Refuses a PIN that somebody wants to be let in with and that has a length that no PIN can have; after the work that a
+    /// wrong one costs, and without a try.
+    pub(crate) fn judge_pin_to_verify(&self, token: &Token, role: Role, pin: &SecretBytes) -> Result<()> {
+        self.judge_pin_length(pin, PIN_BYTES_MIN).or_else(|refused| {
+            self.platform.store.login_refused(token.partition, role.row().store_id)?;
+            Err(refused)
+        })
     }
 
     /// Refuses a PIN of a length that no PIN can have, before anything looks at the PIN itself.

@@ -6,7 +6,7 @@
 use super::sessions::pin_reason;
 use crate::catalogue::add_slot;
 use crate::hsm::Hsm;
-use crate::limits::{PIN_BYTES_MAX, PIN_BYTES_MIN};
+use crate::limits::PIN_BYTES_MAX;
 use crate::mechanisms;
 use crate::platform::utc_time;
 use crate::policy::Policy;
@@ -144,7 +144,7 @@ impl Hsm {
         let store = &self.platform.store;
         if facts.description.initialised {
             // The SO's PIN may be shorter than a minimum that was raised since.
-            self.judge_pin_length(so_pin, PIN_BYTES_MIN)?;
+            self.judge_pin_to_verify(&token, Role::SecurityOfficer, so_pin)?;
             store.login(token.partition, so, so_pin).map_err(pin_reason)?;
         } else {
             self.judge_pin_length(so_pin, self.pin_bytes_min())?;

@@ -7,8 +7,9 @@ use crate::memory::testing::*;
 fn a_pin_that_no_pin_can_be_is_never_read() {
     let mut one = 1;
     for length in [256, 1 << 63, CK_ULONG::MAX] {
-        assert!(matches!(pin(raw(&mut one).input(length)), Err(Reason::PinLength { .. })), "length {length}");
-        assert!(matches!(pin(null().input(length)), Err(Reason::PinLength { .. })), "null, length {length}");
+        // What stands for it is too long for the core.
+        assert_eq!(pin(raw(&mut one).input(length)).unwrap().expose(), [0; 256], "length {length}");
+        assert_eq!(pin(null().input(length)).unwrap().expose(), [0; 256], "null, length {length}");
     }
 }
 

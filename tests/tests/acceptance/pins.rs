@@ -1,10 +1,12 @@
 //! PINs: what a wrong one costs, what a right one writes, and who may set which.
 //!
-//! Rule source: PKCS#11 2.40, 5.5 (PIN flags), 5.6 (C_Login). Counters count across processes.
+//! Rule source: PKCS#11 2.40, 5.5 (PIN flags), 5.6 (C_Login). Counters count across processes. What a PIN costs is looked at
+//! as the processor time of the calling thread, which derives it itself.
 
 use perilune_tests::ck::*;
 use perilune_tests::raw::{Answer, answer, plain};
-use perilune_tests::{Raw, SO_PIN, TOKEN_LABEL, Template, USER_PIN, child, ck, isolated};
+use perilune_tests::{Place, Raw, SO_PIN, TOKEN_LABEL, Template, USER_PIN, child, ck, isolated};
+use std::time::Duration;
 
 fn flags(raw: &Raw) -> CK_FLAGS {
     let slot = raw.slot_of(TOKEN_LABEL).expect("the token");
@@ -111,7 +113,7 @@ fn a_pin_of_an_impossible_length_costs_no_try() {
         let raw = Raw::start();
         let session = raw.session(raw.new_token());
         let long = "x".repeat(256);
-        for _ in 0..12 {
+        for _ in 0..CALLS_MAX {
             for pin in ["", "abc", long.as_str()] {
                 let code = raw.login(session, CKU_USER, pin);
                 assert!(matches!(code, Err(CKR_PIN_LEN_RANGE | CKR_PIN_INCORRECT | CKR_ARGUMENTS_BAD)), "{code:?}");
@@ -209,5 +211,172 @@ fn a_key_that_always_asks_is_used_once_for_each_pin() {
             let signature = signature.expect("signed");
             assert_eq!(raw.verify(session, mechanism, public, b"data", &signature), Ok(()));
         }
+    });
+}
+
+/// Processor time of this thread since it began.
+fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the time to where `time` is.
+    let code = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(code, 0, "clock_gettime");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The least that a call costs, of many that lie apart as long as it is more than `enough`: a busy machine makes some of them
+/// longer, none shorter.
+fn least(enough: Duration, mut call: impl FnMut()) -> Duration {
+    let mut least = Duration::MAX;
+    for _ in 0..CALLS_MAX {
+        let before = thread_time();
+        call();
+        least = least.min(thread_time() - before);
+        if least <= enough {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    least
+}
+
+/// What a call costs that must be answered with `expected`, in derivations.
+fn derivations(one: Duration, expected: CK_RV, mut call: impl FnMut() -> CK_RV) -> f64 {
+    let least = least(one.mul_f64(1.0 + MARGIN / 2.0), || assert_eq!(call(), expected));
+    least.as_secs_f64() / one.as_secs_f64()
+}
+
+/// How far from a whole number of derivations a call may be.
+const MARGIN: f64 = 0.5;
+/// How often a call is tried before it counts as too dear.
+const CALLS_MAX: u32 = 30;
+
+/// A configuration in which a derivation is nearly all that a login costs, and in which the tries of these tests lock nobody.
+fn costly(place: &Place) {
+    let text = format!("store = {:?}\n[pin]\nuser_tries = 80\nso_tries = 80\n", place.store());
+    place.write("perilune.toml", text + "[kdf]\nmemory_kib = 1024\npasses = 10\n");
+}
+
+/// Fails with each call that did not cost what it should, with what it did cost.
+fn judge(costs: &[(&str, f64, f64)]) {
+    let off = |(_, is, should): &&(&str, f64, f64)| (is - should).abs() > MARGIN;
+    let wrong: Vec<_> = costs.iter().filter(off).collect();
+    assert!(wrong.is_empty(), "in derivations (call, is, should be): {wrong:?}");
+}
+
+/// The calls of C_Login and C_SetPIN, whatever becomes of them, in a public session.
+struct Door<'a> {
+    raw: &'a Raw,
+    session: CK_SESSION_HANDLE,
+    one: Duration,
+}
+
+impl Door<'_> {
+    fn login(&self, user: CK_USER_TYPE, pin: &str, expected: CK_RV) -> f64 {
+        let (place, length) = (pin.as_ptr().cast_mut(), pin.len() as CK_ULONG);
+        derivations(self.one, expected, || ck!(self.raw, C_Login, self.session, user, place, length))
+    }
+
+    fn change(&self, old: &str, new: &str, expected: CK_RV) -> f64 {
+        derivations(self.one, expected, || set_pin(self.raw, self.session, old, new).err().unwrap_or(CKR_OK))
+    }
+}
+
+#[test]
+fn a_refused_pin_costs_one_derivation_whatever_is_wrong_with_it_or_with_its_role() {
+    isolated!(|place, _| {
+        costly(place);
+        let raw = Raw::start();
+        let slot = raw.new_token();
+        let session = raw.session(slot);
+        let one = least(Duration::ZERO, || {
+            assert_eq!(raw.login(session, CKU_USER, USER_PIN), Ok(()));
+            assert_eq!(ck!(raw, C_Logout, session), CKR_OK);
+        });
+        let door = Door { raw: &raw, session, one };
+        let long = "x".repeat(256);
+        // The controls: no PIN is looked at, and one that is changed is derived twice.
+        judge(&[
+            ("no such role", door.login(77, USER_PIN, CKR_USER_TYPE_INVALID), 0.0),
+            ("a change to the same PIN", door.change(USER_PIN, USER_PIN, CKR_OK), 2.0),
+        ]);
+        judge(&[
+            ("user, wrong", door.login(CKU_USER, "wrong-pin", CKR_PIN_INCORRECT), 1.0),
+            ("SO, wrong", door.login(CKU_SO, "wrong-pin", CKR_PIN_INCORRECT), 1.0),
+            ("user, empty", door.login(CKU_USER, "", CKR_PIN_LEN_RANGE), 1.0),
+            ("SO, too short", door.login(CKU_SO, "abc", CKR_PIN_LEN_RANGE), 1.0),
+            ("user, too long", door.login(CKU_USER, &long, CKR_PIN_LEN_RANGE), 1.0),
+            ("change, wrong", door.change("wrong-pin", "new-pin", CKR_PIN_INCORRECT), 1.0),
+            ("change, too short", door.change("abc", "new-pin", CKR_PIN_LEN_RANGE), 1.0),
+            ("change, too long", door.change(&long, "new-pin", CKR_PIN_LEN_RANGE), 1.0),
+        ]);
+        for (user, right) in [(CKU_USER, USER_PIN), (CKU_SO, SO_PIN)] {
+            while raw.login(session, user, "wrong-pin") != Err(CKR_PIN_LOCKED) {}
+            judge(&[
+                ("locked, wrong", door.login(user, "wrong-pin", CKR_PIN_LOCKED), 1.0),
+                ("locked, right", door.login(user, right, CKR_PIN_LOCKED), 1.0),
+                ("locked, too short", door.login(user, "abc", CKR_PIN_LEN_RANGE), 1.0),
+            ]);
+        }
+        judge(&[("locked, change", door.change(USER_PIN, "new-pin", CKR_PIN_LOCKED), 1.0)]);
+        assert_eq!(ck!(raw, C_CloseSession, session), CKR_OK);
+        let again = |pin: &str, expected| {
+            derivations(one, expected, || raw.init_token(slot, pin, TOKEN_LABEL).err().unwrap_or(CKR_OK))
+        };
+        judge(&[
+            ("C_InitToken, locked, right", again(SO_PIN, CKR_PIN_LOCKED), 1.0),
+            ("C_InitToken, locked, wrong", again("wrong-pin", CKR_PIN_LOCKED), 1.0),
+            ("C_InitToken, too short", again("abc", CKR_PIN_LEN_RANGE), 1.0),
+        ]);
+    });
+}
+
+#[test]
+fn a_role_without_a_pin_and_a_token_that_is_to_be_emptied_cost_a_derivation_too() {
+    isolated!(|place, _| {
+        costly(place);
+        let raw = Raw::start();
+        let slot = raw.slots(true)[0];
+        assert_eq!(raw.init_token(slot, SO_PIN, TOKEN_LABEL), Ok(()));
+        let session = raw.session(slot);
+        let one = least(Duration::ZERO, || {
+            assert_eq!(raw.login(session, CKU_SO, SO_PIN), Ok(()));
+            assert_eq!(ck!(raw, C_Logout, session), CKR_OK);
+        });
+        let door = Door { raw: &raw, session, one };
+        judge(&[
+            ("no PIN yet", door.login(CKU_USER, USER_PIN, CKR_USER_PIN_NOT_INITIALIZED), 1.0),
+            ("no PIN yet, too short", door.login(CKU_USER, "abc", CKR_PIN_LEN_RANGE), 1.0),
+            ("no PIN yet, change", door.change(USER_PIN, "new-pin", CKR_USER_PIN_NOT_INITIALIZED), 1.0),
+        ]);
+        assert_eq!(ck!(raw, C_CloseSession, session), CKR_OK);
+        let again = |pin: &str, expected| {
+            derivations(one, expected, || raw.init_token(slot, pin, TOKEN_LABEL).err().unwrap_or(CKR_OK))
+        };
+        judge(&[
+            ("C_InitToken, wrong", again("wrong-pin", CKR_PIN_INCORRECT), 1.0),
+            ("C_InitToken, right", again(SO_PIN, CKR_OK), 2.0),
+        ]);
+    });
+}
+
+#[test]
+fn the_pin_of_an_operation_that_asks_for_one_costs_the_same_when_it_is_refused() {
+    isolated!(|place, _| {
+        costly(place);
+        let raw = Raw::start();
+        let session = raw.user_session();
+        let private = Template::new().flag(CKA_ALWAYS_AUTHENTICATE, true).flag(CKA_PRIVATE, true).flag(CKA_SIGN, true);
+        let public = Template::new().number(CKA_MODULUS_BITS, 2048);
+        let pair = raw.generate_pair(session, plain(CKM_RSA_PKCS_KEY_PAIR_GEN), public, private);
+        let mut mechanism = plain(CKM_SHA256_RSA_PKCS);
+        assert_eq!(ck!(raw, C_SignInit, session, &mut mechanism, pair.expect("a pair").1), CKR_OK);
+        let one = least(Duration::ZERO, || assert_eq!(raw.login(session, CKU_CONTEXT_SPECIFIC, USER_PIN), Ok(())));
+        let door = Door { raw: &raw, session, one };
+        judge(&[
+            ("wrong", door.login(CKU_CONTEXT_SPECIFIC, "wrong-pin", CKR_PIN_INCORRECT), 1.0),
+            ("too short", door.login(CKU_CONTEXT_SPECIFIC, "abc", CKR_PIN_LEN_RANGE), 1.0),
+        ]);
+        while raw.login(session, CKU_CONTEXT_SPECIFIC, "wrong-pin") != Err(CKR_PIN_LOCKED) {}
+        judge(&[("locked, right", door.login(CKU_CONTEXT_SPECIFIC, USER_PIN, CKR_PIN_LOCKED), 1.0)]);
     });
 }
