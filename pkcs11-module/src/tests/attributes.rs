@@ -52,7 +52,7 @@ fn the_return_value_names_the_gravest_refusal() {
         (&[Answer::Sensitive, Answer::Invalid], CKR_ATTRIBUTE_SENSITIVE),
     ];
     for (given, rv) in answers {
-        let mut template = [entry(CKA_ID, &mut buffer, 1), entry(CKA_ID, &mut buffer, 1)];
+        let mut template = [entry(CKA_ID, &mut buffer, 1); 2];
         let outcome = answer(raw_slice(&mut template), 2, |_| Ok(given.to_vec()));
         assert_eq!(outcome.map_err(|reason| reason.rv()), Err(rv), "{given:?}");
     }
