@@ -9,7 +9,7 @@ set -euo pipefail
 
 build="gcc g++ libc6-dev make"
 demo="$build opensc libengine-pkcs11-openssl openssl osslsigncode python3-setuptools-whl unzip"
-test="$demo age clang gcab git gnutls-bin libjemalloc2 libssl-dev msitools nginx-light openssh-client openssh-server p11-kit p11-kit-modules python3 softhsm2 strace stunnel4 valgrind"
+test="$demo age clang gcab gdb git gnutls-bin libjemalloc2 libssl-dev msitools nginx-light openssh-client openssh-server p11-kit p11-kit-modules python3 softhsm2 strace stunnel4 valgrind"
 kryoptic="$build clang libsqlite3-dev perl pkg-config"
 
 case "${1:-}" in

@@ -23,6 +23,7 @@ use crate::reason::{Reason, Result};
 use crate::token::Standing;
 use crate::types::{Destination, ObjectHandle, OperationKind, Reply, Room};
 use hsm_crypto::hash::{self, Digest};
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{Hash, SecretBytes};
 use zeroize::Zeroize;
 
@@ -35,7 +36,7 @@ pub(crate) use state::{Began, Fingerprint, Restored, SavedOperation, SavedWork, 
 #[derive(Default)]
 pub struct Operations {
     find: Option<Active<std::vec::IntoIter<ObjectHandle>>>,
-    digest: Option<Active<(Hash, Box<dyn Digest>)>>,
+    digest: Option<Active<(Hash, SecretBox<dyn Digest>)>>,
     sign: Option<Active<Box<dyn Signer>>>,
     verify: Option<Active<Box<dyn Verifier>>>,
     encrypt: Option<Active<Box<dyn Crypter>>>,
@@ -383,7 +384,7 @@ impl Operations {
     // --- digest ---
 
     /// Starts a digest.
-    pub fn start_digest(&mut self, digest: (Hash, Box<dyn Digest>)) {
+    pub fn start_digest(&mut self, digest: (Hash, SecretBox<dyn Digest>)) {
         self.digest = Some(Active::new(digest, Tie::FREE));
     }
 
@@ -577,7 +578,7 @@ impl Operations {
     }
 }
 
-impl Active<(Hash, Box<dyn Digest>)> {
+impl Active<(Hash, SecretBox<dyn Digest>)> {
     fn take_part(&mut self, data: &[u8]) {
         // A digest in parts may be asked for its state. Where the engine's cannot tell it, another one takes over.
         if matches!(self.stage, Stage::Fresh)

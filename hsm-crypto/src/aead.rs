@@ -6,7 +6,7 @@
 //! Rule source: SP 800-38D.
 
 use crate::error::{CryptoError, Result};
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBox, SecretBytes};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl SealKey {
 
 /// The prepared cipher of the `aes-gcm` crate, which wipes its round keys on drop.
 #[cfg(not(feature = "aws-lc"))]
-struct Sealer(aes_gcm::Aes256Gcm);
+struct Sealer(SecretBox<aes_gcm::Aes256Gcm>);
 
 #[cfg(not(feature = "aws-lc"))]
 impl Sealer {
@@ -87,7 +87,7 @@ impl Sealer {
         use aes_gcm::KeyInit;
         // The only error is a wrong length.
         let cipher = aes_gcm::Aes256Gcm::new_from_slice(key).map_err(|_| CryptoError::InvalidKey(KEY_LENGTH))?;
-        Ok(Self(cipher))
+        Ok(Self(SecretBox::new(cipher)))
     }
 
     fn seal(&self, nonce: &[u8; NONCE_BYTES], aad: &[u8], buffer: &mut Vec<u8>) -> Result<()> {
@@ -110,7 +110,7 @@ impl Sealer {
 
 /// The prepared cipher of AWS-LC, which wipes its round keys on drop.
 #[cfg(feature = "aws-lc")]
-struct Sealer(aws_lc_rs::aead::LessSafeKey);
+struct Sealer(SecretBox<aws_lc_rs::aead::LessSafeKey>);
 
 #[cfg(feature = "aws-lc")]
 impl Sealer {
@@ -118,7 +118,7 @@ impl Sealer {
         use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
         // The only error is a wrong length.
         let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| CryptoError::InvalidKey(KEY_LENGTH))?;
-        Ok(Self(LessSafeKey::new(key)))
+        Ok(Self(SecretBox::new(LessSafeKey::new(key))))
     }
 
     fn seal(&self, nonce: &[u8; NONCE_BYTES], aad: &[u8], buffer: &mut Vec<u8>) -> Result<()> {

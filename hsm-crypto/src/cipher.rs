@@ -6,6 +6,7 @@
 use crate::error::Result;
 use crate::made_by::MadeBy;
 use crate::secret::SecretBytes;
+use crate::secret::seen_as;
 use zeroize::Zeroize;
 
 /// Whether a cipher encrypts or decrypts.
@@ -179,6 +180,8 @@ pub trait Cipher: MadeBy + Send {
     }
 }
 
+seen_as!(Cipher);
+
 /// Where in a message a running cipher is: one that is started at `register`, and takes in `lead`, goes on from here.
 pub struct Position {
     /// The initialisation vector or counter block to start with; `None` for that with which this one was started.
@@ -234,6 +237,8 @@ pub trait Aead: MadeBy + Send {
     /// Exactly how many bytes `finish` would append after `input_bytes` more (0 when input is shorter than a tag).
     fn finish_bytes(&self, input_bytes: usize) -> usize;
 }
+
+seen_as!(Aead);
 
 /// Lets `write` fill at most `bytes` bytes at the end of `out`, and keeps what it wrote.
 fn append(out: &mut Vec<u8>, bytes: usize, write: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<()> {

@@ -40,6 +40,7 @@ impl Held {
 
 /// For the handler of every child, before anything else: its only thread is the one that forked.
 pub fn begin_child() {
+    secret_memory::begin_child();
     #[cfg(feature = "aws-lc")]
     crate::aws_lc::forget_other_threads();
 }

@@ -2,7 +2,9 @@
 
 use crate::error::{CryptoError, Result};
 use crate::made_by::MadeBy;
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
+use crate::secret::seen_as;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -156,7 +158,7 @@ pub trait Digest: MadeBy + Send {
     /// Returns the digest of everything taken in and starts anew.
     fn finish(&mut self) -> Vec<u8>;
     /// Copies the running state.
-    fn fork(&self) -> Box<dyn Digest>;
+    fn fork(&self) -> SecretBox<dyn Digest>;
     /// Whether `save` gives the running state.
     fn is_resumable(&self) -> bool {
         false
@@ -166,6 +168,8 @@ pub trait Digest: MadeBy + Send {
         None
     }
 }
+
+seen_as!(Digest);
 
 /// A MAC from a cipher, other than AES-CMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,6 +229,8 @@ pub trait Mac: MadeBy + Send {
         if same? { Ok(()) } else { Err(CryptoError::BadSignature) }
     }
 }
+
+seen_as!(Mac);
 
 /// What is wrong with a state.
 pub(crate) const NO_STATE: CryptoError = CryptoError::InvalidParameter("not the state of such a computation");

@@ -9,6 +9,7 @@ use crate::hash::{CipherMac, Digest, Hash, KmacParams, Mac};
 use crate::post_quantum::PostQuantum;
 use crate::random::Random;
 use crate::rsa::{RsaPair, RsaParts, RsaPrivateKey, RsaPublicKey};
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
 use crate::stateful::Stateful;
 use crate::symmetric::SymmetricKey;
@@ -22,15 +23,15 @@ pub struct Provider {
     /// Name for logs and documents.
     pub name: &'static str,
     /// Starts a digest.
-    pub digest: fn(Hash) -> Box<dyn Digest>,
+    pub digest: fn(Hash) -> SecretBox<dyn Digest>,
     /// Starts an HMAC with a key of any length.
-    pub hmac: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    pub hmac: fn(Hash, &SymmetricKey) -> Result<SecretBox<dyn Mac>>,
     /// Starts the BLAKE2b of this output length with a key of 1 to 64 bytes; `InvalidParameter` for a hash that is no BLAKE2b.
-    pub keyed_blake2b: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    pub keyed_blake2b: fn(Hash, &SymmetricKey) -> Result<SecretBox<dyn Mac>>,
     /// Starts a KMAC with a key of any length.
-    pub kmac: fn(&KmacParams<'_>, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    pub kmac: fn(&KmacParams<'_>, &SymmetricKey) -> Result<SecretBox<dyn Mac>>,
     /// Starts an AES-CMAC; the key has 16, 24 or 32 bytes.
-    pub cmac: fn(&SymmetricKey) -> Result<Box<dyn Mac>>,
+    pub cmac: fn(&SymmetricKey) -> Result<SecretBox<dyn Mac>>,
     /// Generates an RSA pair of so many bits with the public exponent given big-endian, and proves it by one signature.
     pub rsa_generate: fn(usize, &[u8], &dyn Random) -> Result<RsaPair>,
     /// Parses and checks a private key. `prime_1` to `coefficient` may all be empty: they are then recovered from `d`.
@@ -50,7 +51,7 @@ pub struct Provider {
     /// Makes an X25519 key from its 32 bytes.
     pub x25519_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
     /// Starts another MAC from a cipher, with a key of its length.
-    pub cipher_mac: fn(&CipherMac<'_>, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    pub cipher_mac: fn(&CipherMac<'_>, &SymmetricKey) -> Result<SecretBox<dyn Mac>>,
     /// Makes an Ed448 key from its 57-byte seed.
     pub ed448_private: fn(&[u8]) -> Result<Arc<dyn EdPrivateKey>>,
     /// Parses a 57-byte Ed448 public key.
@@ -58,11 +59,11 @@ pub struct Provider {
     /// Makes an X448 key from its 56 bytes.
     pub x448_private: fn(&[u8]) -> Result<Arc<dyn XPrivateKey>>,
     /// Starts a cipher; the key of AES has 16, 24 or 32 bytes, and that of another cipher or of XTS as its mode says.
-    pub cipher: fn(&Mode, Direction, &SymmetricKey) -> Result<Box<dyn Cipher>>,
+    pub cipher: fn(&Mode, Direction, &SymmetricKey) -> Result<SecretBox<dyn Cipher>>,
     /// Starts AES-GCM with a key of 16, 24 or 32 bytes.
-    pub gcm: fn(&GcmParams<'_>, Direction, &SymmetricKey) -> Result<Box<dyn Aead>>,
+    pub gcm: fn(&GcmParams<'_>, Direction, &SymmetricKey) -> Result<SecretBox<dyn Aead>>,
     /// Starts another authenticated encryption; the key has 16, 24 or 32 bytes with AES, and 32 with ChaCha20.
-    pub aead: fn(&AeadParams<'_>, Direction, &SymmetricKey) -> Result<Box<dyn Aead>>,
+    pub aead: fn(&AeadParams<'_>, Direction, &SymmetricKey) -> Result<SecretBox<dyn Aead>>,
     /// Wraps key material; arguments: kind, key-encryption key, initial value (`None` for the default), data.
     pub key_wrap: fn(KeyWrap, &[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>>,
     /// Unwraps what `key_wrap` made; any integrity failure is `DecryptionFailed`.

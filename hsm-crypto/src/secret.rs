@@ -1,35 +1,89 @@
 //! Bytes that must not outlive their use: keys, PINs, seeds, shared secrets, plaintext of private objects.
 //!
-//! A [`SecretBytes`] wipes itself when dropped, never prints its content, compares in constant time
-//! and leaves its type only through [`SecretBytes::into_public`], which names the reason.
+//! A [`SecretBytes`] lies in pages that are locked and left out of core dumps, wipes itself when dropped, never prints its content, compares
+//! in constant time and leaves its type only through [`SecretBytes::into_public`], which names the reason.
+//! A [`SecretBox`] is the same for values: parsed keys, and operations that hold one.
 
-use crate::error::Result;
-use crate::memory;
+use crate::error::{CryptoError, Result};
 use core::fmt;
+use secret_memory::Block;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-/// Owned bytes that are wiped on drop and never printed.
-#[derive(Clone, Default)]
-pub struct SecretBytes(Vec<u8>);
+pub use secret_memory::{SecretBox, Standing, prepare, standing};
+
+/// A value that has the trait which `O` is the object of.
+pub(crate) trait SeenAs<O: ?Sized>: Sized {
+    /// Moves it into a box that shows the trait only.
+    fn boxed(self) -> SecretBox<O>;
+}
+
+/// Says of a trait that values of it can be [`boxed`].
+macro_rules! seen_as {
+    ($name:ident) => {
+        impl<T: $name + 'static> crate::secret::SeenAs<dyn $name> for T {
+            fn boxed(self) -> crate::secret::SecretBox<dyn $name> {
+                crate::secret::SecretBox::new(self).seen_as(|value| value as &mut dyn $name)
+            }
+        }
+    };
+}
+pub(crate) use seen_as;
+
+/// Moves a value into a [`SecretBox`], as an object of the trait that the place asks for.
+pub(crate) fn boxed<O: ?Sized>(value: impl SeenAs<O>) -> SecretBox<O> {
+    value.boxed()
+}
+
+/// Owned bytes in secret pages (`secret-memory`): wiped on drop, never printed.
+#[derive(Default)]
+pub struct SecretBytes(Kept);
+
+/// Where the bytes are.
+enum Kept {
+    Pages(Block),
+    /// Where the system gives no more pages, and somebody who cannot be refused needs them.
+    Heap(Zeroizing<Vec<u8>>),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::Pages(Block::empty())
+    }
+}
 
 impl SecretBytes {
-    /// Takes ownership of `bytes`; no copy is made.
+    /// Takes bytes over: copies them into secret pages, and wipes them where they were.
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub fn new(mut bytes: Vec<u8>) -> Self {
+        match Self::try_copy_of(&bytes) {
+            Ok(secret) => {
+                // A vector without memory points nowhere, and C libraries that wipe with masked instructions (glibc with AVX-512) take
+                // longer for no byte there than for a thousand elsewhere.
+                if bytes.capacity() > 0 {
+                    bytes.zeroize();
+                }
+                secret
+            }
+            Err(_no_pages) => Self(Kept::Heap(Zeroizing::new(bytes))),
+        }
     }
 
     /// Copies `bytes` into a secret of its own.
     #[must_use]
     pub fn copy_of(bytes: &[u8]) -> Self {
-        Self::new(bytes.to_vec())
+        let mut secret = Self::zeroed(bytes.len());
+        secret.expose_mut().copy_from_slice(bytes);
+        secret
     }
 
     /// Makes a secret of `len` zero bytes, to be filled.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        Self::new(vec![0; len])
+        Self(match Block::try_zeroed(len) {
+            Some(block) => Kept::Pages(block),
+            None => Kept::Heap(Zeroizing::new(vec![0; len])),
+        })
     }
 
     /// As [`copy_of`](Self::copy_of), for bytes whose number somebody else decides.
@@ -37,7 +91,9 @@ impl SecretBytes {
     /// # Errors
     /// `OutOfMemory`.
     pub fn try_copy_of(bytes: &[u8]) -> Result<Self> {
-        memory::copied(bytes).map(Self::new)
+        let mut secret = Self::try_zeroed(bytes.len())?;
+        secret.expose_mut().copy_from_slice(bytes);
+        Ok(secret)
     }
 
     /// As [`zeroed`](Self::zeroed), for a number of bytes that somebody else decides.
@@ -45,52 +101,68 @@ impl SecretBytes {
     /// # Errors
     /// `OutOfMemory`.
     pub fn try_zeroed(len: usize) -> Result<Self> {
-        memory::zeroed(len).map(Self::new)
+        Block::try_zeroed(len).map(|block| Self(Kept::Pages(block))).ok_or(CryptoError::OutOfMemory)
     }
 
     /// Lends the bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Kept::Pages(block) => block,
+            Kept::Heap(bytes) => bytes,
+        }
     }
 
     /// Lends the bytes for writing in place; the length cannot change, so no unwiped copy is left behind.
     #[must_use]
     pub fn expose_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        match &mut self.0 {
+            Kept::Pages(block) => block,
+            Kept::Heap(bytes) => bytes,
+        }
     }
 
     /// The number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.expose().len()
     }
 
     /// Whether there are no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.expose().is_empty()
     }
 
-    /// Gives the bytes out of the secret type; `why` says at the call site what makes that right.
+    /// Gives a copy of the bytes out of the secret type; `why` says at the call site what makes that right.
     #[must_use]
-    pub fn into_public(mut self, why: &'static str) -> Vec<u8> {
+    pub fn into_public(self, why: &'static str) -> Vec<u8> {
         debug_assert!(!why.is_empty(), "a secret leaves its type for a stated reason");
-        core::mem::take(&mut self.0)
+        self.expose().to_vec()
     }
 
     /// Compares in time that depends on the lengths only.
     #[must_use]
     pub fn ct_eq(&self, other: &[u8]) -> bool {
-        self.0.as_slice().ct_eq(other).into()
+        self.expose().ct_eq(other).into()
     }
 
     /// Shortens to `len` bytes and wipes the rest; longer values of `len` change nothing.
     pub fn truncate(&mut self, len: usize) {
-        if len < self.0.len() {
-            self.0[len..].zeroize();
-            self.0.truncate(len);
+        match &mut self.0 {
+            Kept::Pages(block) => block.truncate(len),
+            Kept::Heap(bytes) if len < bytes.len() => {
+                bytes[len..].zeroize();
+                bytes.truncate(len);
+            }
+            Kept::Heap(_) => {}
         }
+    }
+}
+
+impl Clone for SecretBytes {
+    fn clone(&self) -> Self {
+        Self::copy_of(self.expose())
     }
 }
 
@@ -117,19 +189,9 @@ fn wipe() {
 /// How much of the stack is overwritten; the deepest function that needs it has less than half of that.
 const STACK_BYTES: usize = 8 << 10;
 
-impl Drop for SecretBytes {
-    fn drop(&mut self) {
-        // A vector without memory points nowhere, and C libraries that wipe with masked instructions (glibc with AVX-512) take
-        // longer for no byte there than for a thousand elsewhere.
-        if self.0.capacity() > 0 {
-            self.0.zeroize();
-        }
-    }
-}
-
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretBytes({} bytes)", self.0.len())
+        write!(f, "SecretBytes({} bytes)", self.len())
     }
 }
 

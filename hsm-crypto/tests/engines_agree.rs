@@ -360,7 +360,7 @@ fn digests_and_macs_are_the_same_in_every_engine_however_the_input_is_cut() {
     }
 }
 
-fn check_macs(start: impl Fn(&Provider) -> Box<dyn hsm_crypto::hash::Mac>, data: &[u8]) {
+fn check_macs(start: impl Fn(&Provider) -> hsm_crypto::secret::SecretBox<dyn hsm_crypto::hash::Mac>, data: &[u8]) {
     let mut reference = start(portable());
     reference.update(data).unwrap();
     let expected = reference.finish().unwrap();

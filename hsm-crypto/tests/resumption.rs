@@ -4,6 +4,7 @@
 
 use hsm_crypto::cipher::{Cipher, DesMode, Direction, Mode};
 use hsm_crypto::hash::{CipherMac, Mac};
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{CryptoError, Hash, Provider, SymmetricKey, portable, preferred};
 
 const IV: [u8; 16] = *b"an IV of a block";
@@ -36,7 +37,7 @@ fn modes(iv: &[u8]) -> Vec<(Mode, usize)> {
     ]
 }
 
-fn start(engine: &Provider, place: usize, iv: &[u8], direction: Direction) -> Box<dyn Cipher> {
+fn start(engine: &Provider, place: usize, iv: &[u8], direction: Direction) -> SecretBox<dyn Cipher> {
     let (mode, key_bytes) = modes(iv).swap_remove(place);
     let key = SymmetricKey::new(hsm_crypto::SecretBytes::new((1..=key_bytes as u8).collect()));
     (engine.cipher)(&mode, direction, &key).unwrap()
@@ -106,7 +107,7 @@ fn what_cannot_be_gone_on_with_says_so() {
     }
 }
 
-type StartMac = Box<dyn Fn(&Provider) -> Box<dyn Mac>>;
+type StartMac = Box<dyn Fn(&Provider) -> SecretBox<dyn Mac>>;
 
 /// MACs whose state can be told, with the engine that can.
 fn macs() -> Vec<(StartMac, &'static Provider)> {

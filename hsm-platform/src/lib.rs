@@ -10,6 +10,7 @@ pub mod environment;
 mod file;
 pub mod log;
 pub mod machine;
+pub mod secret_pages;
 pub mod settings;
 mod start;
 

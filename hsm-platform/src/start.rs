@@ -4,7 +4,7 @@
 //! beside a store that was sealed with another. Does not know: what is in them.
 
 use crate::settings::DeviceKeyPlace;
-use crate::{OsRandom, Settings, StartError, SystemClock};
+use crate::{OsRandom, Settings, StartError, SystemClock, secret_pages};
 use hsm_core::{Hsm, Platform, Reason};
 use hsm_crypto::random::Generator;
 use rustix::process::geteuid;
@@ -12,6 +12,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use token_store::medium::SledMedium;
 use token_store::{DeviceKey, Medium, Store, StoreError};
 
@@ -21,6 +22,7 @@ use token_store::{DeviceKey, Medium, Store, StoreError};
 /// `DeviceKey`, and the store's and the core's.
 pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
     refuse_foreign_home(settings)?;
+    lock_secret_pages();
     let medium = medium(settings).map_err(Reason::from)?;
     let in_use = medium.generation().map_err(Reason::from)? > 0;
     let device_key = device_key(&settings.device_key, in_use)?;
@@ -30,6 +32,16 @@ pub fn start(settings: &Settings) -> Result<Hsm, StartError> {
     let platform =
         Platform { engine: hsm_crypto::preferred(), random, clock: Arc::new(SystemClock), store: Arc::new(store) };
     Ok(Hsm::new(platform, settings.hsm.clone())?)
+}
+
+/// Locks what there is of secret pages, and says so once in a process where the limit does not allow it.
+fn lock_secret_pages() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let standing = hsm_crypto::secret::prepare();
+    if standing.is_refused() && !SAID.swap(true, Ordering::Relaxed) {
+        let reason = secret_pages::not_locked(&standing);
+        tracing::warn!(%reason, "pages with secrets are not locked and may be written to the swap");
+    }
 }
 
 /// Root may look at another user's store, but only at one that a configuration names: what HOME leads to may be the work of

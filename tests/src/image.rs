@@ -1,11 +1,13 @@
-//! The memory of this process, searched for a secret that nobody should hold any more.
+//! The memory of this process, and dumps of it, searched for a secret that should not be there.
 //!
-//! Owns: secrets that stand in the test itself only under a mask, and the search. Does not know: which secrets, and when
-//! they should be gone.
+//! Owns: secrets that stand in the test itself only under a mask, and the search. Does not know: which secrets, and
+//! why they should not be there.
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::ptr::null_mut;
 
 /// A secret, masked: nothing in the test's own memory looks like it, but while it is lent.
@@ -49,39 +51,113 @@ impl Planted {
     /// Where in this process the secret stands: its beginning or its end, forwards, or backwards as numbers are kept.
     #[must_use]
     pub fn places(&self) -> Vec<String> {
-        let (first, last) = (&self.masked[..NEEDLE], &self.masked[self.masked.len() - NEEDLE..]);
-        let reversed = |needle: &[u8]| needle.iter().rev().copied().collect::<Vec<_>>();
-        let needles = [first.to_vec(), last.to_vec(), reversed(first), reversed(last)];
+        self.search(|_| true)
+    }
+
+    /// As [`places`](Self::places), in the memory that a core dump takes along.
+    #[must_use]
+    pub fn dumped(&self) -> Vec<String> {
+        self.search(|region| !region.has_flag("dd"))
+    }
+
+    /// How often the secret is in a file; it is read, not mapped.
+    #[must_use]
+    pub fn count_in(&self, file: &Path) -> usize {
+        let file = File::open(file).expect("the file");
+        let length = file.metadata().expect("its length").len();
+        let mut scratch = Mapping::new(CHUNK + NEEDLE);
+        self.hits(&file, 0..length, scratch.bytes()).len()
+    }
+
+    fn search(&self, wanted: impl Fn(&Region) -> bool) -> Vec<String> {
         let mut scratch = Mapping::new(CHUNK + NEEDLE);
         let own = scratch.address();
         let memory = File::open("/proc/self/mem").expect("the memory of this process");
         let mut found = Vec::new();
-        for region in std::fs::read_to_string("/proc/self/maps").expect("its map").lines() {
-            let Some((from, to)) = writable(region).filter(|(from, _)| *from != own) else { continue };
-            let mut at = from;
-            while at < to {
-                let wanted = usize::try_from((to - at).min((CHUNK + NEEDLE) as u64)).expect("a chunk");
-                // What cannot be read is not there: a guard page, or gone since.
-                let Ok(read) = memory.read_at(&mut scratch.bytes()[..wanted], at) else { break };
-                let windows = scratch.bytes()[..read].windows(NEEDLE).enumerate();
+        for region in regions().iter().filter(|region| region.writable && region.from != own && wanted(region)) {
+            let hits = self.hits(&memory, region.from..region.to, scratch.bytes());
+            found.extend(hits.into_iter().map(|at| format!("{at:#x} in {}", region.name)));
+        }
+        found
+    }
+
+    fn hits(&self, source: &File, range: Range<u64>, scratch: &mut [u8]) -> Vec<u64> {
+        let (first, last) = (&self.masked[..NEEDLE], &self.masked[self.masked.len() - NEEDLE..]);
+        let reversed = |needle: &[u8]| needle.iter().rev().copied().collect::<Vec<_>>();
+        let needles = [first.to_vec(), last.to_vec(), reversed(first), reversed(last)];
+        let mut begins = [false; 256];
+        needles.iter().for_each(|needle| begins[usize::from(needle[0] ^ MASK)] = true);
+        let (mut at, mut found) = (range.start, Vec::new());
+        while at < range.end {
+            let wanted = usize::try_from((range.end - at).min((CHUNK + NEEDLE) as u64)).expect("a chunk");
+            // What cannot be read is not there: a guard page, or gone since.
+            let Ok(read) = source.read_at(&mut scratch[..wanted], at) else { break };
+            let bytes = &scratch[..read];
+            for offset in 0..read.saturating_sub(NEEDLE - 1) {
                 let hit =
-                    |window: &[u8]| needles.iter().any(|needle| window.iter().zip(needle).all(|(a, b)| a ^ MASK == *b));
-                found.extend(windows.filter(|(_, window)| hit(window)).map(|(offset, _)| {
-                    format!("{:#x} in {}", at + offset as u64, region.split_whitespace().nth(5).unwrap_or("memory"))
-                }));
-                at += CHUNK as u64;
+                    |needle: &Vec<u8>| bytes[offset..].iter().zip(needle).all(|(byte, masked)| byte ^ MASK == *masked);
+                // A table first: most bytes begin nothing.
+                if begins[usize::from(bytes[offset])] && needles.iter().any(hit) {
+                    found.push(at + offset as u64);
+                }
             }
+            at += CHUNK as u64;
         }
         found
     }
 }
 
-/// From where to where a line of the map goes, if the memory can be written.
-fn writable(line: &str) -> Option<(u64, u64)> {
+/// A stretch of this process's memory, as `/proc/self/smaps` describes it.
+pub struct Region {
+    from: u64,
+    to: u64,
+    name: String,
+    writable: bool,
+    flags: Vec<String>,
+}
+
+impl Region {
+    /// Whether the kernel says so of it: `dd` for "left out of dumps", `lo` for "locked".
+    #[must_use]
+    pub fn has_flag(&self, flag: &str) -> bool {
+        self.flags.iter().any(|known| known == flag)
+    }
+
+    /// Whether it can be written.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.to - self.from
+    }
+}
+
+/// All stretches of this process's memory.
+#[must_use]
+pub fn regions() -> Vec<Region> {
+    let mut regions: Vec<Region> = Vec::new();
+    for line in std::fs::read_to_string("/proc/self/smaps").expect("its map").lines() {
+        if let Some(flags) = line.strip_prefix("VmFlags:") {
+            let last = regions.last_mut().expect("flags stand behind their region");
+            last.flags = flags.split_whitespace().map(str::to_owned).collect();
+        } else if let Some(region) = region(line) {
+            regions.push(region);
+        }
+    }
+    regions
+}
+
+/// The first line of a region.
+fn region(line: &str) -> Option<Region> {
     let (range, rest) = line.split_once(' ')?;
     let (from, to) = range.split_once('-')?;
     let number = |text: &str| u64::from_str_radix(text, 16).ok();
-    if rest.starts_with("rw") { Some((number(from)?, number(to)?)) } else { None }
+    let name = line.split_whitespace().nth(5).unwrap_or("memory").to_owned();
+    Some(Region { from: number(from)?, to: number(to)?, name, writable: rest.starts_with("rw"), flags: Vec::new() })
 }
 
 /// Memory for a secret that is lent; wiped when it goes.

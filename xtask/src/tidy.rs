@@ -52,9 +52,17 @@ const NOWHERE: &[&str] = &[];
 const ROOMS: &[Room] = &[
     Room { package: "ffi-headers", folder: "ffi-headers", may_use: &[], unsafe_in: Some(NOWHERE), files_in: NOWHERE },
     Room {
+        package: "secret-memory",
+        folder: "secret-memory",
+        may_use: &[],
+        // Pages of the system, and memory for libraries in C.
+        unsafe_in: Some(&["secret-memory/src/"]),
+        files_in: NOWHERE,
+    },
+    Room {
         package: "hsm-crypto",
         folder: "hsm-crypto",
-        may_use: &[],
+        may_use: &["secret-memory"],
         // The test brings an allocator, and there is no safe one.
         unsafe_in: Some(&["hsm-crypto/src/aws_lc", "hsm-crypto/tests/wiped_memory.rs"]),
         files_in: NOWHERE,

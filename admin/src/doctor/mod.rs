@@ -33,7 +33,7 @@ pub enum Status {
 /// What a check found.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What was checked: `configuration`, `store`, `device-key`, `module`, `token`.
+    /// What was checked: `configuration`, `store`, `device-key`, `secret-pages`, `module`, `token`.
     pub check: &'static str,
     /// How it ended.
     pub status: Status,
@@ -86,6 +86,7 @@ pub fn run(args: &Doctor) -> Result<ExitCode, Failure> {
                 .advise("no application can use the module until this is put right"),
         ),
     }
+    places::secret_pages(&mut findings);
     let module = places::module(args.module.as_deref(), &mut findings);
     let problems = findings.iter().filter(|finding| finding.status == Status::Problem).count();
     let clients = clients::all(module.as_deref(), first_token.as_ref());

@@ -5,7 +5,7 @@
 
 use super::Status::{Info, Ok as Good, Problem, Warning};
 use super::{Finding, Status};
-use hsm_platform::{DeviceKeyPlace, Settings};
+use hsm_platform::{DeviceKeyPlace, Settings, secret_pages};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -54,6 +54,32 @@ pub fn store(settings: &Settings, findings: &mut Vec<Finding>) -> bool {
     let key = device_key(settings, user, findings);
     bad == 0 && key
 }
+
+/// Says whether pages that hold secrets are locked and left out of core dumps, for a process that is started as this one was.
+pub fn secret_pages(findings: &mut Vec<Finding>) {
+    let standing = secret_pages::prepare();
+    let dumps = if standing.left_out_of_dumps { "left out of core dumps" } else { "not left out of core dumps" };
+    findings.push(if standing.is_refused() {
+        let text = format!("{dumps}; {}", secret_pages::not_locked(&standing));
+        Finding::new("secret-pages", Warning, text).advise(LOCK_MORE)
+    } else {
+        match standing.limit {
+            Some(limit) if limit < secret_pages::LIMIT_ENOUGH => {
+                let text = format!("{dumps}, and locked up to {} KiB (RLIMIT_MEMLOCK)", limit >> 10);
+                Finding::new("secret-pages", Warning, text).advise(LOCK_MORE)
+            }
+            Some(limit) => Finding::new(
+                "secret-pages",
+                Good,
+                format!("{dumps}, and locked up to {} KiB (RLIMIT_MEMLOCK)", limit >> 10),
+            ),
+            None => Finding::new("secret-pages", Good, format!("{dumps}, and locked")),
+        }
+    });
+}
+
+const LOCK_MORE: &str =
+    "keys in use may be written to the swap; raise the limit (ulimit -l, LimitMEMLOCK= of systemd) or encrypt the swap";
 
 /// A remark when others could put another folder in the store's place.
 fn replaceable(parent: &Path) -> Option<Finding> {

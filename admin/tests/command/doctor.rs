@@ -32,7 +32,14 @@ fn a_healthy_installation_has_no_problem() {
     let world = World::with_token("t");
     let module = module(&world);
     let outcome = world.run(&["doctor", "--module", &module, "--pin-env", "USER_PIN"]).ok();
-    for part in ["perilune.toml", "device.key", "No problem was found", "\"t\": all objects open", &module] {
+    for part in [
+        "perilune.toml",
+        "device.key",
+        "left out of core dumps",
+        "No problem was found",
+        "\"t\": all objects open",
+        &module,
+    ] {
         assert!(outcome.out.contains(part), "{part:?} is not in {}", outcome.out);
     }
 }

@@ -16,6 +16,7 @@ use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::cipher::{Aead, AeadParams, CcmParams, Direction};
+use hsm_crypto::secret::SecretBox;
 
 pub(super) const ROWS: &[Row] = &[row!(crypt_and_wrap!(
     |env, params, key| start(env, params, Direction::Encrypt, key),
@@ -49,7 +50,12 @@ fn judge_message(params: &MessageParams) -> Result<()> {
     parse(&whole(params)?).map(|_| ())
 }
 
-fn start_message(env: &Env<'_>, message: &Message<'_>, direction: Direction, key: &Object) -> Result<Box<dyn Aead>> {
+fn start_message(
+    env: &Env<'_>,
+    message: &Message<'_>,
+    direction: Direction,
+    key: &Object,
+) -> Result<SecretBox<dyn Aead>> {
     let message_bytes = message.data_bytes.ok_or(Reason::MechanismParam("CK_CCM_MESSAGE_PARAMS is needed"))?;
     let params = CcmParams { nonce: message.iv, aad: message.aad, tag_bytes: message.tag_bytes, message_bytes };
     rules::with_secret(env, key, |key| Ok((env.engine.aead)(&AeadParams::Ccm(params), direction, key)?))

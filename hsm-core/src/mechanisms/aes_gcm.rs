@@ -16,6 +16,7 @@ use crate::types::{ParamShape, Params};
 use ffi_headers::vendor::CKM_AES_GCM_OLD;
 use ffi_headers::*;
 use hsm_crypto::cipher::{Aead, Direction, GcmParams};
+use hsm_crypto::secret::SecretBox;
 
 macro_rules! gcm {
     ($kind:ident) => {
@@ -78,18 +79,23 @@ fn judge_message(params: &MessageParams) -> Result<()> {
     lengths(&params.iv, params.tag_bits).map(drop)
 }
 
-fn start_message(env: &Env<'_>, message: &Message<'_>, direction: Direction, key: &Object) -> Result<Box<dyn Aead>> {
+fn start_message(
+    env: &Env<'_>,
+    message: &Message<'_>,
+    direction: Direction,
+    key: &Object,
+) -> Result<SecretBox<dyn Aead>> {
     let params = GcmParams { iv: message.iv, aad: message.aad, tag_bytes: message.tag_bytes };
     rules::with_secret(env, key, |key| Ok((env.engine.gcm)(&params, direction, key)?))
 }
 
 /// A running authenticated encryption as an operation.
-pub(super) fn operation(aead: Box<dyn Aead>, direction: Direction) -> Box<dyn Crypter> {
+pub(super) fn operation(aead: SecretBox<dyn Aead>, direction: Direction) -> Box<dyn Crypter> {
     Box::new(AeadOperation { aead, direction })
 }
 
 struct AeadOperation {
-    aead: Box<dyn Aead>,
+    aead: SecretBox<dyn Aead>,
     direction: Direction,
 }
 

@@ -14,6 +14,7 @@ use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use hsm_crypto::cipher::{Cipher, Direction, Mode, Position};
+use hsm_crypto::secret::SecretBox;
 
 /// Length of an AES block in bytes.
 const BLOCK_BYTES: usize = 16;
@@ -162,7 +163,7 @@ pub(super) fn judged<T>(direction: Direction, result: hsm_crypto::Result<T>) -> 
 
 /// A running cipher as an operation.
 struct CipherOperation {
-    cipher: Box<dyn Cipher>,
+    cipher: SecretBox<dyn Cipher>,
     direction: Direction,
 }
 

@@ -21,6 +21,7 @@ use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::SecretBytes;
 use hsm_crypto::cipher::{Aead, AeadParams, Direction, Mode, StreamCipher};
+use hsm_crypto::secret::SecretBox;
 
 /// Length of every key of this family, of Salsa20 and of Poly1305 in bytes.
 const KEY_BYTES: usize = 32;
@@ -117,7 +118,12 @@ fn judge_message(params: &MessageParams) -> Result<()> {
     }
 }
 
-fn start_message(env: &Env<'_>, message: &Message<'_>, direction: Direction, key: &Object) -> Result<Box<dyn Aead>> {
+fn start_message(
+    env: &Env<'_>,
+    message: &Message<'_>,
+    direction: Direction,
+    key: &Object,
+) -> Result<SecretBox<dyn Aead>> {
     let params = AeadParams::ChaCha20Poly1305 { nonce: message.iv, aad: message.aad };
     rules::with_secret(env, key, |key| Ok((env.engine.aead)(&params, direction, key)?))
 }

@@ -19,6 +19,7 @@ use crate::reason::{Reason, Result};
 use crate::types::{ObjectHandle, ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::hash::{CipherMac, Mac};
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{Hash, SecretBytes, SymmetricKey};
 
 const COMMON: Row = Row {
@@ -102,7 +103,7 @@ impl Function {
         Ok(SecretBytes::new(mac.finish()?))
     }
 
-    fn start(self, env: &Env<'_>, key: &SymmetricKey) -> hsm_crypto::Result<Box<dyn Mac>> {
+    fn start(self, env: &Env<'_>, key: &SymmetricKey) -> hsm_crypto::Result<SecretBox<dyn Mac>> {
         match self {
             Function::Hmac(hash) => (env.engine.hmac)(hash, key),
             Function::Xcbc => (env.engine.cipher_mac)(&CipherMac::AesXcbc, key),

@@ -7,11 +7,12 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::Params;
 use hsm_crypto::hash::Mac;
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{CryptoError, SecretBytes};
 
 /// A running MAC whose tag has `bytes` bytes, as signature and as verification.
 pub(super) struct MacOperation {
-    mac: Box<dyn Mac>,
+    mac: SecretBox<dyn Mac>,
     bytes: usize,
 }
 
@@ -20,7 +21,7 @@ impl MacOperation {
     ///
     /// # Errors
     /// `MechanismParam` as [`judge_length`].
-    pub(super) fn new(mac: Box<dyn Mac>, params: &Params) -> Result<Self> {
+    pub(super) fn new(mac: SecretBox<dyn Mac>, params: &Params) -> Result<Self> {
         let full = mac.tag_bytes();
         let bytes = match params {
             Params::MacLength(_) => judge_length(params, full)?,
@@ -30,7 +31,7 @@ impl MacOperation {
     }
 
     /// Takes a MAC of which the first `bytes` bytes are the tag: one at least, and not more than there are.
-    pub(super) fn cut(mac: Box<dyn Mac>, bytes: usize) -> Self {
+    pub(super) fn cut(mac: SecretBox<dyn Mac>, bytes: usize) -> Self {
         Self { mac, bytes }
     }
 }

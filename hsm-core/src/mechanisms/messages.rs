@@ -15,6 +15,7 @@ use crate::reason::{Reason, Result};
 use ffi_headers::*;
 use hsm_crypto::CryptoError;
 use hsm_crypto::cipher::{Aead, Direction};
+use hsm_crypto::secret::SecretBox;
 use std::sync::Arc;
 
 /// The messages of a mechanism.
@@ -29,7 +30,7 @@ pub struct Messages {
 }
 
 /// Starts one message with a key that passed the row's rules.
-pub type StartMessage = fn(&Env<'_>, &Message<'_>, Direction, &Object) -> Result<Box<dyn Aead>>;
+pub type StartMessage = fn(&Env<'_>, &Message<'_>, Direction, &Object) -> Result<SecretBox<dyn Aead>>;
 
 /// What one message begins with.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +72,7 @@ impl MessageKey {
     ///
     /// # Errors
     /// `MechanismParam`, the engine's.
-    pub fn start(&self, env: &Env<'_>, params: &MessageParams, iv: &[u8], aad: &[u8]) -> Result<Box<dyn Aead>> {
+    pub fn start(&self, env: &Env<'_>, params: &MessageParams, iv: &[u8], aad: &[u8]) -> Result<SecretBox<dyn Aead>> {
         let message = Message { iv, aad, tag_bytes: tag_bytes(params)?, data_bytes: params.data_bytes };
         (self.messages.start)(env, &message, self.direction, &self.key)
     }

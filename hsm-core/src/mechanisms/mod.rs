@@ -613,7 +613,7 @@ pub fn start_decrypt(env: &Env<'_>, mechanism: &Mechanism, key: &Object) -> Resu
 pub fn start_digest(
     env: &Env<'_>,
     mechanism: &Mechanism,
-) -> Result<(hsm_crypto::Hash, Box<dyn hsm_crypto::hash::Digest>)> {
+) -> Result<(hsm_crypto::Hash, hsm_crypto::secret::SecretBox<dyn hsm_crypto::hash::Digest>)> {
     let (_, hash) = column(env, mechanism, CKF_DIGEST, |row| row.digest)?;
     let hash = hash(&mechanism.params)?;
     Ok((hash, (env.engine.digest)(hash)))

@@ -9,6 +9,7 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::Params;
 use hsm_crypto::hash::{self, Digest};
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{Hash, SecretBytes};
 
 /// Signs the whole message by a closure.
@@ -58,7 +59,7 @@ impl<F: FnMut(&[u8], &[u8]) -> Result<()> + Send> Verifier for OnePartVerifier<F
 /// The hash of a message that is signed or verified, at once or in parts.
 pub(super) struct Hashing {
     hash: Hash,
-    digest: Box<dyn Digest>,
+    digest: SecretBox<dyn Digest>,
     /// Whether no part was taken in.
     fresh: bool,
 }

@@ -17,6 +17,7 @@ use crate::token::Standing;
 use crate::types::{Destination, Reply, Room};
 use hsm_crypto::SecretBytes;
 use hsm_crypto::cipher::Aead;
+use hsm_crypto::secret::SecretBox;
 
 /// A run of messages: what each begins with, and the one under way.
 pub(super) struct Run<S, M> {
@@ -36,7 +37,7 @@ pub(super) type Decrypting = Slot<MessageKey, Parts>;
 
 /// A message that comes in parts.
 pub(super) struct Parts {
-    aead: Box<dyn Aead>,
+    aead: SecretBox<dyn Aead>,
     tag_bits: u64,
     tag_bytes: usize,
 }

@@ -22,6 +22,7 @@ use crate::mechanisms::{self, Crypter, Signer, Verifier};
 use crate::reason::{Reason, Result};
 use crate::token::Standing;
 use crate::types::{Mechanism, ObjectHandle, Params};
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{Hash, SecretBytes, hash};
 
 /// The form of this version.
@@ -386,7 +387,7 @@ impl<'a> Reader<'a> {
 
 impl Restored {
     /// Takes in a digest.
-    pub fn digest(&mut self, digest: (Hash, Box<dyn hash::Digest>), fresh: bool) {
+    pub fn digest(&mut self, digest: (Hash, SecretBox<dyn hash::Digest>), fresh: bool) {
         self.0.digest = Some(resumed(digest, Tie::FREE, fresh));
     }
 

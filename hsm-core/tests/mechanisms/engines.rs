@@ -10,6 +10,7 @@ use hsm_crypto::cipher::{DesMode, Direction, Mode};
 use hsm_crypto::ec::Curve;
 use hsm_crypto::hash::CipherMac;
 use hsm_crypto::post_quantum::PostQuantum;
+use hsm_crypto::secret::SecretBox;
 use hsm_crypto::{Hash, MadeBy, Provider, SymmetricKey, on_processors, portable, preferred};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ fn note_both([with, without]: [&'static str; 2], purpose: Purpose) {
     SERVED.with_borrow_mut(|served| served.insert((with, without, purpose)));
 }
 
-fn boxed<T: ?Sized + MadeBy>(made: hsm_crypto::Result<Box<T>>) -> hsm_crypto::Result<Box<T>> {
+fn boxed<T: ?Sized + MadeBy>(made: hsm_crypto::Result<SecretBox<T>>) -> hsm_crypto::Result<SecretBox<T>> {
     made.inspect(|made| note((**made).made_by()))
 }
 

@@ -19,6 +19,8 @@ use crate::modes::stealing::StealingStream;
 use crate::modes::unit::{DataUnit, UnitStream, halves};
 use crate::portable;
 use crate::portable::hash::AES_KEY_LENGTH;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::symmetric::SymmetricKey;
 use aws_lc_sys::{
     EVP_CIPHER, EVP_CIPHER_CTX, EVP_CIPHER_CTX_copy, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_new,
@@ -39,27 +41,27 @@ use zeroize::Zeroize;
 ///
 /// # Errors
 /// `InvalidKey` for a key of another length than the mode's; `InvalidParameter` for a counter of impossible width.
-pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
+pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Cipher>> {
     let start = |kind, iv| Context::start(kind, direction, key, iv);
     Ok(match mode {
-        Mode::Ecb => Box::new(BlockStream::new(start(Kind::Ecb, None)?, direction, false)),
-        Mode::Cbc { iv } => Box::new(BlockStream::new(start(Kind::Cbc, Some(iv))?, direction, false)),
-        Mode::CbcPad { iv } => Box::new(BlockStream::new(start(Kind::Cbc, Some(iv))?, direction, true)),
+        Mode::Ecb => boxed(BlockStream::new(start(Kind::Ecb, None)?, direction, false)),
+        Mode::Cbc { iv } => boxed(BlockStream::new(start(Kind::Cbc, Some(iv))?, direction, false)),
+        Mode::CbcPad { iv } => boxed(BlockStream::new(start(Kind::Cbc, Some(iv))?, direction, true)),
         Mode::Ctr { block, counter_bits } => {
             check_counter_bits(*counter_bits)?;
-            Box::new(CounterStream::new(start(Kind::Ctr, Some(block))?, block, *counter_bits)?)
+            boxed(CounterStream::new(start(Kind::Ctr, Some(block))?, block, *counter_bits)?)
         }
-        Mode::Ofb { iv } => Box::new(FeedbackStream::new(start(Kind::Ofb, Some(iv))?, Fed::Keystream, direction)),
-        Mode::Cfb8 { iv } => Box::new(FeedbackStream::new(start(Kind::Cfb8, Some(iv))?, Fed::Byte, direction)),
-        Mode::Cfb128 { iv } => Box::new(FeedbackStream::new(start(Kind::Cfb128, Some(iv))?, Fed::Block, direction)),
+        Mode::Ofb { iv } => boxed(FeedbackStream::new(start(Kind::Ofb, Some(iv))?, Fed::Keystream, direction)),
+        Mode::Cfb8 { iv } => boxed(FeedbackStream::new(start(Kind::Cfb8, Some(iv))?, Fed::Byte, direction)),
+        Mode::Cfb128 { iv } => boxed(FeedbackStream::new(start(Kind::Cfb128, Some(iv))?, Fed::Block, direction)),
         Mode::CbcCs1 { iv } => {
             let tail = portable::stealing::tail(key.expose(), direction)?;
-            Box::new(StealingStream::new(start(Kind::Cbc, Some(iv))?, tail, direction, iv))
+            boxed(StealingStream::new(start(Kind::Cbc, Some(iv))?, tail, direction, iv))
         }
         // AWS-LC has XTS with AES-256 alone.
         Mode::Xts { tweak } if key.expose().len() == 64 => {
             halves(key.expose())?;
-            Box::new(UnitStream::new(start(Kind::Xts, Some(tweak))?))
+            boxed(UnitStream::new(start(Kind::Xts, Some(tweak))?))
         }
         Mode::Xts { .. } | Mode::TripleDes(_) | Mode::Stream(_) => portable::cipher::cipher(mode, direction, key)?,
         // AWS-LC has no CFB64, and its CFB1 is deprecated; both are rare.
@@ -71,29 +73,29 @@ pub(super) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` as [`check_params`].
-pub(super) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+pub(super) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Aead>> {
     check_params(params)?;
     let context = Context::start_authenticated(Kind::Gcm, params, direction, key)?;
-    Ok(Box::new(GaloisStream::new(context, direction, params.tag_bytes)))
+    Ok(boxed(GaloisStream::new(context, direction, params.tag_bytes)))
 }
 
 /// Starts an authenticated encryption other than AES-GCM.
 ///
 /// # Errors
 /// `InvalidKey` for a key of another length than the cipher's; `InvalidParameter` for a nonce, tag or length out of range.
-pub(super) fn aead(params: &AeadParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+pub(super) fn aead(params: &AeadParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Aead>> {
     match params {
         AeadParams::Ccm(params) => {
             ccm::check_params(params)?;
             let (zeros, counter) = ([0; BLOCK_BYTES], ccm::first_counter_block(params));
             let chain = Context::start(Kind::Cbc, Direction::Encrypt, key, Some(&zeros))?;
             let keystream = Context::start(Kind::Ctr, Direction::Encrypt, key, Some(&counter))?;
-            Ok(Box::new(GaloisStream::new(Ccm::new(chain, keystream, params)?, direction, params.tag_bytes)))
+            Ok(boxed(GaloisStream::new(Ccm::new(chain, keystream, params)?, direction, params.tag_bytes)))
         }
         AeadParams::ChaCha20Poly1305 { nonce, aad } if nonce.len() == 12 => {
             let params = GcmParams { iv: nonce, aad, tag_bytes: TAG_BYTES };
             let context = Context::start_authenticated(Kind::ChaChaPoly, &params, direction, key)?;
-            Ok(Box::new(GaloisStream::new(context, direction, TAG_BYTES)))
+            Ok(boxed(GaloisStream::new(context, direction, TAG_BYTES)))
         }
         AeadParams::ChaCha20Poly1305 { .. } => portable::ccm::aead(params, direction, key),
     }
@@ -103,13 +105,13 @@ pub(super) fn aead(params: &AeadParams<'_>, direction: Direction, key: &Symmetri
 ///
 /// # Errors
 /// `InvalidKey` for a key of another length than the MAC's; `InvalidParameter` for an empty IV.
-pub(super) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+pub(super) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
     match mac {
         CipherMac::Gmac { iv } => {
             let params = GcmParams { iv, aad: &[], tag_bytes: TAG_BYTES };
             check_params(&params)?;
             let context = Context::start_authenticated(Kind::Gcm, &params, Direction::Encrypt, key)?;
-            Ok(Box::new(Gmac(Some(context))))
+            Ok(boxed(Gmac(Some(context))))
         }
         _ => portable::mac::cipher_mac(mac, key),
     }
@@ -119,7 +121,7 @@ pub(super) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes.
-pub(super) fn cmac(key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+pub(super) fn cmac(key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
     let ciphers = &key.aws_lc.ciphers;
     let start = || Context::start(Kind::Cbc, Direction::Encrypt, key, Some(&[0; BLOCK_BYTES]));
     let subkeys = match ciphers.subkeys.get() {
@@ -129,7 +131,7 @@ pub(super) fn cmac(key: &SymmetricKey) -> Result<Box<dyn Mac>> {
             ciphers.subkeys.get_or_init(|| made)
         }
     };
-    Ok(Box::new(CmacStream::new(start()?, subkeys.clone())))
+    Ok(boxed(CmacStream::new(start()?, subkeys.clone())))
 }
 
 #[derive(Clone, Copy)]

@@ -12,7 +12,6 @@ use crate::secret::SecretBytes;
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// Makes an Ed25519 key from its seed.
 ///
@@ -23,7 +22,7 @@ pub(super) fn ed25519_private(seed: &[u8]) -> Result<Arc<dyn EdPrivateKey>> {
     // Every 32 bytes are a seed, so only the machine can fail.
     let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| FAILED)?;
     let public = pair.public_key().as_ref().to_vec();
-    Ok(Arc::new(EdPrivate { pair, public, seed }))
+    Ok(Arc::new(EdPrivate { pair, public, seed: SecretBytes::copy_of(&*seed) }))
 }
 
 /// Parses an Ed25519 public key.
@@ -56,7 +55,7 @@ struct EdPrivate {
     pair: Ed25519KeyPair,
     public: Vec<u8>,
     /// For the portable engine.
-    seed: Zeroizing<[u8; 32]>,
+    seed: SecretBytes,
 }
 
 impl EdPrivateKey for EdPrivate {
@@ -66,7 +65,7 @@ impl EdPrivateKey for EdPrivate {
 
     fn sign_as(&self, scheme: EdScheme<'_>, message: &[u8]) -> Result<Vec<u8>> {
         if !matches!(scheme, EdScheme::Pure | EdScheme::Context([])) {
-            return portable::ed25519_private(&*self.seed)?.sign_as(scheme, message);
+            return portable::ed25519_private(self.seed.expose())?.sign_as(scheme, message);
         }
         // Signing has no input that it refuses, so only the machine can fail.
         Ok(self.pair.try_sign(message).map_err(|_| FAILED)?.as_ref().to_vec())

@@ -6,13 +6,15 @@
 use crate::error::Result;
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
 use crate::portable;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::secret::on_wiped_stack;
 use crate::symmetric::SymmetricKey;
 use aws_lc_rs::{digest, hmac};
 use std::sync::OnceLock;
 
 /// Starts a digest; the portable engine's where `aws-lc-rs` does not offer the hash.
-pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
+pub(super) fn digest(hash: Hash) -> SecretBox<dyn Digest> {
     let algorithm = match hash {
         Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
         Hash::Sha224 => &digest::SHA224,
@@ -25,17 +27,17 @@ pub(super) fn digest(hash: Hash) -> Box<dyn Digest> {
         Hash::Sha3_512 => &digest::SHA3_512,
         other => return portable::hash::digest(other),
     };
-    Box::new(Running { algorithm, context: None })
+    boxed(Running { algorithm, context: None })
 }
 
 /// The keyed states of the first two hashes that a key was used with.
-pub(super) type PreparedHmacs = [OnceLock<(Hash, Box<hmac::Key>)>; 2];
+pub(super) type PreparedHmacs = [OnceLock<(Hash, SecretBox<hmac::Key>)>; 2];
 
 /// Starts an HMAC with a key of any length; the portable engine's where `aws-lc-rs` does not offer the hash.
 ///
 /// # Errors
 /// None of its own.
-pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
     let algorithm = match hash {
         Hash::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         Hash::Sha224 => hmac::HMAC_SHA224,
@@ -45,9 +47,9 @@ pub(super) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
         other => return portable::hmac::hmac(other, key),
     };
     // AWS-LC leaves the padded key, and what was moved into the box, where they were.
-    let keyed = || on_wiped_stack(|| Box::new(hmac::Key::new(algorithm, key.expose())));
-    let start = |keyed: &hmac::Key| -> Result<Box<dyn Mac>> {
-        Ok(Box::new(Keyed { context: Some(hmac::Context::with_key(keyed)), tag_bytes: hash.output_bytes() }))
+    let keyed = || on_wiped_stack(|| SecretBox::new(hmac::Key::new(algorithm, key.expose())));
+    let start = |keyed: &hmac::Key| -> Result<SecretBox<dyn Mac>> {
+        Ok(boxed(Keyed { context: Some(hmac::Context::with_key(keyed)), tag_bytes: hash.output_bytes() }))
     };
     for place in &key.aws_lc.hmacs {
         let (prepared, state) = place.get_or_init(|| (hash, keyed()));
@@ -74,8 +76,8 @@ impl Digest for Running {
         context.finish().as_ref().to_vec()
     }
 
-    fn fork(&self) -> Box<dyn Digest> {
-        Box::new(Running { algorithm: self.algorithm, context: self.context.clone() })
+    fn fork(&self) -> SecretBox<dyn Digest> {
+        boxed(Running { algorithm: self.algorithm, context: self.context.clone() })
     }
 }
 

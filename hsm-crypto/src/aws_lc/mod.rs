@@ -30,6 +30,7 @@ use crate::hash::{Digest, Hash, Mac};
 use crate::portable;
 use crate::post_quantum::PostQuantum;
 use crate::provider::Provider;
+use crate::secret::SecretBox;
 use crate::stateful::STATEFUL;
 use crate::symmetric::SymmetricKey;
 
@@ -78,8 +79,8 @@ pub(crate) static ON_PROCESSORS: [Provider; 2] =
     [provider(portable::hash::digest, portable::hmac::hmac), provider(hash::digest, hash::hmac)];
 
 const fn provider(
-    digest: fn(Hash) -> Box<dyn Digest>,
-    hmac: fn(Hash, &SymmetricKey) -> Result<Box<dyn Mac>>,
+    digest: fn(Hash) -> SecretBox<dyn Digest>,
+    hmac: fn(Hash, &SymmetricKey) -> Result<SecretBox<dyn Mac>>,
 ) -> Provider {
     Provider {
         name: "AWS-LC",

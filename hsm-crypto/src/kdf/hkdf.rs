@@ -3,6 +3,7 @@
 use crate::error::{CryptoError, Result};
 use crate::hash::{Hash, Mac};
 use crate::provider::Provider;
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
 use crate::symmetric::SymmetricKey;
 
@@ -30,7 +31,7 @@ pub fn hkdf_expand(engine: &Provider, hash: Hash, key: &[u8], info: &[u8], len: 
     let mut out = SecretBytes::zeroed(len);
     let mut last = SecretBytes::default();
     for (counter, chunk) in (1_u8..=255).zip(out.expose_mut().chunks_mut(hash.output_bytes())) {
-        let mut mac: Box<dyn Mac> = (engine.hmac)(hash, &key)?;
+        let mut mac: SecretBox<dyn Mac> = (engine.hmac)(hash, &key)?;
         mac.update(last.expose())?;
         mac.update(info)?;
         mac.update(&[counter])?;

@@ -7,6 +7,7 @@
 use crate::error::{CryptoError, Result};
 use crate::hash::{CipherMac, Hash, Mac};
 use crate::provider::Provider;
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
 use crate::symmetric::SymmetricKey;
 
@@ -80,7 +81,7 @@ impl Prf {
     ///
     /// # Errors
     /// The engine's.
-    pub fn start(self, engine: &Provider, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+    pub fn start(self, engine: &Provider, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
         match self {
             Prf::Hmac(hash) => (engine.hmac)(hash, key),
             Prf::AesCmac => (engine.cmac)(key),

@@ -7,6 +7,7 @@
 use crate::cipher::{Cipher, Direction, Position};
 use crate::error::{CryptoError, Result};
 use crate::secret::SecretBytes;
+use core::ops::{Deref, DerefMut};
 use subtle::{ConstantTimeEq, ConstantTimeGreater};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -34,13 +35,46 @@ pub(crate) trait Blocks: Send {
     }
 }
 
+/// Bytes of a block, with the operation itself; wiped on drop.
+#[derive(Default)]
+struct LastBlock {
+    bytes: Zeroizing<[u8; BLOCK_BYTES]>,
+    len: usize,
+}
+
+impl LastBlock {
+    fn extend(&mut self, data: &[u8]) {
+        self.bytes[self.len..self.len + data.len()].copy_from_slice(data);
+        self.len += data.len();
+    }
+
+    fn clear(&mut self) {
+        self.bytes.zeroize();
+        self.len = 0;
+    }
+}
+
+impl Deref for LastBlock {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl DerefMut for LastBlock {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
+    }
+}
+
 /// A running ECB or CBC operation.
 pub(crate) struct BlockStream<B> {
     blocks: B,
     direction: Direction,
     padded: bool,
     /// Input that waits for the rest of its block; a whole block waits only when it may carry the padding.
-    held: Zeroizing<Vec<u8>>,
+    held: LastBlock,
     /// The last block of ciphertext that has left or was taken in, with which the next one is chained.
     register: Option<[u8; BLOCK_BYTES]>,
 }
@@ -48,7 +82,7 @@ pub(crate) struct BlockStream<B> {
 impl<B: Blocks> BlockStream<B> {
     /// Starts a stream; `padded` asks for PKCS#7.
     pub(crate) fn new(blocks: B, direction: Direction, padded: bool) -> Self {
-        Self { blocks, direction, padded, held: Zeroizing::new(Vec::with_capacity(2 * B::BYTES)), register: None }
+        Self { blocks, direction, padded, held: LastBlock::default(), register: None }
     }
 
     /// Notes the last block of some ciphertext, which ends with a whole one.
@@ -70,7 +104,7 @@ impl<B: Blocks> Cipher for BlockStream<B> {
     fn update_into(&mut self, mut input: &[u8], out: &mut [u8]) -> Result<usize> {
         let ready = self.ready_bytes(self.held.len() + input.len());
         if ready == 0 {
-            self.held.extend_from_slice(input);
+            self.held.extend(input);
             return Ok(0);
         }
         let (mut first, mut rest) = out[..ready].split_at_mut(0);
@@ -82,10 +116,10 @@ impl<B: Blocks> Cipher for BlockStream<B> {
             of_held.copy_from_slice(&self.held);
             of_input.copy_from_slice(missing);
             input = after;
-            self.held.zeroize();
+            self.held.clear();
         }
         let (now, later) = input.split_at(rest.len());
-        self.held.extend_from_slice(later);
+        self.held.extend(later);
         if self.direction == Direction::Decrypt {
             self.remember(if now.is_empty() { first } else { now });
         }
@@ -111,7 +145,7 @@ impl<B: Blocks> Cipher for BlockStream<B> {
             (true, Direction::Encrypt) => {
                 let last = &mut out[..B::BYTES];
                 last.copy_from_slice(&padded_block(&self.held, B::BYTES)[..B::BYTES]);
-                self.held.zeroize();
+                self.held.clear();
                 self.blocks.transform(last)?;
                 Ok(B::BYTES)
             }
@@ -122,7 +156,7 @@ impl<B: Blocks> Cipher for BlockStream<B> {
                 self.blocks.transform(&mut self.held)?;
                 let kept = unpadded_bytes(&self.held)?;
                 out[..kept].copy_from_slice(&self.held[..kept]);
-                self.held.zeroize();
+                self.held.clear();
                 Ok(kept)
             }
         }

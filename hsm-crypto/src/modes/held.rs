@@ -2,46 +2,51 @@
 //!
 //! Owns: growing without leaving copies behind: memory that is given up has been wiped. Does not know: what waits.
 
-use zeroize::{Zeroize, Zeroizing};
+use crate::secret::SecretBytes;
+use zeroize::Zeroize;
 
 /// Bytes that wait; wiped on drop.
 #[derive(Default)]
-pub(crate) struct Held(Zeroizing<Vec<u8>>);
+pub(crate) struct Held {
+    room: SecretBytes,
+    len: usize,
+}
 
 impl Held {
     /// Puts more bytes behind those that wait.
     pub(crate) fn extend(&mut self, data: &[u8]) {
-        let needed = self.0.len() + data.len();
-        if needed > self.0.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.0.capacity()));
-            larger.extend_from_slice(&self.0);
-            self.0.zeroize();
-            *self.0 = larger;
+        let needed = self.len + data.len();
+        if needed > self.room.len() {
+            let mut larger = SecretBytes::zeroed(needed.max(2 * self.room.len()));
+            larger.expose_mut()[..self.len].copy_from_slice(self.bytes());
+            self.room = larger;
         }
-        self.0.extend_from_slice(data);
+        self.room.expose_mut()[self.len..needed].copy_from_slice(data);
+        self.len = needed;
     }
 
     /// Takes the first bytes away.
     pub(crate) fn drop_first(&mut self, bytes: usize) {
-        let left = self.0.len() - bytes;
-        self.0.copy_within(bytes.., 0);
-        self.0[left..].zeroize();
-        self.0.truncate(left);
+        let left = self.len - bytes;
+        let held = &mut self.room.expose_mut()[..self.len];
+        held.copy_within(bytes.., 0);
+        held[left..].zeroize();
+        self.len = left;
     }
 
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.room.expose()[..self.len]
     }
 
     /// How many bytes wait.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.len
     }
 
     /// Wipes them.
     pub(crate) fn clear(&mut self) {
-        self.0.zeroize();
+        self.drop_first(self.len);
     }
 }
 

@@ -7,7 +7,9 @@ use crate::cipher::{Cipher, Direction, Position};
 use crate::error::{CryptoError, Result};
 use crate::modes::block::{BLOCK_BYTES, Blocks};
 use crate::modes::held::Held;
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
+use crate::secret::seen_as;
 
 /// The end of a message in CS1.
 pub(crate) trait Tail: Send {
@@ -18,10 +20,12 @@ pub(crate) trait Tail: Send {
     fn transform(&mut self, before: &[u8; BLOCK_BYTES], data: &mut [u8]) -> Result<()>;
 }
 
+seen_as!(Tail);
+
 /// A running CS1 operation.
 pub(crate) struct StealingStream<B> {
     blocks: B,
-    tail: Box<dyn Tail>,
+    tail: SecretBox<dyn Tail>,
     direction: Direction,
     /// The last block of ciphertext that has left or was taken in; the initialisation vector before that.
     before: [u8; BLOCK_BYTES],
@@ -30,7 +34,7 @@ pub(crate) struct StealingStream<B> {
 
 impl<B: Blocks> StealingStream<B> {
     /// Starts with a CBC that begins at `iv`.
-    pub(crate) fn new(blocks: B, tail: Box<dyn Tail>, direction: Direction, iv: &[u8; BLOCK_BYTES]) -> Self {
+    pub(crate) fn new(blocks: B, tail: SecretBox<dyn Tail>, direction: Direction, iv: &[u8; BLOCK_BYTES]) -> Self {
         Self { blocks, tail, direction, before: *iv, held: Held::default() }
     }
 

@@ -12,6 +12,8 @@ use crate::modes::galois::GaloisStream;
 use crate::portable::cipher::{Aes, whole_blocks};
 use crate::portable::hash::AES_KEY_LENGTH;
 use crate::portable::stream;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
 use aes::cipher::{BlockModeEncrypt, InnerIvInit, SetIvState, StreamCipher};
@@ -22,7 +24,7 @@ use zeroize::Zeroize;
 ///
 /// # Errors
 /// `InvalidKey` for a key of another length than the cipher's; `InvalidParameter` for a nonce, tag or length out of range.
-pub(crate) fn aead(params: &AeadParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+pub(crate) fn aead(params: &AeadParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Aead>> {
     let key = key.expose();
     match params {
         AeadParams::ChaCha20Poly1305 { nonce, aad } => stream::chacha20_poly1305(nonce, aad, direction, key),
@@ -38,13 +40,13 @@ pub(crate) fn aead(params: &AeadParams<'_>, direction: Direction, key: &Symmetri
     }
 }
 
-fn ccm<A: Aes>(params: &CcmParams<'_>, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+fn ccm<A: Aes>(params: &CcmParams<'_>, direction: Direction, key: &[u8]) -> Result<SecretBox<dyn Aead>> {
     let aes = A::expand(key)?;
     let chain = CbcChain(cbc::Encryptor::inner_iv_init(aes.clone(), &Array::default()));
     let counter = Array::from(first_counter_block(params));
     let keystream = Counter(Ctr128BE::<A>::from_core(CtrCore::inner_iv_init(aes, &counter)));
     let ccm = Ccm::new(chain, keystream, params)?;
-    Ok(Box::new(GaloisStream::new(ccm, direction, params.tag_bytes)))
+    Ok(boxed(GaloisStream::new(ccm, direction, params.tag_bytes)))
 }
 
 /// A CBC encryption of which the last block matters.

@@ -13,6 +13,8 @@ use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES, check_params};
 use crate::modes::stealing::StealingStream;
 use crate::portable::hash::AES_KEY_LENGTH;
 use crate::portable::{des, feedback, narrow, stealing, stream, xts};
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -30,7 +32,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 ///
 /// # Errors
 /// `InvalidKey` for a key of another length than the mode's; `InvalidParameter` for a counter of impossible width.
-pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
+pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Cipher>> {
     let key = key.expose();
     match mode {
         Mode::Xts { tweak } => return xts::xts(tweak, direction, key),
@@ -59,7 +61,7 @@ pub(crate) fn cipher(mode: &Mode, direction: Direction, key: &SymmetricKey) -> R
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` as [`check_params`].
-pub(crate) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+pub(crate) fn gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Aead>> {
     check_params(params)?;
     let key = key.expose();
     match key.len() {
@@ -95,22 +97,22 @@ impl Aes for aes::Aes128 {}
 impl Aes for aes::Aes192 {}
 impl Aes for aes::Aes256 {}
 
-fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<SecretBox<dyn Cipher>> {
     let aes = A::expand(key)?;
     Ok(match (mode, direction) {
-        (Mode::Ecb, Direction::Encrypt) => Box::new(BlockStream::new(EcbEncrypt(aes), direction, false)),
-        (Mode::Ecb, Direction::Decrypt) => Box::new(BlockStream::new(EcbDecrypt(aes), direction, false)),
+        (Mode::Ecb, Direction::Encrypt) => boxed(BlockStream::new(EcbEncrypt(aes), direction, false)),
+        (Mode::Ecb, Direction::Decrypt) => boxed(BlockStream::new(EcbDecrypt(aes), direction, false)),
         (Mode::Cbc { iv } | Mode::CbcPad { iv }, _) => {
             let padded = matches!(mode, Mode::CbcPad { .. });
             let iv = Array::from(*iv);
             match direction {
                 Direction::Encrypt => {
                     let chain = CbcEncrypt(cbc::Encryptor::inner_iv_init(aes, &iv));
-                    Box::new(BlockStream::new(chain, direction, padded))
+                    boxed(BlockStream::new(chain, direction, padded))
                 }
                 Direction::Decrypt => {
                     let chain = CbcDecrypt(cbc::Decryptor::inner_iv_init(aes, &iv));
-                    Box::new(BlockStream::new(chain, direction, padded))
+                    boxed(BlockStream::new(chain, direction, padded))
                 }
             }
         }
@@ -118,7 +120,7 @@ fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
             check_counter_bits(*counter_bits)?;
             let keystream =
                 CtrKeystream(Ctr128BE::<A>::from_core(ctr::CtrCore::inner_iv_init(aes, &Array::from(*block))));
-            Box::new(CounterStream::new(keystream, block, *counter_bits)?)
+            boxed(CounterStream::new(keystream, block, *counter_bits)?)
         }
         (Mode::Ofb { iv }, _) => return Ok(feedback::ofb(aes, iv, direction)),
         (Mode::Cfb8 { iv }, _) => return Ok(feedback::cfb8(aes, iv, direction)),
@@ -128,12 +130,12 @@ fn cipher_of<A: Aes>(mode: &Mode, direction: Direction, key: &[u8]) -> Result<Bo
         (Mode::CbcCs1 { iv }, Direction::Encrypt) => {
             let (tail, iv_block) = (stealing::tail_of(aes.clone(), direction), Array::from(*iv));
             let chain = CbcEncrypt(cbc::Encryptor::inner_iv_init(aes, &iv_block));
-            Box::new(StealingStream::new(chain, tail, direction, iv))
+            boxed(StealingStream::new(chain, tail, direction, iv))
         }
         (Mode::CbcCs1 { iv }, Direction::Decrypt) => {
             let (tail, iv_block) = (stealing::tail_of(aes.clone(), direction), Array::from(*iv));
             let chain = CbcDecrypt(cbc::Decryptor::inner_iv_init(aes, &iv_block));
-            Box::new(StealingStream::new(chain, tail, direction, iv))
+            boxed(StealingStream::new(chain, tail, direction, iv))
         }
         (Mode::Xts { .. } | Mode::TripleDes(_) | Mode::Stream(_), _) => {
             return Err(CryptoError::Unsupported("not a cipher with a single AES key"));
@@ -192,9 +194,9 @@ impl<A: Aes> Keystream for CtrKeystream<A> {
     }
 }
 
-fn gcm_of<A: Aes>(params: &GcmParams<'_>, direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+fn gcm_of<A: Aes>(params: &GcmParams<'_>, direction: Direction, key: &[u8]) -> Result<SecretBox<dyn Aead>> {
     let computation = Gcm::<A>::new(A::expand(key)?, params.iv, params.aad);
-    Ok(Box::new(GaloisStream::new(computation, direction, params.tag_bytes)))
+    Ok(boxed(GaloisStream::new(computation, direction, params.tag_bytes)))
 }
 
 /// CTR with a 32-bit counter and GHASH over the ciphertext.
@@ -308,9 +310,9 @@ struct Gmac<A: Aes>(Option<Gcm<A>>);
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes; `InvalidParameter` for an empty IV.
-pub(crate) fn gmac(iv: &[u8], key: &SymmetricKey) -> Result<Box<dyn Mac>> {
-    fn of<A: Aes>(iv: &[u8], key: &[u8]) -> Result<Box<dyn Mac>> {
-        Ok(Box::new(Gmac(Some(Gcm::<A>::new(A::expand(key)?, iv, &[])))))
+pub(crate) fn gmac(iv: &[u8], key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
+    fn of<A: Aes>(iv: &[u8], key: &[u8]) -> Result<SecretBox<dyn Mac>> {
+        Ok(boxed(Gmac(Some(Gcm::<A>::new(A::expand(key)?, iv, &[])))))
     }
     check_params(&GcmParams { iv, aad: &[], tag_bytes: TAG_BYTES })?;
     let key = key.expose();

@@ -6,7 +6,9 @@ use crate::cipher::{Cipher, DesMode, Direction};
 use crate::error::{CryptoError, Result};
 use crate::hash::Mac;
 use crate::modes::block::{BlockStream, Blocks};
-use crate::portable::mac::{boxed, boxed_cbc};
+use crate::portable::mac::{chained, keyed};
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U8;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit};
@@ -22,22 +24,22 @@ const DES_BLOCK_BYTES: usize = 8;
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 24 bytes.
-pub(crate) fn cipher(mode: &DesMode, direction: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
+pub(crate) fn cipher(mode: &DesMode, direction: Direction, key: &[u8]) -> Result<SecretBox<dyn Cipher>> {
     let des = expand(key)?;
     Ok(match (mode, direction) {
-        (DesMode::Ecb, Direction::Encrypt) => Box::new(BlockStream::new(EcbEncrypt(des), direction, false)),
-        (DesMode::Ecb, Direction::Decrypt) => Box::new(BlockStream::new(EcbDecrypt(des), direction, false)),
+        (DesMode::Ecb, Direction::Encrypt) => boxed(BlockStream::new(EcbEncrypt(des), direction, false)),
+        (DesMode::Ecb, Direction::Decrypt) => boxed(BlockStream::new(EcbDecrypt(des), direction, false)),
         (DesMode::Cbc { iv } | DesMode::CbcPad { iv }, _) => {
             let padded = matches!(mode, DesMode::CbcPad { .. });
             let iv = Array::from(*iv);
             match direction {
                 Direction::Encrypt => {
                     let chain = CbcEncrypt(cbc::Encryptor::inner_iv_init(des, &iv));
-                    Box::new(BlockStream::new(chain, direction, padded))
+                    boxed(BlockStream::new(chain, direction, padded))
                 }
                 Direction::Decrypt => {
                     let chain = CbcDecrypt(cbc::Decryptor::inner_iv_init(des, &iv));
-                    Box::new(BlockStream::new(chain, direction, padded))
+                    boxed(BlockStream::new(chain, direction, padded))
                 }
             }
         }
@@ -48,16 +50,16 @@ pub(crate) fn cipher(mode: &DesMode, direction: Direction, key: &[u8]) -> Result
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 24 bytes.
-pub(crate) fn cmac(key: &[u8]) -> Result<Box<dyn Mac>> {
-    Ok(boxed(Cmac::inner_init(expand(key)?)))
+pub(crate) fn cmac(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
+    Ok(keyed(Cmac::inner_init(expand(key)?)))
 }
 
 /// Starts a CBC-MAC.
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 24 bytes.
-pub(crate) fn cbc_mac(key: &[u8]) -> Result<Box<dyn Mac>> {
-    Ok(boxed_cbc(CbcMac::inner_init(expand(key)?)))
+pub(crate) fn cbc_mac(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
+    Ok(chained(CbcMac::inner_init(expand(key)?)))
 }
 
 fn expand(key: &[u8]) -> Result<TdesEde3> {

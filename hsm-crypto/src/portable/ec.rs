@@ -10,7 +10,7 @@ use crate::error::{CryptoError, Result};
 use crate::hash::Hash;
 use crate::portable::brainpool;
 use crate::random::Random;
-use crate::secret::{SecretBytes, on_wiped_stack};
+use crate::secret::{SecretBox, SecretBytes, on_wiped_stack};
 use elliptic_curve::Curve as _;
 use elliptic_curve::bigint::{BoxedUint, NonZero};
 use std::sync::Arc;
@@ -236,7 +236,7 @@ macro_rules! curve {
             fn private(scalar: &[u8]) -> Result<Arc<dyn EcPrivateKey>> {
                 // The length is right, so the only error is the range.
                 let key = SigningKey::from_slice(scalar).map_err(|_| CryptoError::InvalidKey(BAD_SCALAR))?;
-                Ok(Arc::new(Private(key)))
+                Ok(Arc::new(Private(SecretBox::new(key))))
             }
 
             fn public(point: &[u8]) -> Result<Arc<dyn EcPublicKey>> {
@@ -246,7 +246,7 @@ macro_rules! curve {
             }
 
             /// The crate wipes the scalar on drop.
-            struct Private(SigningKey);
+            struct Private(SecretBox<SigningKey>);
 
             impl EcPrivateKey for Private {
                 fn curve(&self) -> Curve {

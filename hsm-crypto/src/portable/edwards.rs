@@ -7,7 +7,7 @@
 
 use crate::ec::{CONTEXT_BYTES_MAX, ED25519_BYTES, EdPrivateKey, EdPublicKey, EdScheme, XPrivateKey};
 use crate::error::{CryptoError, Result};
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBox, SecretBytes};
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::hazmat::ExpandedSecretKey;
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 /// `InvalidKey` unless the seed has 32 bytes.
 pub(crate) fn ed25519_private(seed: &[u8]) -> Result<Arc<dyn EdPrivateKey>> {
     let seed = fixed_key(seed)?;
-    Ok(Arc::new(EdPrivate(SigningKey::from_bytes(&seed))))
+    Ok(Arc::new(EdPrivate(SecretBox::new(SigningKey::from_bytes(&seed)))))
 }
 
 /// Parses an Ed25519 public key.
@@ -40,7 +40,7 @@ pub(crate) fn ed25519_public(key: &[u8]) -> Result<Arc<dyn EdPublicKey>> {
 /// `InvalidKey` unless it has 32 bytes.
 pub(crate) fn x25519_private(key: &[u8]) -> Result<Arc<dyn XPrivateKey>> {
     let key = fixed_key(key)?;
-    Ok(Arc::new(XPrivate(StaticSecret::from(*key))))
+    Ok(Arc::new(XPrivate(SecretBox::new(StaticSecret::from(*key)))))
 }
 
 /// Reads an Ed25519 public key strictly.
@@ -75,7 +75,7 @@ pub(crate) fn fixed_key(key: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
 }
 
 /// The crate wipes the seed on drop.
-struct EdPrivate(SigningKey);
+struct EdPrivate(SecretBox<SigningKey>);
 
 impl EdPrivateKey for EdPrivate {
     fn public_key(&self) -> Vec<u8> {
@@ -159,11 +159,11 @@ impl EdPublicKey for EdPublic {
 }
 
 /// The crate wipes the key on drop.
-struct XPrivate(StaticSecret);
+struct XPrivate(SecretBox<StaticSecret>);
 
 impl XPrivateKey for XPrivate {
     fn public_key(&self) -> Vec<u8> {
-        PublicKey::from(&self.0).to_bytes().to_vec()
+        PublicKey::from(&*self.0).to_bytes().to_vec()
     }
 
     fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {

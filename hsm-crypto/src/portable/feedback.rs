@@ -8,41 +8,43 @@ use crate::modes::block::BLOCK_BYTES;
 use crate::modes::counter::Keystream;
 use crate::modes::feedback::{Fed, FeedbackStream};
 use crate::portable::cipher::Aes;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use aes::cipher::array::Array;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, StreamCipher};
 
 /// Starts OFB.
-pub(crate) fn ofb<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
+pub(crate) fn ofb<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> SecretBox<dyn Cipher> {
     let keystream = Ofb(ofb::Ofb::from_core(ofb::OfbCore::inner_iv_init(aes, &Array::from(*iv))));
-    Box::new(FeedbackStream::new(keystream, Fed::Keystream, direction))
+    boxed(FeedbackStream::new(keystream, Fed::Keystream, direction))
 }
 
 /// Starts CFB by single bytes.
-pub(crate) fn cfb8<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
+pub(crate) fn cfb8<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> SecretBox<dyn Cipher> {
     let iv = Array::from(*iv);
     match direction {
         Direction::Encrypt => {
             let cipher = Cfb8Encrypt(cfb8::Encryptor::inner_iv_init(aes, &iv));
-            Box::new(FeedbackStream::new(cipher, Fed::Byte, direction))
+            boxed(FeedbackStream::new(cipher, Fed::Byte, direction))
         }
         Direction::Decrypt => {
             let cipher = Cfb8Decrypt(cfb8::Decryptor::inner_iv_init(aes, &iv));
-            Box::new(FeedbackStream::new(cipher, Fed::Byte, direction))
+            boxed(FeedbackStream::new(cipher, Fed::Byte, direction))
         }
     }
 }
 
 /// Starts CFB by blocks.
-pub(crate) fn cfb128<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
+pub(crate) fn cfb128<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> SecretBox<dyn Cipher> {
     let iv = Array::from(*iv);
     match direction {
         Direction::Encrypt => {
             let cipher = CfbEncrypt(cfb_mode::BufEncryptor::inner_iv_init(aes, &iv));
-            Box::new(FeedbackStream::new(cipher, Fed::Block, direction))
+            boxed(FeedbackStream::new(cipher, Fed::Block, direction))
         }
         Direction::Decrypt => {
             let cipher = CfbDecrypt(cfb_mode::BufDecryptor::inner_iv_init(aes, &iv));
-            Box::new(FeedbackStream::new(cipher, Fed::Block, direction))
+            boxed(FeedbackStream::new(cipher, Fed::Block, direction))
         }
     }
 }

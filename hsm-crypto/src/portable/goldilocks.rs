@@ -10,7 +10,7 @@
 
 use crate::ec::{CONTEXT_BYTES_MAX, ED448_BYTES, EdPrivateKey, EdPublicKey, EdScheme, XPrivateKey};
 use crate::error::{CryptoError, Result};
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBox, SecretBytes};
 use ed448_goldilocks::shake::Shake256;
 use ed448_goldilocks::shake::digest::{ExtendableOutput, Update, XofReader};
 use ed448_goldilocks::{AffinePoint, CompressedEdwardsY, PreHash, Signature, SigningKey, VerifyingKey};
@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 pub(crate) fn ed448_private(seed: &[u8]) -> Result<Arc<dyn EdPrivateKey>> {
     // The length is the only error.
     let key = SigningKey::try_from(seed).map_err(|_| CryptoError::InvalidKey("an Ed448 key has 57 bytes"))?;
-    Ok(Arc::new(EdPrivate(key)))
+    Ok(Arc::new(EdPrivate(SecretBox::new(key))))
 }
 
 /// Parses an Ed448 public key.
@@ -55,7 +55,7 @@ pub(crate) fn x448_private(key: &[u8]) -> Result<Arc<dyn XPrivateKey>> {
     }
     let mut bytes = Zeroizing::new([0; X448_BYTES]);
     bytes.copy_from_slice(key);
-    Ok(Arc::new(XPrivate(StaticSecret::from(*bytes))))
+    Ok(Arc::new(XPrivate(SecretBox::new(StaticSecret::from(*bytes)))))
 }
 
 /// Length of an X448 key and of a public value in bytes.
@@ -81,7 +81,7 @@ impl PreHash for Hashed {
 }
 
 /// The crate wipes the seed and what it expands to on drop.
-struct EdPrivate(SigningKey);
+struct EdPrivate(SecretBox<SigningKey>);
 
 impl EdPrivateKey for EdPrivate {
     fn public_key(&self) -> Vec<u8> {
@@ -139,11 +139,11 @@ fn check_canonical(signature: &[u8]) -> Result<()> {
 }
 
 /// The crate wipes the key on drop.
-struct XPrivate(StaticSecret);
+struct XPrivate(SecretBox<StaticSecret>);
 
 impl XPrivateKey for XPrivate {
     fn public_key(&self) -> Vec<u8> {
-        PublicKey::from(&self.0).as_bytes().to_vec()
+        PublicKey::from(&*self.0).as_bytes().to_vec()
     }
 
     fn agree(&self, peer: &[u8]) -> Result<SecretBytes> {

@@ -6,6 +6,8 @@
 use crate::error::{CryptoError, Result};
 use crate::hash::{Digest, Hash, MAC_IS_OVER, Mac};
 use crate::portable::resumable;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::symmetric::SymmetricKey;
 use blake2::digest::consts::{U20, U32, U48, U64};
 use cmac::Cmac;
@@ -44,20 +46,20 @@ macro_rules! choose_hash {
 pub(crate) use choose_hash;
 
 /// Starts a digest.
-pub(crate) fn digest(hash: Hash) -> Box<dyn Digest> {
+pub(crate) fn digest(hash: Hash) -> SecretBox<dyn Digest> {
     // One whose state can be saved, where there is one.
-    resumable::start(hash).unwrap_or_else(|| with_hash!(hash, D => Box::new(Running(D::default()))))
+    resumable::start(hash).unwrap_or_else(|| with_hash!(hash, D => boxed(Running(D::default()))))
 }
 
 /// Starts a keyed BLAKE2b (RFC 7693, 2.5).
 ///
 /// # Errors
 /// `InvalidParameter` for another hash, `InvalidKey` unless the key has 1 to 64 bytes.
-pub(crate) fn keyed_blake2b(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
-    fn keyed<M: KeyInit + digest::Mac + Send + 'static>(key: &[u8]) -> Result<Box<dyn Mac>> {
+pub(crate) fn keyed_blake2b(hash: Hash, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
+    fn keyed<M: KeyInit + digest::Mac + Send + 'static>(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
         // Without a key it would be the digest, and no MAC.
         let mac = Some(key).filter(|key| !key.is_empty()).and_then(|key| <M as KeyInit>::new_from_slice(key).ok());
-        Ok(Box::new(Keyed(Some(mac.ok_or(CryptoError::InvalidKey("a key of BLAKE2b has 1 to 64 bytes"))?))))
+        Ok(boxed(Keyed(Some(mac.ok_or(CryptoError::InvalidKey("a key of BLAKE2b has 1 to 64 bytes"))?))))
     }
     match hash {
         Hash::Blake2b160 => keyed::<blake2::Blake2bMac<U20>>(key.expose()),
@@ -72,11 +74,11 @@ pub(crate) fn keyed_blake2b(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Ma
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes.
-pub(crate) fn cmac(key: &SymmetricKey) -> Result<Box<dyn Mac>> {
-    fn keyed<C: KeyInit + digest::Mac + Send + 'static>(key: &[u8]) -> Result<Box<dyn Mac>> {
+pub(crate) fn cmac(key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
+    fn keyed<C: KeyInit + digest::Mac + Send + 'static>(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
         // The only error of `new_from_slice` is a wrong length, which the caller's match has excluded.
         let mac = <C as KeyInit>::new_from_slice(key).map_err(|_| CryptoError::InvalidKey(AES_KEY_LENGTH))?;
-        Ok(Box::new(Keyed(Some(mac))))
+        Ok(boxed(Keyed(Some(mac))))
     }
     match key.expose().len() {
         16 => keyed::<Cmac<aes::Aes128>>(key.expose()),
@@ -101,8 +103,8 @@ impl<D: sha2::Digest + FixedOutputReset + Clone + Send + 'static> Digest for Run
         sha2::Digest::finalize_reset(&mut self.0).to_vec()
     }
 
-    fn fork(&self) -> Box<dyn Digest> {
-        Box::new(Running(self.0.clone()))
+    fn fork(&self) -> SecretBox<dyn Digest> {
+        boxed(Running(self.0.clone()))
     }
 }
 

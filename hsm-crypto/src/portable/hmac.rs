@@ -8,6 +8,9 @@ use crate::error::Result;
 use crate::hash::{Hash, MAC_IS_OVER, Mac, NO_STATE};
 use crate::portable::hash::with_hash;
 use crate::portable::resumable::{Codec, codec, with_resumable};
+use crate::secret::SecretBox;
+use crate::secret::boxed;
+use crate::secret::seen_as;
 use crate::secret::{SecretBytes, on_wiped_stack};
 use crate::symmetric::SymmetricKey;
 use sha2::digest::common::{Block, BlockSizeUser};
@@ -16,13 +19,13 @@ use zeroize::Zeroize;
 
 /// What this engine has prepared from a key: the keyed states of the first two hashes that it was used with.
 #[derive(Default)]
-pub(crate) struct Prepared([OnceLock<(Hash, Box<dyn Template>)>; 2]);
+pub(crate) struct Prepared([OnceLock<(Hash, SecretBox<dyn Template>)>; 2]);
 
 /// Starts an HMAC with a key of any length.
 ///
 /// # Errors
 /// None of its own.
-pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
     // The states are moved about, and the hashes do not wipe what they had on the stack.
     let keyed = || on_wiped_stack(|| template(hash, key.expose()));
     for place in &key.portable.0 {
@@ -36,14 +39,16 @@ pub(crate) fn hmac(hash: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
 
 /// A MAC that has its key and nothing else: operations begin with copies of it.
 trait Template: Send + Sync {
-    fn start(&self) -> Box<dyn Mac>;
+    fn start(&self) -> SecretBox<dyn Mac>;
 }
 
-fn template(hash: Hash, key: &[u8]) -> Box<dyn Template> {
+seen_as!(Template);
+
+fn template(hash: Hash, key: &[u8]) -> SecretBox<dyn Template> {
     with_resumable!(
         hash,
-        D => Box::new(States::<D>::new(key, Some(codec()))),
-        with_hash!(hash, D => Box::new(States::<D>::new(key, None)))
+        D => boxed(States::<D>::new(key, Some(codec()))),
+        with_hash!(hash, D => boxed(States::<D>::new(key, None)))
     )
 }
 
@@ -80,8 +85,8 @@ impl<D: sha2::Digest + BlockSizeUser> States<D> {
 }
 
 impl<D: sha2::Digest + Clone + Send + Sync + 'static> Template for States<D> {
-    fn start(&self) -> Box<dyn Mac> {
-        Box::new(Running(Some(self.clone())))
+    fn start(&self) -> SecretBox<dyn Mac> {
+        boxed(Running(Some(self.clone())))
     }
 }
 

@@ -5,6 +5,8 @@
 
 use crate::error::Result;
 use crate::hash::{KmacParams, KmacStrength, MAC_IS_OVER, Mac};
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::symmetric::SymmetricKey;
 use cshake::CShake;
 use cshake::digest::{ExtendableOutput, Update, XofReader};
@@ -13,11 +15,11 @@ use cshake::digest::{ExtendableOutput, Update, XofReader};
 ///
 /// # Errors
 /// None of its own.
-pub(crate) fn kmac(params: &KmacParams<'_>, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+pub(crate) fn kmac(params: &KmacParams<'_>, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
     let (customisation, tag_bytes) = (params.customisation, params.tag_bytes);
     Ok(match params.strength {
-        KmacStrength::Bits128 => Box::new(Running { sponge: Some(keyed::<168>(customisation, key)), tag_bytes }),
-        KmacStrength::Bits256 => Box::new(Running { sponge: Some(keyed::<136>(customisation, key)), tag_bytes }),
+        KmacStrength::Bits128 => boxed(Running { sponge: Some(keyed::<168>(customisation, key)), tag_bytes }),
+        KmacStrength::Bits256 => boxed(Running { sponge: Some(keyed::<136>(customisation, key)), tag_bytes }),
     })
 }
 

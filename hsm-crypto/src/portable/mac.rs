@@ -10,6 +10,8 @@ use crate::portable::ccm::CbcChain;
 use crate::portable::cipher::{Aes, gmac};
 use crate::portable::hash::{AES_KEY_LENGTH, Keyed};
 use crate::portable::{des, stream};
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use crate::symmetric::SymmetricKey;
 use aes::cipher::array::Array;
 use aes::cipher::{BlockCipherEncrypt, InnerIvInit};
@@ -22,7 +24,7 @@ use zeroize::Zeroizing;
 ///
 /// # Errors
 /// `InvalidKey` for a key of another length than the MAC's; `InvalidParameter` for an empty IV.
-pub(crate) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+pub(crate) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
     match mac {
         CipherMac::Gmac { iv } => gmac(iv, key),
         CipherMac::AesCbc => aes_cbc(key.expose()),
@@ -33,18 +35,18 @@ pub(crate) fn cipher_mac(mac: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<
     }
 }
 
-fn aes_cbc(key: &[u8]) -> Result<Box<dyn Mac>> {
+fn aes_cbc(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
     Ok(match key.len() {
-        16 => boxed_cbc(CbcMac::inner_init(aes::Aes128::expand(key)?)),
-        24 => boxed_cbc(CbcMac::inner_init(aes::Aes192::expand(key)?)),
-        32 => boxed_cbc(CbcMac::inner_init(aes::Aes256::expand(key)?)),
+        16 => chained(CbcMac::inner_init(aes::Aes128::expand(key)?)),
+        24 => chained(CbcMac::inner_init(aes::Aes192::expand(key)?)),
+        32 => chained(CbcMac::inner_init(aes::Aes256::expand(key)?)),
         _ => return Err(CryptoError::InvalidKey(AES_KEY_LENGTH)),
     })
 }
 
 /// The three keys of RFC 3566, 4.1, are three blocks encrypted; the first one is the key of a CBC-MAC, and the others are
 /// used at the last block as those of CMAC are.
-fn aes_xcbc(key: &[u8]) -> Result<Box<dyn Mac>> {
+fn aes_xcbc(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
     if key.len() != 16 {
         return Err(CryptoError::InvalidKey("a key of AES-XCBC-MAC has 16 bytes"));
     }
@@ -56,17 +58,17 @@ fn aes_xcbc(key: &[u8]) -> Result<Box<dyn Mac>> {
     };
     let inner = aes::Aes128::expand(&*derived(1))?;
     let chain = CbcChain(cbc::Encryptor::inner_iv_init(inner, &Array::default()));
-    Ok(Box::new(CmacStream::new(chain, Subkeys::given(derived(2), derived(3)))))
+    Ok(boxed(CmacStream::new(chain, Subkeys::given(derived(2), derived(3)))))
 }
 
 /// A MAC of a crate behind the trait of this one.
-pub(crate) fn boxed<M: digest::Mac + Send + 'static>(mac: M) -> Box<dyn Mac> {
-    Box::new(Keyed(Some(mac)))
+pub(crate) fn keyed<M: digest::Mac + Send + 'static>(mac: M) -> SecretBox<dyn Mac> {
+    boxed(Keyed(Some(mac)))
 }
 
 /// A CBC-MAC of the crate behind the trait of this one.
-pub(crate) fn boxed_cbc<M: digest::Update + FixedOutput + Send + 'static>(mac: M) -> Box<dyn Mac> {
-    Box::new(Cbc { mac: Some(mac), empty: true })
+pub(crate) fn chained<M: digest::Update + FixedOutput + Send + 'static>(mac: M) -> SecretBox<dyn Mac> {
+    boxed(Cbc { mac: Some(mac), empty: true })
 }
 
 struct Cbc<M> {

@@ -8,7 +8,7 @@ use super::random::Source;
 use crate::error::{CryptoError, Result};
 use crate::post_quantum::{MlDsaPrivateKey, MlDsaPublicKey, MlDsaSet, Mu, Secret};
 use crate::random::Random;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBox, SecretBytes};
 use ml_dsa::SignatureEncoding;
 use ml_dsa::{
     ExpandedSigningKey, ExpandedSigningKeyBytes, MlDsa44, MlDsa65, MlDsa87, MlDsaParams, Signature, VerifyingKey,
@@ -46,7 +46,7 @@ pub(crate) fn public(set: MlDsaSet, bytes: &[u8]) -> Result<Arc<dyn MlDsaPublicK
 
 struct Private<P: MlDsaParams> {
     set: MlDsaSet,
-    key: ExpandedSigningKey<P>,
+    key: SecretBox<ExpandedSigningKey<P>>,
     public: Vec<u8>,
 }
 
@@ -70,7 +70,7 @@ impl<P: MlDsaParams + Send + Sync + 'static> Private<P> {
             Secret::Expanded(bytes) => Self::parse_expanded(set, bytes)?,
         };
         let public = key.verifying_key().encode().to_vec();
-        Ok(Arc::new(Self { set, key, public }))
+        Ok(Arc::new(Self { set, key: SecretBox::new(key), public }))
     }
 
     fn parse_expanded(set: MlDsaSet, bytes: &[u8]) -> Result<ExpandedSigningKey<P>> {

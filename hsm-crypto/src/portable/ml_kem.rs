@@ -7,7 +7,7 @@
 use crate::error::{CryptoError, Result};
 use crate::post_quantum::{Encapsulated, MlKemPrivateKey, MlKemPublicKey, MlKemSet, Secret};
 use crate::random::Random;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBox, SecretBytes};
 #[expect(deprecated, reason = "CKA_VALUE of PKCS#11 is the expanded key")]
 use ml_kem::ExpandedKeyEncoding;
 use ml_kem::{B32, Decapsulate, KeyExport, Seed, ml_kem_512, ml_kem_768, ml_kem_1024};
@@ -42,7 +42,7 @@ pub(crate) fn public(set: MlKemSet, bytes: &[u8]) -> Result<Arc<dyn MlKemPublicK
     }
 }
 
-struct Private<K>(K);
+struct Private<K>(SecretBox<K>);
 
 struct Public<K>(K);
 
@@ -64,7 +64,7 @@ macro_rules! of_set {
                     key.map_err(|_| BAD_EXPANDED)?
                 }
             };
-            Ok(Arc::new(Private(key)))
+            Ok(Arc::new(Private(SecretBox::new(key))))
         }
 
         fn $public(bytes: &[u8]) -> Result<Arc<dyn MlKemPublicKey>> {

@@ -9,21 +9,23 @@ use crate::modes::block::BLOCK_BYTES;
 use crate::modes::counter::Keystream;
 use crate::modes::feedback::{Fed, FeedbackStream};
 use crate::portable::cipher::Aes;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use zeroize::Zeroize;
 
 /// Starts CFB by single bits.
-pub(crate) fn cfb1<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
+pub(crate) fn cfb1<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> SecretBox<dyn Cipher> {
     let keystream = Bits { aes, register: u128::from_be_bytes(*iv), direction };
-    Box::new(FeedbackStream::new(keystream, Fed::Byte, direction))
+    boxed(FeedbackStream::new(keystream, Fed::Byte, direction))
 }
 
 /// Starts CFB by half blocks.
-pub(crate) fn cfb64<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> Box<dyn Cipher> {
+pub(crate) fn cfb64<A: Aes>(aes: A, iv: &[u8; BLOCK_BYTES], direction: Direction) -> SecretBox<dyn Cipher> {
     let keystream = Halves { aes, register: u128::from_be_bytes(*iv), stream: 0, used: HALF_BYTES, direction };
     // Whatever the width, a whole block of ciphertext fills the register.
-    Box::new(FeedbackStream::new(keystream, Fed::Block, direction))
+    boxed(FeedbackStream::new(keystream, Fed::Block, direction))
 }
 
 /// Bytes of a half block.

@@ -6,7 +6,9 @@
 
 use crate::error::Result;
 use crate::hash::{Digest, Hash, NO_STATE};
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
+use crate::secret::boxed;
 use sha2::digest::FixedOutputReset;
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 
@@ -40,15 +42,15 @@ pub(crate) use choose;
 
 /// Starts a digest whose state can be saved; `None` for hashes whose state cannot.
 #[must_use]
-pub fn start(hash: Hash) -> Option<Box<dyn Digest>> {
-    with_resumable!(hash, D => Some(Box::new(Resumable(D::default()))), None)
+pub fn start(hash: Hash) -> Option<SecretBox<dyn Digest>> {
+    with_resumable!(hash, D => Some(boxed(Resumable(D::default()))), None)
 }
 
 /// Goes on with a digest from the state that [`Digest::save`] gave.
 ///
 /// # Errors
 /// `InvalidParameter` for what is no state of this hash.
-pub fn resume(hash: Hash, state: &[u8]) -> Result<Box<dyn Digest>> {
+pub fn resume(hash: Hash, state: &[u8]) -> Result<SecretBox<dyn Digest>> {
     with_resumable!(hash, D => Resumable::<D>::load(state), Err(NO_STATE))
 }
 
@@ -69,9 +71,9 @@ impl<D> Resumable<D>
 where
     D: sha2::Digest + FixedOutputReset + SerializableState + Clone + Send + 'static,
 {
-    fn load(state: &[u8]) -> Result<Box<dyn Digest>> {
+    fn load(state: &[u8]) -> Result<SecretBox<dyn Digest>> {
         let (_, read) = codec::<D>();
-        Ok(Box::new(Self(read(state).ok_or(NO_STATE)?)))
+        Ok(boxed(Self(read(state).ok_or(NO_STATE)?)))
     }
 }
 
@@ -87,8 +89,8 @@ where
         sha2::Digest::finalize_reset(&mut self.0).to_vec()
     }
 
-    fn fork(&self) -> Box<dyn Digest> {
-        Box::new(Self(self.0.clone()))
+    fn fork(&self) -> SecretBox<dyn Digest> {
+        boxed(Self(self.0.clone()))
     }
 
     fn is_resumable(&self) -> bool {

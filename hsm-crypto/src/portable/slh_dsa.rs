@@ -7,7 +7,7 @@
 use crate::error::{CryptoError, Result};
 use crate::post_quantum::{SlhDsaPrivateKey, SlhDsaPublicKey, SlhDsaSet};
 use crate::random::Random;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBox, SecretBytes};
 use slh_dsa::{ParameterSet, Signature, SigningKey, VerifyingKey};
 use std::sync::Arc;
 use zeroize::Zeroize;
@@ -57,7 +57,7 @@ pub(crate) fn expand(set: SlhDsaSet, seeds: &[u8]) -> Result<SecretBytes> {
 pub(crate) fn private(set: SlhDsaSet, bytes: &[u8]) -> Result<Arc<dyn SlhDsaPrivateKey>> {
     with_set!(set, P => {
         let key = SigningKey::<P>::try_from(bytes).map_err(|_| BAD_PRIVATE)?;
-        Ok(Arc::new(Private { set, key }))
+        Ok(Arc::new(Private { set, key: SecretBox::new(key) }))
     })
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn public(set: SlhDsaSet, bytes: &[u8]) -> Result<Arc<dyn SlhDsaPubli
 
 struct Private<P: ParameterSet> {
     set: SlhDsaSet,
-    key: SigningKey<P>,
+    key: SecretBox<SigningKey<P>>,
 }
 
 struct Public<P: ParameterSet> {
@@ -88,7 +88,7 @@ impl<P: ParameterSet + Send + Sync + 'static> SlhDsaPrivateKey for Private<P> {
     }
 
     fn public_key(&self) -> Vec<u8> {
-        let verifying: &VerifyingKey<P> = self.key.as_ref();
+        let verifying: &VerifyingKey<P> = (*self.key).as_ref();
         verifying.to_vec()
     }
 

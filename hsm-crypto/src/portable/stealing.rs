@@ -7,6 +7,8 @@ use crate::error::{CryptoError, Result};
 use crate::modes::block::BLOCK_BYTES;
 use crate::modes::stealing::Tail;
 use crate::portable::cipher::Aes;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use aes::cipher::InnerIvInit;
 use aes::cipher::array::Array;
 use cts::{CbcCs1, Decrypt, Encrypt};
@@ -19,7 +21,7 @@ use crate::portable::hash::AES_KEY_LENGTH;
 /// # Errors
 /// `InvalidKey` unless the key has 16, 24 or 32 bytes.
 #[cfg(feature = "aws-lc")]
-pub(crate) fn tail(key: &[u8], direction: Direction) -> Result<Box<dyn Tail>> {
+pub(crate) fn tail(key: &[u8], direction: Direction) -> Result<SecretBox<dyn Tail>> {
     Ok(match key.len() {
         16 => tail_of(aes::Aes128::expand(key)?, direction),
         24 => tail_of(aes::Aes192::expand(key)?, direction),
@@ -29,8 +31,8 @@ pub(crate) fn tail(key: &[u8], direction: Direction) -> Result<Box<dyn Tail>> {
 }
 
 /// As [`tail`], with the expanded key.
-pub(crate) fn tail_of<A: Aes>(aes: A, direction: Direction) -> Box<dyn Tail> {
-    Box::new(Cs1 { aes, direction })
+pub(crate) fn tail_of<A: Aes>(aes: A, direction: Direction) -> SecretBox<dyn Tail> {
+    boxed(Cs1 { aes, direction })
 }
 
 struct Cs1<A> {

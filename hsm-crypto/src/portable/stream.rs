@@ -11,6 +11,8 @@ use crate::modes::counter::Keystream;
 use crate::modes::galois::{Galois, GaloisStream, TAG_BYTES};
 use crate::modes::held::Held;
 use crate::modes::stream::ByteStream;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use aes::cipher::{KeyIvInit, StreamCipher as ByteCipher, StreamCipherSeek};
 use chacha20::{ChaCha20, ChaCha20Legacy, XChaCha20};
 use poly1305::Poly1305;
@@ -30,7 +32,7 @@ const KEY_LENGTH: CryptoError = CryptoError::InvalidKey("a key of this cipher ha
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 32 bytes; `InvalidParameter` for a first block beyond the end of the key stream.
-pub(crate) fn stream(cipher: &StreamCipher, key: &[u8]) -> Result<Box<dyn Cipher>> {
+pub(crate) fn stream(cipher: &StreamCipher, key: &[u8]) -> Result<SecretBox<dyn Cipher>> {
     match cipher {
         StreamCipher::ChaCha20 { block, nonce } => at::<ChaCha20>(key, nonce, u64::from(*block)),
         StreamCipher::ChaCha20Original { block, nonce } => at::<ChaCha20Legacy>(key, nonce, *block),
@@ -40,7 +42,7 @@ pub(crate) fn stream(cipher: &StreamCipher, key: &[u8]) -> Result<Box<dyn Cipher
     }
 }
 
-fn at<C>(key: &[u8], nonce: &[u8], block: u64) -> Result<Box<dyn Cipher>>
+fn at<C>(key: &[u8], nonce: &[u8], block: u64) -> Result<SecretBox<dyn Cipher>>
 where
     C: KeyIvInit + ByteCipher + StreamCipherSeek + Send + 'static,
 {
@@ -48,7 +50,7 @@ where
     // The position may need more bits than a block number has.
     let position = u128::from(block) * u128::from(STREAM_BLOCK_BYTES);
     cipher.try_seek(position).map_err(|_| CryptoError::InvalidParameter("the key stream has no such block"))?;
-    Ok(Box::new(ByteStream(Running(cipher))))
+    Ok(boxed(ByteStream(Running(cipher))))
 }
 
 fn keyed<C: KeyIvInit>(key: &[u8], nonce: &[u8]) -> Result<C> {
@@ -103,8 +105,8 @@ impl RunningPoly {
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 32 bytes.
-pub(crate) fn poly1305(key: &[u8]) -> Result<Box<dyn Mac>> {
-    Ok(Box::new(PolyMac(Some(RunningPoly::new(key)?))))
+pub(crate) fn poly1305(key: &[u8]) -> Result<SecretBox<dyn Mac>> {
+    Ok(boxed(PolyMac(Some(RunningPoly::new(key)?))))
 }
 
 struct PolyMac(Option<RunningPoly>);
@@ -130,10 +132,15 @@ impl Mac for PolyMac {
 ///
 /// # Errors
 /// `InvalidKey` unless the key has 32 bytes, `InvalidParameter` unless the nonce has 12 or 24.
-pub(crate) fn chacha20_poly1305(nonce: &[u8], aad: &[u8], direction: Direction, key: &[u8]) -> Result<Box<dyn Aead>> {
+pub(crate) fn chacha20_poly1305(
+    nonce: &[u8],
+    aad: &[u8],
+    direction: Direction,
+    key: &[u8],
+) -> Result<SecretBox<dyn Aead>> {
     Ok(match nonce.len() {
-        12 => Box::new(GaloisStream::new(ChaChaPoly::<ChaCha20>::new(key, nonce, aad)?, direction, TAG_BYTES)),
-        24 => Box::new(GaloisStream::new(ChaChaPoly::<XChaCha20>::new(key, nonce, aad)?, direction, TAG_BYTES)),
+        12 => boxed(GaloisStream::new(ChaChaPoly::<ChaCha20>::new(key, nonce, aad)?, direction, TAG_BYTES)),
+        24 => boxed(GaloisStream::new(ChaChaPoly::<XChaCha20>::new(key, nonce, aad)?, direction, TAG_BYTES)),
         _ => return Err(CryptoError::InvalidParameter("a nonce of ChaCha20-Poly1305 has 12 or 24 bytes")),
     })
 }

@@ -7,6 +7,8 @@ use crate::error::{CryptoError, Result};
 use crate::modes::block::BLOCK_BYTES;
 use crate::modes::unit::{DataUnit, UnitStream, halves};
 use crate::portable::cipher::Aes;
+use crate::secret::SecretBox;
+use crate::secret::boxed;
 use aes::cipher::array::Array;
 use xts_mode::Xts128;
 
@@ -14,10 +16,14 @@ use xts_mode::Xts128;
 ///
 /// # Errors
 /// `InvalidKey` as [`halves`].
-pub(crate) fn xts(tweak: &[u8; BLOCK_BYTES], direction: Direction, key: &[u8]) -> Result<Box<dyn Cipher>> {
-    fn of<A: Aes + Sync>(tweak: &[u8; 16], direction: Direction, keys: (&[u8], &[u8])) -> Result<Box<dyn Cipher>> {
+pub(crate) fn xts(tweak: &[u8; BLOCK_BYTES], direction: Direction, key: &[u8]) -> Result<SecretBox<dyn Cipher>> {
+    fn of<A: Aes + Sync>(
+        tweak: &[u8; 16],
+        direction: Direction,
+        keys: (&[u8], &[u8]),
+    ) -> Result<SecretBox<dyn Cipher>> {
         let xts = Xts128::new(A::expand(keys.0)?, A::expand(keys.1)?);
-        Ok(Box::new(UnitStream::new(Unit { xts, tweak: *tweak, direction })))
+        Ok(boxed(UnitStream::new(Unit { xts, tweak: *tweak, direction })))
     }
     let keys = halves(key)?;
     match keys.0.len() {

@@ -18,6 +18,7 @@ use crate::hash::{Hash, KmacParams, KmacStrength, Mac};
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::rsa::{OaepParams, PssParams, RsaParts};
+use crate::secret::SecretBox;
 use crate::secret::SecretBytes;
 use crate::symmetric::SymmetricKey;
 
@@ -227,7 +228,7 @@ fn macs(provider: &Provider) -> Result<bool> {
         && mac_answers(cmac, &known::AES_BLOCK, &known::CMAC_ANSWER)?)
 }
 
-fn mac_answers(start: impl Fn() -> Result<Box<dyn Mac>>, message: &[u8], answer: &[u8]) -> Result<bool> {
+fn mac_answers(start: impl Fn() -> Result<SecretBox<dyn Mac>>, message: &[u8], answer: &[u8]) -> Result<bool> {
     let (mut signing, mut verifying, mut empty) = (start()?, start()?, start()?);
     signing.update(message)?;
     verifying.update(message)?;
@@ -335,7 +336,7 @@ fn ciphers(provider: &Provider) -> Result<bool> {
     Ok(true)
 }
 
-fn through(mut cipher: Box<dyn Cipher>, input: &[u8]) -> Result<Vec<u8>> {
+fn through(mut cipher: SecretBox<dyn Cipher>, input: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     cipher.update(input, &mut out)?;
     cipher.finish(&mut out)?;
@@ -354,7 +355,7 @@ fn gcm(provider: &Provider) -> Result<bool> {
     Ok(sealed == known::GCM_SEALED && opened == known::GCM_PLAIN && refused)
 }
 
-fn through_aead(mut aead: Box<dyn Aead>, input: &[u8]) -> Result<Vec<u8>> {
+fn through_aead(mut aead: SecretBox<dyn Aead>, input: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     aead.update(input, &mut out)?;
     aead.finish(&mut out)?;
@@ -424,25 +425,25 @@ mod tests {
     /// An engine with one wrong part each.
     #[test]
     fn a_wrong_answer_is_found_and_names_its_family() {
-        fn wrong_digest(_: Hash) -> Box<dyn Digest> {
+        fn wrong_digest(_: Hash) -> SecretBox<dyn Digest> {
             (portable().digest)(Hash::Sha1)
         }
-        fn wrong_hmac(_: Hash, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+        fn wrong_hmac(_: Hash, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
             (portable().hmac)(Hash::Sha512, key)
         }
-        fn wrong_cipher(mode: &Mode, _: Direction, key: &SymmetricKey) -> Result<Box<dyn Cipher>> {
+        fn wrong_cipher(mode: &Mode, _: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Cipher>> {
             (portable().cipher)(mode, Direction::Decrypt, key)
         }
-        fn wrong_gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+        fn wrong_gcm(params: &GcmParams<'_>, direction: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Aead>> {
             (portable().gcm)(&GcmParams { aad: &[], ..*params }, direction, key)
         }
         fn wrong_wrap(_: KeyWrap, _: &[u8], _: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
             Ok(data.to_vec())
         }
-        fn no_cipher_mac(_: &CipherMac<'_>, key: &SymmetricKey) -> Result<Box<dyn Mac>> {
+        fn no_cipher_mac(_: &CipherMac<'_>, key: &SymmetricKey) -> Result<SecretBox<dyn Mac>> {
             (portable().hmac)(Hash::Sha256, key)
         }
-        fn no_aead(params: &AeadParams<'_>, _: Direction, key: &SymmetricKey) -> Result<Box<dyn Aead>> {
+        fn no_aead(params: &AeadParams<'_>, _: Direction, key: &SymmetricKey) -> Result<SecretBox<dyn Aead>> {
             (portable().aead)(params, Direction::Encrypt, key)
         }
         let wrong_seed = |_: &[u8]| (portable().ed25519_private)(&[0; 32]);

@@ -8,6 +8,7 @@
 
 mod asynchronous;
 mod cancel;
+mod dumps;
 mod events;
 mod exits;
 mod finalise;

@@ -19,17 +19,17 @@ enum End {
 }
 
 /// A kind of key that is brought from outside.
-struct Kind {
-    name: &'static str,
-    template: fn() -> Template,
+pub struct Kind {
+    pub name: &'static str,
+    pub template: fn() -> Template,
     /// The attribute that is the secret, and its length.
-    secret: (CK_ATTRIBUTE_TYPE, usize),
-    shape: fn(u8) -> u8,
+    pub secret: (CK_ATTRIBUTE_TYPE, usize),
+    pub shape: fn(u8) -> u8,
     /// Uses it, so that the engine has prepared it.
-    work: fn(&Raw, CK_SESSION_HANDLE, CK_OBJECT_HANDLE) -> Answer<()>,
+    pub work: fn(&Raw, CK_SESSION_HANDLE, CK_OBJECT_HANDLE) -> Answer<()>,
 }
 
-fn secret(kind: CK_KEY_TYPE) -> Template {
+pub fn secret(kind: CK_KEY_TYPE) -> Template {
     Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, kind)
 }
 
@@ -55,7 +55,7 @@ const ED448: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x71];
 const X25519: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x6E];
 const ED25519: &[u8] = &[0x06, 0x03, 0x2B, 0x65, 0x70];
 
-const KINDS: [Kind; 13] = [
+pub const KINDS: [Kind; 13] = [
     Kind {
         name: "AES",
         template: || secret(CKK_AES).flag(CKA_ENCRYPT, true).flag(CKA_DECRYPT, true).flag(CKA_SIGN, true),
@@ -197,12 +197,12 @@ impl Gcm {
     }
 }
 
-fn attribute(kind: CK_ATTRIBUTE_TYPE, bytes: &mut [u8]) -> CK_ATTRIBUTE {
+pub fn attribute(kind: CK_ATTRIBUTE_TYPE, bytes: &mut [u8]) -> CK_ATTRIBUTE {
     CK_ATTRIBUTE { type_: kind, pValue: bytes.as_mut_ptr().cast(), ulValueLen: bytes.len() as CK_ULONG }
 }
 
 /// C_CreateObject with a value that stands nowhere else.
-fn create(
+pub fn create(
     raw: &Raw,
     session: CK_SESSION_HANDLE,
     template: Template,

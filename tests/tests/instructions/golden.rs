@@ -103,7 +103,7 @@ const HEAD: &str = "\
 
 How many instructions a call takes in the host's thread, the beginning of its operation included, in the module as the tests build it (`opt-level`
 1 for our own code, with debug assertions). A test compares; `UPDATE_GOLDEN=1 cargo test -p perilune-tests --test instructions` rewrites.
-The last column is how often it takes memory (`malloc` and its sisters), under the same tolerance: few must stay exactly so many. Keys are session objects where nothing
+The last column is how often it takes memory (`malloc` and its sisters, and that of secret pages), under the same tolerance: few must stay exactly so many. Keys are session objects where nothing
 else is said. See [testing.md](testing.md), \"Instructions\".
 
 ";
