@@ -3,7 +3,8 @@
 //! Owns: [`SecretBox`], which is what `Box` is, for keys that a library has parsed and for operations that hold one. Does not know: what
 //! the value is.
 
-use crate::block::{give_back_written, take, wipe};
+use crate::block::wipe;
+use crate::source::{ALIGNMENT_MAX, give_back_written, take};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -31,7 +32,7 @@ impl<T> SecretBox<T> {
     #[inline]
     #[must_use]
     pub fn new(value: T) -> Self {
-        const { assert!(align_of::<T>() <= crate::sizes::UNIT, "an alignment that blocks do not have") };
+        const { assert!(align_of::<T>() <= ALIGNMENT_MAX, "an alignment that blocks do not have") };
         let (place, on_heap) = match take(const { room(size_of::<T>(), align_of::<T>()) }) {
             Some(block) => (block.cast::<T>(), false),
             None => (from_heap(heap_layout(size_of::<T>(), align_of::<T>())).cast::<T>(), true),

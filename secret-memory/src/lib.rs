@@ -7,14 +7,25 @@
 //! Taking and giving back costs what `malloc` costs: no call of the system, no lock, no exchange between threads.
 //! Where the system gives no more memory, [`take`] and [`Block::try_zeroed`] say so; a [`SecretBox`] then falls back on the heap.
 
+#![cfg_attr(any(miri, perilune_watched), allow(dead_code, reason = "blocks come from the heap, where tools see each"))]
+
 mod block;
 mod boxed;
+mod pages;
 mod region;
 mod shelf;
 mod sizes;
 #[cfg(test)]
 mod tests;
+#[cfg(any(miri, perilune_watched))]
+mod watched;
 
-pub use block::{Block, give_back, take, usable_bytes};
+#[cfg(not(any(miri, perilune_watched)))]
+use pages as source;
+#[cfg(any(miri, perilune_watched))]
+use watched as source;
+
+pub use block::Block;
 pub use boxed::SecretBox;
 pub use region::{Standing, begin_child, prepare, standing};
+pub use source::{give_back, take, usable_bytes};

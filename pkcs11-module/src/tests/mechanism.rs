@@ -195,21 +195,9 @@ fn a_pointer_without_a_length_is_no_parameter() {
 #[test]
 fn gcm_parameters_with_and_without_iv_bits_say_the_same() {
     let (mut iv, mut aad) = ([1_u8, 2, 3], [4_u8, 5]);
-    let mut short = GcmParamsWithoutIvBits {
-        p_iv: iv.as_mut_ptr(),
-        iv_length: 3,
-        p_aad: aad.as_mut_ptr(),
-        aad_length: 2,
-        tag_bits: 96,
-    };
-    let mut long = CK_GCM_PARAMS {
-        pIv: iv.as_mut_ptr(),
-        ulIvLen: 3,
-        ulIvBits: 0xFFFF,
-        pAAD: aad.as_mut_ptr(),
-        ulAADLen: 2,
-        ulTagBits: 96,
-    };
+    let (iv, aad) = (iv.as_mut_ptr(), aad.as_mut_ptr());
+    let mut short = GcmParamsWithoutIvBits { p_iv: iv, iv_length: 3, p_aad: aad, aad_length: 2, tag_bits: 96 };
+    let mut long = CK_GCM_PARAMS { pIv: iv, ulIvLen: 3, ulIvBits: 0xFFFF, pAAD: aad, ulAADLen: 2, ulTagBits: 96 };
     let expected = Params::Gcm { iv: vec![1, 2, 3], aad: vec![4, 5], tag_bits: 96 };
     assert_eq!(decoded(ParamShape::Gcm, &mut short, 40).unwrap(), expected);
     assert_eq!(decoded(ParamShape::Gcm, &mut long, 48).unwrap(), expected);

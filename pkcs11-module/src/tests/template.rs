@@ -88,6 +88,10 @@ fn a_nested_template_has_a_whole_number_of_attributes() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "two pointers reach a template that holds itself, as a caller may have it and no test in Rust can"
+)]
 fn nesting_ends_at_its_limit_also_when_a_template_holds_itself() {
     let mut own = CK_ATTRIBUTE { type_: CKA_WRAP_TEMPLATE, pValue: ptr::null_mut(), ulValueLen: 24 };
     own.pValue = (&raw mut own).cast();
@@ -97,12 +101,14 @@ fn nesting_ends_at_its_limit_also_when_a_template_holds_itself() {
 #[test]
 fn entries_of_nested_templates_count_towards_the_total() {
     let mut inner = vec![CK_ATTRIBUTE::default(); 600];
-    let mut outer = [attribute(CKA_WRAP_TEMPLATE, &mut inner), attribute(CKA_UNWRAP_TEMPLATE, &mut inner)];
+    let one = attribute(CKA_WRAP_TEMPLATE, &mut inner);
+    let mut outer = [one, CK_ATTRIBUTE { type_: CKA_UNWRAP_TEMPLATE, ..one }];
     assert!(decode(raw_slice(&mut outer), 1).is_ok());
     assert!(matches!(decode(raw_slice(&mut outer), 2), Err(Reason::ArgumentsBad(_))));
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "the address of the value is written as a number")]
 fn templates_may_stand_at_odd_addresses() {
     let mut value = *b"x";
     let one = attribute(CKA_LABEL, &mut value);

@@ -59,7 +59,7 @@ impl Counter {
 
 /// The functions by which memory is taken: the C library's, and that of secret pages.
 const ALLOCATORS: [&str; 7] =
-    ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign", "secret_memory::block::take"];
+    ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign", "secret_memory::pages::take"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
