@@ -21,8 +21,9 @@ if [ ! -e "$preload" ]; then
     exit 1
 fi
 if command -v clang >/dev/null; then
-    export CC_x86_64_unknown_linux_gnu=clang CFLAGS_x86_64_unknown_linux_gnu='-fsanitize=address -fno-omit-frame-pointer'
+    watched=(CC_x86_64_unknown_linux_gnu=clang CFLAGS_x86_64_unknown_linux_gnu='-fsanitize=address -fno-omit-frame-pointer')
 else
+    watched=()
     echo "sanitize: there is no clang, so AWS-LC's C is not watched" >&2
 fi
 
@@ -30,7 +31,8 @@ triple=x86_64-unknown-linux-gnu
 folder=$PWD/target/asan
 reports=$folder/reports
 # The module takes its memory for secrets, and AWS-LC all of its own, from the heap, where the tool sees each piece.
-RUSTFLAGS='-Zsanitizer=address -Cforce-frame-pointers=yes --cfg perilune_watched' cargo +nightly build --locked --target "$triple" --target-dir "$folder" -p pkcs11-module
+env "${watched[@]}" RUSTFLAGS='-Zsanitizer=address -Cforce-frame-pointers=yes --cfg perilune_watched' \
+    cargo +nightly build --locked --target "$triple" --target-dir "$folder" -p pkcs11-module
 cargo build --locked -p perilune
 acceptance=$(cargo test --locked -p perilune-tests --test acceptance --no-run --message-format json | python3 -c '
 import json, sys
