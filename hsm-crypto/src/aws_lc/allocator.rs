@@ -53,39 +53,12 @@ unsafe extern "C" fn realloc(block: *mut c_void, bytes: usize) -> *mut c_void {
     new.as_ptr().cast()
 }
 
-/// Gives a function of this file the hidden C name that AWS-LC knows: one jump, because Rust cannot write hidden symbols.
-macro_rules! hidden {
-    ($jump:literal, $($name:literal = $function:ident;)*) => { $(
-        core::arch::global_asm!(
-            concat!(".pushsection .text.", $name, ",\"ax\",%progbits"),
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!(".type ", $name, ",%function"),
-            concat!($name, ":"),
-            concat!($jump, " {function}"),
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-            function = sym $function,
-        );
-    )* };
+hidden! {
+    "OPENSSL_memory_alloc" = alloc;
+    "OPENSSL_memory_free" = free;
+    "OPENSSL_memory_get_size" = get_size;
+    "OPENSSL_memory_realloc" = realloc;
 }
-
-macro_rules! functions {
-    ($jump:literal) => {
-        hidden! {
-            $jump,
-            "OPENSSL_memory_alloc" = alloc;
-            "OPENSSL_memory_free" = free;
-            "OPENSSL_memory_get_size" = get_size;
-            "OPENSSL_memory_realloc" = realloc;
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-functions!("jmp");
-#[cfg(target_arch = "aarch64")]
-functions!("b");
 
 mod reference {
     use core::ffi::c_void;

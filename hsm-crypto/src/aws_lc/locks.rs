@@ -155,36 +155,6 @@ unsafe extern "C" fn unlock(lock: &Lock) -> c_int {
     0
 }
 
-/// Gives a function of this file a hidden C name: one jump, because Rust cannot write hidden symbols.
-macro_rules! hidden {
-    ($($name:literal = $function:ident;)*) => { $(
-        #[cfg(target_arch = "x86_64")]
-        core::arch::global_asm!(
-            concat!(".pushsection .text.", $name, ",\"ax\",@progbits"),
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!(".type ", $name, ",@function"),
-            concat!($name, ":"),
-            "jmp {function}",
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-            function = sym $function,
-        );
-        #[cfg(target_arch = "aarch64")]
-        core::arch::global_asm!(
-            concat!(".pushsection .text.", $name, ",\"ax\",%progbits"),
-            concat!(".globl ", $name),
-            concat!(".hidden ", $name),
-            concat!(".type ", $name, ",%function"),
-            concat!($name, ":"),
-            "b {function}",
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-            function = sym $function,
-        );
-    )* };
-}
-
 // Everything with a lock that AWS-LC calls; a test of pkcs11-module finds any that is missing here.
 hidden! {
     "pthread_rwlock_init" = make_free;

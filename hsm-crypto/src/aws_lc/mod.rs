@@ -9,6 +9,9 @@
 //! (link it with `-z nodelete`). Exit: ELF destructors close its generator, which
 //! threads that are in it do not survive; see [`exit`] for what is done about that.
 
+#[macro_use]
+mod hidden;
+
 mod allocator;
 mod cipher;
 mod ec;
