@@ -6,6 +6,7 @@ use hsm_core::template::Template;
 use hsm_core::*;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 const THREADS: usize = 4;
 const ROUNDS: usize = 40;
@@ -171,6 +172,10 @@ fn a_read_only_session_and_a_login_of_the_so_never_come_about_together() {
             let (hsm, gate) = (&hsm, &gate);
             let login = scope.spawn(move || {
                 gate.wait();
+                // The login interrupts the other thread wherever that is, also where both share one processor.
+                if round % 2 == 1 {
+                    thread::sleep(Duration::from_micros(50));
+                }
                 hsm.login(session, CKU_SO, &pin(SO_PIN))
             });
             gate.wait();
