@@ -10,8 +10,13 @@ use fuzz_targets::abi::{functions, world};
 use fuzz_targets::backup;
 use fuzz_targets::mutation::Dice;
 use hsm_core::mechanisms;
+use hsm_crypto::stateful::XmssSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Types of RFC 8554, 5.1 and 4.1.
+const LMS_SHA256_H5: u32 = 5;
+const LMOTS_SHA256_W8: u32 = 4;
 
 /// How often the dice try for a call that succeeds.
 const TRIES: usize = 200;
@@ -115,6 +120,25 @@ fn openssl(arguments: &str) -> Vec<u8> {
     made.stdout
 }
 
+/// A public key, the message `seed`, and its signature, of each scheme; the smallest trees.
+fn signatures_of_trees(folder: &Path) {
+    let engine = hsm_crypto::preferred().stateful;
+    let xmss = |set: Option<XmssSet>| (engine.xmss_private)(set.unwrap(), &[3; 96]).unwrap();
+    let keys = [
+        ("hss", 0, 0, (engine.hss_private)(&[(LMS_SHA256_H5, LMOTS_SHA256_W8)], &[3; 32]).unwrap()),
+        ("hss-2", 0, 0, (engine.hss_private)(&[(LMS_SHA256_H5, LMOTS_SHA256_W8); 2], &[3; 32]).unwrap()),
+        ("xmss", 1, 1, xmss(XmssSet::xmss(1))),
+        ("xmss-mt", 2, 2, xmss(XmssSet::xmss_mt(2))),
+    ];
+    for (name, scheme, number, key) in keys {
+        let public = key.public_key().unwrap();
+        let length = u16::try_from(public.len()).unwrap().to_be_bytes();
+        let signature = key.sign(0, b"seed").unwrap();
+        let content = [&[0xa8, scheme, number], &length[..], &public, &[4], b"seed", &signature].concat();
+        write(folder, "der", &format!("trees-{name}"), &content);
+    }
+}
+
 fn der(folder: &Path) {
     let scratch = folder.join("scratch");
     std::fs::create_dir_all(&scratch).unwrap();
@@ -161,6 +185,7 @@ fn der(folder: &Path) {
             write(folder, "der", &format!("pq-{place}-{length}"), &content);
         }
     }
+    signatures_of_trees(folder);
 }
 
 fn records(folder: &Path) {

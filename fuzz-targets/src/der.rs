@@ -1,4 +1,4 @@
-//! Encodings that come from outside: PKCS#8, SubjectPublicKeyInfo, certificates, curves and points, post-quantum keys.
+//! Encodings that come from outside: PKCS#8, SubjectPublicKeyInfo, certificates, curves and points, post-quantum keys, signatures of trees.
 //!
 //! Owns: that what is taken is encoded again as the same thing, that both engines take the same points, and that a private
 //! key which is unwrapped, or a public one which is created, is refused or works.
@@ -12,6 +12,7 @@ use hsm_core::attributes::curves::{CurveName, octet_string, octet_string_content
 use hsm_core::certificate;
 use hsm_crypto::ec::Curve;
 use hsm_crypto::encoding::{PqSet, PrivateForm, PublicForm, decode_pkcs8, decode_spki, encode_pkcs8, encode_spki};
+use hsm_crypto::stateful::XmssSet;
 use hsm_crypto::{SecretBytes, portable, preferred};
 
 /// The functions through which DER comes in, for programs.
@@ -27,7 +28,8 @@ pub fn run(data: &[u8]) {
         0x60..0x80 => certificate(bytes.rest()),
         0x80..0x90 => curve(&mut bytes),
         0x90..0xa0 => points(&mut bytes),
-        0xa0..0xb0 => post_quantum(&mut bytes),
+        0xa0..0xa8 => post_quantum(&mut bytes),
+        0xa8..0xb0 => stateful(&mut bytes),
         0xb0..0xe0 => unwrapped(&mut bytes),
         _ => program(bytes.rest()),
     }
@@ -125,6 +127,24 @@ fn post_quantum(bytes: &mut Bytes<'_>) {
     if let Ok(encoded) = encode_pkcs8(&private) {
         let again = decode_pkcs8(encoded.expose()).and_then(|form| encode_pkcs8(&form));
         assert!(again.is_ok_and(|again| again == encoded), "a private key changes when it is encoded");
+    }
+}
+
+/// A public key of HSS, XMSS or XMSS^MT, a message and a signature: refused or verified, and no longer once the message is another.
+fn stateful(bytes: &mut Bytes<'_>) {
+    let engine = preferred().stateful;
+    let (scheme, number) = (bytes.byte(), u32::from(bytes.byte()));
+    let (public, message) = (bytes.long(), bytes.counted());
+    let public = match scheme % 3 {
+        0 => Some((engine.hss_public)(public)),
+        1 => XmssSet::xmss(number).map(|set| (engine.xmss_public)(set, public)),
+        _ => XmssSet::xmss_mt(number).map(|set| (engine.xmss_public)(set, public)),
+    };
+    let Some(Ok(public)) = public else { return };
+    let signature = bytes.rest();
+    if public.verify(message, signature).is_ok() {
+        let other = [message, &[0]].concat();
+        assert!(public.verify(&other, signature).is_err(), "a signature is one of two messages");
     }
 }
 
