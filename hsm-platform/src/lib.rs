@@ -10,6 +10,7 @@ pub mod environment;
 mod file;
 pub mod log;
 pub mod machine;
+mod one_line;
 pub mod secret_pages;
 pub mod settings;
 mod start;
@@ -27,7 +28,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The configuration cannot be read or understood.
-    #[error("configuration {path}: {problem}")]
+    #[error("configuration {}: {problem}", one_line::name(path))]
     Config {
         /// The file.
         path: PathBuf,

@@ -6,6 +6,7 @@
 //! several processes do not mix. The subscriber is small enough to be our own for these reasons.
 
 use crate::Settings;
+use crate::one_line::{name, one_line};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::geteuid;
 use serde::Deserialize;
@@ -127,7 +128,7 @@ pub(crate) fn start(log: &Log) {
         Target::File(path) => match open(path) {
             Ok(file) => Sink::File(file),
             Err(error) => {
-                let line = format!("perilune: log {}: {error}; logging to standard error\n", path.display());
+                let line = format!("perilune: log {}: {error}; logging to standard error\n", name(path));
                 write_line(rustix::stdio::stderr(), &line);
                 Sink::Stderr
             }
@@ -207,14 +208,7 @@ fn line(event: &Event<'_>, now: SystemTime) -> String {
     let level = event.metadata().level();
     let target = event.metadata().target();
     let text = format!("{} {level:5} [{}] {target}:{}{}", stamp(now), std::process::id(), fields.message, fields.rest);
-    let mut line = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
+    let mut line = one_line(&text);
     line.push('\n');
     line
 }

@@ -8,6 +8,7 @@ use crate::StartError;
 use crate::environment::{Environment, HOME, PERILUNE_CONF, PERILUNE_LOG};
 use crate::file::{self, DeviceKeyText, Said};
 use crate::log::{self, Level, Log, Target};
+use crate::one_line;
 use hsm_core::Policy;
 use hsm_crypto::kdf::Argon2Cost;
 use std::fmt;
@@ -47,7 +48,7 @@ pub enum DeviceKeyPlace {
 impl fmt::Display for DeviceKeyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DeviceKeyPlace::File(path) => write!(f, "{}", path.display()),
+            DeviceKeyPlace::File(path) => f.write_str(&one_line::name(path)),
             DeviceKeyPlace::Descriptor(number) => write!(f, "fd:{number}"),
         }
     }

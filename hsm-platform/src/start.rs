@@ -4,7 +4,7 @@
 //! beside a store that was sealed with another. Does not know: what is in them.
 
 use crate::settings::DeviceKeyPlace;
-use crate::{OsRandom, Settings, StartError, SystemClock, secret_pages};
+use crate::{OsRandom, Settings, StartError, SystemClock, one_line, secret_pages};
 use hsm_core::{Hsm, Platform, Reason};
 use hsm_crypto::random::Generator;
 use rustix::process::geteuid;
@@ -54,7 +54,7 @@ fn refuse_foreign_home(settings: &Settings) -> Result<(), StartError> {
         Ok(metadata) if metadata.uid() != 0 => Err(StartError::Place(format!(
             "the store {} belongs to user {} and this program runs as root; run it as that user, or name the store in a \
              configuration file of root's that PERILUNE_CONF names",
-            settings.store.display(),
+            one_line::name(&settings.store),
             metadata.uid()
         ))),
         Ok(_) | Err(_) => Ok(()),

@@ -226,3 +226,11 @@ fn the_example_file_is_valid_and_shows_the_defaults() {
         assert!(on.lines().any(|line| line.starts_with(&format!("{key} = "))), "the example lacks {key}");
     }
 }
+
+#[test]
+fn a_message_about_a_file_whose_name_has_line_breaks_is_one_line() {
+    let places = Places::new();
+    places.write("a\nforged line/perilune/perilune.toml", "nothing = 1");
+    let text = places.load(&[(XDG_CONFIG_HOME, "a\nforged line")]).unwrap_err().to_string();
+    assert!(!text.contains('\n') && text.contains("a\\nforged line/perilune/perilune.toml"), "{text:?}");
+}
