@@ -152,7 +152,7 @@ impl<T: ?Sized> Drop for Arc<T> {
         unsafe {
             let rc = (*self.ptr).rc.fetch_sub(1, Ordering::Release) - 1;
             if rc == 0 {
-                std::sync::atomic::fence(Ordering::Acquire);
+                (*self.ptr).rc.load(Ordering::Acquire);
                 Box::from_raw(self.ptr);
             }
         }
