@@ -1,6 +1,6 @@
 # Everything a person types here; the work itself is in scripts/ and xtask/.
 
-.PHONY: help build test demo bench conformance fuzz sanitize miri docs tidy release reproduce supply-chain
+.PHONY: help build test demo bench conformance fuzz sanitize sanitize-thread miri docs tidy release reproduce supply-chain
 
 help:
 	@echo "make demo   build Perilune and sign a real Windows program with a key that never leaves the token"
@@ -10,6 +10,7 @@ help:
 	@echo "make conformance  run the hostile cases on Perilune, SoftHSM2 and Kryoptic, and write docs/conformance.md (minutes)"
 	@echo "make fuzz   fuzz everything that takes foreign bytes (SECONDS=60 each, TARGET=... for one; nightly Rust)"
 	@echo "make sanitize  run the acceptance tests under AddressSanitizer (nightly Rust)"
+	@echo "make sanitize-thread  run them, and the rooms' tests of threads, under ThreadSanitizer (nightly Rust)"
 	@echo "make miri   run the tests of the edge's decoding under Miri (nightly Rust)"
 	@echo "make release    what is delivered, with its lists of contents and checksums (target/dist)"
 	@echo "make reproduce  build the commit twice, in two folders, and compare every byte"
@@ -41,7 +42,10 @@ fuzz:
 
 # With TESTS="pins:: fork" only tests with one of these words in their name.
 sanitize:
-	@scripts/sanitize.sh $(TESTS)
+	@scripts/sanitize.sh address $(TESTS)
+
+sanitize-thread:
+	@scripts/sanitize.sh thread $(TESTS)
 
 miri:
 	@scripts/miri.sh $(TESTS)

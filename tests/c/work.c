@@ -1,10 +1,10 @@
 /*
  * A host that does something of everything, rightly and wrongly, for a tool that watches its memory.
  *
- *   work MODULE ROUNDS|overrun|lose
+ *   work MODULE ROUNDS|overrun|lose|race
  *
  * Operations are finished, abandoned and refused; threads come and go; a child is forked; C_Finalize comes
- * while a thread signs; the last round ends without C_Finalize. "overrun" and "lose" are faults that the tool must find.
+ * while a thread signs; the last round ends without C_Finalize. "overrun", "lose" and "race" are faults that the tool must find.
  */
 #include <pthread.h>
 #include <sys/wait.h>
@@ -301,6 +301,27 @@ static void lose(CK_SESSION_HANDLE session)
     block = NULL;
 }
 
+static void *in_the_same_room(void *room)
+{
+    int i;
+
+    for (i = 0; i < 1000; i++)
+        must(f->C_GetInfo(room), "C_GetInfo");
+    return NULL;
+}
+
+/* Has the module write to one place in two threads. */
+static void race(CK_SESSION_HANDLE session)
+{
+    static CK_INFO room;
+    pthread_t thread;
+
+    (void)session;
+    pthread_create(&thread, NULL, in_the_same_room, &room);
+    in_the_same_room(&room);
+    pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
     int round, rounds = argc > 2 ? atoi(argv[2]) : 0, i;
@@ -314,7 +335,7 @@ int main(int argc, char **argv)
     pthread_barrier_init(&signing, NULL, 4);
     if (rounds == 0) {
         must(f->C_Initialize(NULL), "C_Initialize");
-        in_session(token(), strcmp(argv[2], "lose") == 0 ? lose : overrun);
+        in_session(token(), strcmp(argv[2], "lose") == 0 ? lose : strcmp(argv[2], "race") == 0 ? race : overrun);
         return 0;
     }
     for (round = 0; round < rounds; round++) {

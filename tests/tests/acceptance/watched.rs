@@ -1,11 +1,12 @@
 //! The module under tools that watch memory, and what it costs to begin and end it a thousand times.
 //!
-//! Owns: valgrind's memory checker, AddressSanitizer with its search for lost memory, the counts of /proc. The programs are
+//! Owns: valgrind's memory checker, AddressSanitizer with its search for lost memory, ThreadSanitizer, the counts of /proc. The programs are
 //! `tests/c/work.c` (something of everything) and `tests/c/rounds.c`. Each tool has a control: a fault that it must find.
 
 use crate::exits::{leave_openssl, with_engine_key};
+use perilune_tests::ck::*;
 use perilune_tests::host::{ASAN, compiled, host, under_valgrind, valgrind};
-use perilune_tests::{Place, module, outside};
+use perilune_tests::{Place, Raw, child, ck, isolated, module, outside};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -115,6 +116,65 @@ fn address_sanitizer_finds_nothing_in_a_module_built_for_it() {
         let said = outside::output(command);
         assert!(!said.contains("Sanitizer"), "openssl {arguments:?}: {said}");
         said
+    });
+}
+
+/// Whether `make sanitize-thread` has put the tool into this process, and with it into each that it starts.
+fn has_thread_sanitizer(test: &str) -> bool {
+    let has = std::env::var("LD_PRELOAD").is_ok_and(|tools| tools.contains("libtsan"));
+    if !has {
+        outside::skip(test, "only make sanitize-thread has a module for it");
+    }
+    has
+}
+
+#[test]
+fn thread_sanitizer_finds_nothing_in_work_of_every_kind() {
+    if has_thread_sanitizer("thread sanitizer") {
+        let place = Place::new();
+        let said = host(&place, &compiled(&place, "work", &[]), &["3"], &[]);
+        assert!(said.contains("worked"), "{said}");
+    }
+}
+
+#[test]
+fn thread_sanitizer_finds_two_threads_that_write_to_one_place() {
+    if !has_thread_sanitizer("thread sanitizer (control)") {
+        return;
+    }
+    let place = Place::new();
+    let mut command = perilune_tests::host::command(&place, &compiled(&place, "work", &[]), &["race"]);
+    // Without the options of the run: what is found here is no finding.
+    command.env_remove("TSAN_OPTIONS");
+    let said = outside::failure(command);
+    assert!(said.contains("data race") && said.contains("C_GetInfo"), "{said}");
+}
+
+/// The same in the test program, of which `tests/sanitizers/thread.supp` says that its own calls of memcpy are no findings.
+#[test]
+fn thread_sanitizer_finds_two_threads_of_the_test_program_that_have_the_module_write_to_one_place() {
+    if !has_thread_sanitizer("thread sanitizer (control in the test program)") {
+        return;
+    }
+    isolated!(|place, role| {
+        if role == "race" {
+            let raw = Raw::start();
+            let mut info = CK_INFO::default();
+            let room = (&raw mut info).addr();
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        (0..1000).for_each(|_| assert_eq!(ck!(raw, C_GetInfo, room as *mut CK_INFO), CKR_OK))
+                    });
+                }
+            });
+            return;
+        }
+        // Told on standard error and not in a file: what is found here is no finding.
+        let options = format!("{}:log_path=stderr", std::env::var("TSAN_OPTIONS").unwrap_or_default());
+        let report = child::role_with(place, "race", "", &[("TSAN_OPTIONS", options.into())]).finish();
+        assert!(!report.success(), "{}", report.text);
+        assert!(report.text.contains("data race") && report.text.contains("C_GetInfo"), "{}", report.text);
     });
 }
 
