@@ -22,6 +22,7 @@ use crate::together::{Deed, Outcome, Queue, Ticket, put};
 use crate::token::{Login, Token};
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
 use arc_swap::ArcSwap;
+use hsm_crypto::memory;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -224,16 +225,15 @@ impl Catalogue {
             // Another process took it out of the store: there is nothing in it for ever.
             Err(StoreError::NoPartition) => {
                 self.catch_up()?;
-                token.take_in(Wanted::All, Vec::new());
+                token.take_in(Wanted::All, Vec::new())?;
                 return Ok(());
             }
             other => other?,
         };
         match read {
             Ok(entries) => {
-                let records = entries.into_iter().map(|entry| (entry.id, news(entry))).collect();
-                token.take_in(wanted, records);
-                Ok(())
+                let records = memory::collected(entries.into_iter().map(|entry| (entry.id, news(entry))))?;
+                Ok(token.take_in(wanted, records)?)
             }
             Err(Reason::TokenChanged) => {
                 self.catch_up()?;
@@ -254,13 +254,18 @@ impl Catalogue {
         epoch: Epoch,
         mut work: impl FnMut(&mut Transaction<'_>, &Description) -> Within<T>,
     ) -> Result<T> {
+        memory::enough()?;
         let _turn = self.turn.lock();
         let done = self.store.transact(|tx| match description_of(tx, token.partition, epoch)? {
             Ok(description) => work(tx, &description),
             Err(reason) => Ok(Err(reason)),
         });
         let (answer, _) = done?;
-        self.catch_up()?;
+        match self.catch_up() {
+            // It is written. What cannot be read back for want of memory is read by the next look.
+            Err(reason) if answer.is_ok() && reason.is_shortage() => {}
+            caught_up => caught_up?,
+        }
         answer
     }
 

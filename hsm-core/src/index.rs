@@ -14,6 +14,7 @@ use crate::object::{Object, ValueRef};
 use crate::template::{Given, Template};
 use crate::types::{ObjectHandle, SessionHandle};
 use ffi_headers::{CKA_CLASS, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_UNIQUE_ID};
+use hsm_crypto::memory;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
@@ -183,15 +184,39 @@ impl Index {
         self.private_read = false;
     }
 
+    /// Makes room for so many more objects, so that taking them in cannot fail.
+    ///
+    /// # Errors
+    /// `OutOfMemory`; nothing has changed then.
+    pub fn room(&mut self, objects: usize) -> hsm_crypto::Result<()> {
+        self.records.try_reserve(objects).map_err(memory::refused)?;
+        self.visible.try_reserve(objects).map_err(memory::refused)?;
+        memory::enough()
+    }
+
     /// Takes in the records that were `wanted`, all at once.
-    pub fn take_in(&mut self, wanted: Wanted, records: Vec<(RecordId, News)>, handles: &Handles) {
-        if self.doubted && wanted == Wanted::All {
-            let present: HashSet<RecordId> = records.iter().map(|(record, _)| *record).collect();
+    ///
+    /// # Errors
+    /// `OutOfMemory`; nothing has changed then.
+    pub fn take_in(
+        &mut self,
+        wanted: Wanted,
+        records: Vec<(RecordId, News)>,
+        handles: &Handles,
+    ) -> hsm_crypto::Result<()> {
+        self.room(records.len())?;
+        let mut present = HashSet::new();
+        let doubted = self.doubted && wanted == Wanted::All;
+        if doubted {
+            present.try_reserve(records.len()).map_err(memory::refused)?;
+        }
+        let mut entries = memory::with_room(records.len() * INDEXED.len())?;
+        // The nodes of the ordered set cannot be asked for one by one, so they are asked for at once.
+        drop(memory::with_room::<[u64; 3]>(records.len() * INDEXED.len())?);
+        if doubted {
+            present.extend(records.iter().map(|(record, _)| *record));
             self.retain_records(&present);
         }
-        self.records.reserve(records.len());
-        self.visible.reserve(records.len());
-        let mut entries = Vec::with_capacity(records.len() * INDEXED.len());
         for (record, news) in records {
             self.place(record, news, handles, &mut entries);
         }
@@ -206,6 +231,7 @@ impl Index {
                 self.doubted = false;
             }
         }
+        Ok(())
     }
 
     // --- the login ---
@@ -360,15 +386,21 @@ impl Index {
     ///
     /// # Errors
     /// `Unread`.
-    pub fn search(&self, template: &Template, matches: impl Fn(&Object) -> bool) -> Known<Vec<ObjectHandle>> {
+    pub fn search(
+        &self,
+        template: &Template,
+        matches: impl Fn(&Object) -> bool,
+    ) -> Known<hsm_crypto::Result<Vec<ObjectHandle>>> {
         self.ensure_read()?;
         let fits = |handle: &ObjectHandle| self.visible.get(handle).is_some_and(|held| matches(&held.object));
         Ok(match self.narrowest(template) {
-            Some(hash) => self.under(hash).filter(fits).collect(),
+            Some(hash) => memory::collected(self.under(hash).filter(fits)),
             None => {
-                let mut found: Vec<_> = self.visible.keys().filter(|handle| fits(handle)).copied().collect();
-                found.sort_unstable();
-                found
+                let found = memory::collected(self.visible.keys().filter(|handle| fits(handle)).copied());
+                found.map(|mut found| {
+                    found.sort_unstable();
+                    found
+                })
             }
         })
     }
@@ -484,13 +516,13 @@ mod tests {
 
     /// Walks everything that the index lets through: what it narrows away is what these tests look at.
     fn found(index: &Index, template: &Template) -> Vec<ObjectHandle> {
-        index.search(template, |_| true).unwrap()
+        index.search(template, |_| true).unwrap().unwrap()
     }
 
     /// An index of an empty token that has been read.
     fn read() -> (Index, Handles) {
         let (mut index, handles) = (Index::default(), Handles::default());
-        index.take_in(Wanted::All, Vec::new(), &handles);
+        index.take_in(Wanted::All, Vec::new(), &handles).unwrap();
         (index, handles)
     }
 
@@ -578,7 +610,7 @@ mod tests {
         let public = index.add_session_object(session, object(CKO_DATA, "b", false), &handles).unwrap();
         index.close_private();
         index.open_private();
-        index.take_in(Wanted::Private, Vec::new(), &handles);
+        index.take_in(Wanted::Private, Vec::new(), &handles).unwrap();
         assert!(!is_there(&index, private));
         assert!(is_there(&index, public));
     }
@@ -603,7 +635,7 @@ mod tests {
         }
         index.remove_session(SessionHandle(1));
         index.doubt();
-        index.take_in(Wanted::All, Vec::new(), &handles);
+        index.take_in(Wanted::All, Vec::new(), &handles).unwrap();
         assert!(index.visible.is_empty() && index.records.is_empty());
         assert!(index.entries.is_empty() && index.by_session.is_empty());
     }
@@ -619,7 +651,7 @@ mod tests {
         assert_eq!(index.damaged().err(), Some(Unread));
         assert!(index.follows(record(1)) && !index.follows(record(2)), "it must not miss that its own was destroyed");
         let both = vec![(record(1), news(CKO_DATA, "mine", false)), (record(2), news(CKO_DATA, "theirs", false))];
-        index.take_in(Wanted::All, both, &handles);
+        index.take_in(Wanted::All, both, &handles).unwrap();
         assert_eq!(found(&index, &labelled("mine")), [written], "under its own handle");
         assert_eq!(found(&index, &labelled("theirs")).len(), 1);
         assert!(index.object(ObjectHandle(99)).unwrap().is_none());
@@ -632,7 +664,7 @@ mod tests {
         assert_eq!(index.wanted(), Wanted::Nothing);
         index.open_private();
         assert_eq!(index.wanted(), Wanted::Private);
-        index.take_in(Wanted::Private, vec![(record(1), news(CKO_DATA, "p", true))], &handles);
+        index.take_in(Wanted::Private, vec![(record(1), news(CKO_DATA, "p", true))], &handles).unwrap();
         assert_eq!(index.wanted(), Wanted::Nothing);
         assert_eq!(found(&index, &labelled("p")).len(), 1);
         index.close_private();
@@ -648,7 +680,7 @@ mod tests {
         index.open_private();
         let wanted = index.wanted();
         index.close_private();
-        index.take_in(wanted, vec![(record(1), news(CKO_DATA, "p", true))], &handles);
+        index.take_in(wanted, vec![(record(1), news(CKO_DATA, "p", true))], &handles).unwrap();
         assert!(found(&index, &Template::default()).is_empty());
         index.open_private();
         assert_eq!(index.wanted(), Wanted::Private, "the next login reads them anew");
@@ -665,7 +697,7 @@ mod tests {
         assert_eq!(index.object(stays).err(), Some(Unread));
         assert!(is_there(&index, in_session), "nobody else changes it");
         assert!(!index.follows(record(1)), "it will be read with the others");
-        index.take_in(Wanted::All, vec![(record(1), news(CKO_DATA, "changed", false))], &handles);
+        index.take_in(Wanted::All, vec![(record(1), news(CKO_DATA, "changed", false))], &handles).unwrap();
         assert!(!is_there(&index, goes));
         assert_eq!(found(&index, &labelled("changed")), [stays]);
         assert!(found(&index, &labelled("stays")).is_empty() && index.damaged().unwrap().is_empty());
@@ -677,7 +709,7 @@ mod tests {
         let label = |number: u8| format!("pair-{}", number / 2);
         let all = (0..200).map(|number| (record(number), news(CKO_DATA, &label(number), number % 2 == 0))).collect();
         index.open_private();
-        index.take_in(Wanted::All, all, &handles);
+        index.take_in(Wanted::All, all, &handles).unwrap();
         for number in (0..200).step_by(2) {
             let pair = found(&index, &labelled(&label(number)).with_number(CKA_CLASS, CKO_DATA));
             assert_eq!(pair, [ObjectHandle(u64::from(number) + 1), ObjectHandle(u64::from(number) + 2)]);

@@ -52,7 +52,7 @@ pub use derivation::{
     TlsMasterParams, TlsPrfParams, TlsRandom, TreeParams,
 };
 pub use hsm::Hsm;
-pub use hsm_crypto::{SecretBytes, forks as engine_forks};
+pub use hsm_crypto::{SecretBytes, forks as engine_forks, memory};
 pub use job::{Done, JobKind, Work};
 pub use message::{MessageParams, MessageReply, MessageShape};
 pub use platform::{Clock, Platform};

@@ -95,22 +95,33 @@ impl ValueRef<'_> {
 }
 
 impl Object {
-    /// Makes an object of attributes that have been judged.
+    /// Makes an object of attributes that are the library's own.
     #[must_use]
     pub fn new(attributes: &Attributes) -> Self {
-        Self::made(attributes, OnceLock::new())
+        let (head, bits, parsed) = (Head::of_values(attributes), OnceLock::new(), OnceLock::new());
+        Self { packed: Packed::of(attributes), head, bits, parsed }
     }
 
-    /// Makes an object whose key has been parsed already.
-    #[must_use]
-    pub fn with_key(attributes: &Attributes, key: Arc<Key>) -> Self {
-        Self::made(attributes, OnceLock::from(key))
+    /// Makes an object of a caller's attributes, whose key may have been parsed already.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn try_new(attributes: &Attributes, key: Option<Arc<Key>>) -> Result<Self> {
+        let parsed = key.map_or_else(OnceLock::new, OnceLock::from);
+        Ok(Self {
+            packed: Packed::try_of(attributes)?,
+            head: Head::of_values(attributes),
+            bits: OnceLock::new(),
+            parsed,
+        })
     }
 
     /// Makes an object with the same key material and other attributes; a parsed key is shared.
-    #[must_use]
-    pub fn with_attributes(&self, attributes: &Attributes) -> Self {
-        Self::made(attributes, self.parsed.clone())
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn with_attributes(&self, attributes: &Attributes) -> Result<Self> {
+        Self::try_new(attributes, self.parsed.get().cloned())
     }
 
     /// Decodes all attributes, for a change.
@@ -243,11 +254,6 @@ impl Object {
     /// `Reason::Damaged`.
     pub fn check(content: &[u8]) -> Result<()> {
         encoding::places(content).map(drop)
-    }
-
-    fn made(attributes: &Attributes, parsed: OnceLock<Arc<Key>>) -> Self {
-        let head = Head::of_values(attributes);
-        Self { packed: Packed::of(attributes), head, bits: OnceLock::new(), parsed }
     }
 }
 

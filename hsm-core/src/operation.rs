@@ -215,11 +215,7 @@ fn lent(place: &mut impl Destination, bytes: usize) -> Option<&mut [u8]> {
 
 /// Memory of our own for a result of at most so many bytes.
 fn buffer(bytes: usize) -> Result<SecretBytes> {
-    let mut out = Vec::new();
-    // The only way to fail is that there is no such amount of memory.
-    out.try_reserve_exact(bytes).map_err(|_| Reason::HostMemory)?;
-    out.resize(bytes, 0);
-    Ok(SecretBytes::new(out))
+    Ok(SecretBytes::try_zeroed(bytes)?)
 }
 
 /// A result, where it was made.
@@ -633,7 +629,7 @@ impl Active<Box<dyn Crypter>> {
         }
         self.tie.ready()?;
         let made = made(place, bytes, |out| self.work.one_shot(env, input, out))?;
-        self.finished(made, room, || Some(SecretBytes::copy_of(input)))
+        self.finished(made, room, || Ok(Some(SecretBytes::try_copy_of(input)?)))
     }
 
     fn update(&mut self, input: &[u8], place: &mut impl Destination) -> Result<After<Reply>> {
@@ -660,7 +656,7 @@ impl Active<Box<dyn Crypter>> {
         };
         let reply = match made(place, bytes, work)? {
             Made::There(written) => Reply::Written(written),
-            Made::Here(output) => Reply::Data(output.into_public(ASKED_FOR)),
+            Made::Here(output) => Reply::Data(output.into_public(ASKED_FOR)?),
         };
         self.stage = Stage::Updating;
         Ok(After::Goes(reply))
@@ -678,7 +674,7 @@ impl Active<Box<dyn Crypter>> {
         }
         self.tie.ready()?;
         let made = made(place, bytes, |out| self.work.finish(env, out))?;
-        self.finished(made, room, || None)
+        self.finished(made, room, || Ok(None))
     }
 
     /// Hands out the last result, or keeps it until there is room.
@@ -686,15 +682,15 @@ impl Active<Box<dyn Crypter>> {
         &mut self,
         made: Made,
         room: Room,
-        input: impl FnOnce() -> Option<SecretBytes>,
+        input: impl FnOnce() -> Result<Option<SecretBytes>>,
     ) -> Result<After<Reply>> {
         match made {
             Made::There(written) => Ok(After::Ends(Reply::Written(written))),
             Made::Here(output) if matches!(room, Room::Bytes(have) if have >= output.len()) => {
-                Ok(After::Ends(Reply::Data(output.into_public(ASKED_FOR))))
+                Ok(After::Ends(Reply::Data(output.into_public(ASKED_FOR)?)))
             }
             Made::Here(output) => {
-                self.stage = Stage::Finished { input: input(), output };
+                self.stage = Stage::Finished { input: input()?, output };
                 self.deliver(room)
             }
         }
@@ -707,7 +703,7 @@ impl Active<Box<dyn Crypter>> {
         if let Some(answer) = sized(room, output.len())? {
             return Ok(answer);
         }
-        let output = core::mem::take(output).into_public(ASKED_FOR);
+        let output = core::mem::take(output).into_public(ASKED_FOR)?;
         Ok(After::Ends(Reply::Data(output)))
     }
 }

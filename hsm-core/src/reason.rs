@@ -392,6 +392,12 @@ impl Reason {
         Reason::Further { place, reason: Box::new(self) }
     }
 
+    /// Whether memory is all that was missing.
+    #[must_use]
+    pub(crate) fn is_shortage(&self) -> bool {
+        self.rv() == CKR_HOST_MEMORY
+    }
+
     /// The return value that tells the caller.
     #[must_use]
     pub fn rv(&self) -> CK_RV {
@@ -499,7 +505,7 @@ impl Reason {
 
 fn store_rv(error: &StoreError) -> CK_RV {
     match error {
-        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => CKR_HOST_MEMORY,
+        error if error.is_shortage() => CKR_HOST_MEMORY,
         StoreError::Full { .. } | StoreError::TooLarge { .. } => CKR_DEVICE_MEMORY,
         StoreError::ReadOnly { .. } => CKR_TOKEN_WRITE_PROTECTED,
         StoreError::NoRecord => CKR_OBJECT_HANDLE_INVALID,

@@ -92,7 +92,7 @@ pub fn bind(object: Object, home: PartitionId) -> Result<Object> {
     let mut attributes = object.attributes();
     let state = State { home, ..state_of(&object)? };
     attributes.insert(CKA_VALUE, Value::Bytes(state.write()));
-    Ok(object.with_attributes(&attributes))
+    object.with_attributes(&attributes)
 }
 
 /// Takes the next index of a private key: the index, and the key without it. `home` is the partition that the key is kept in.
@@ -111,7 +111,7 @@ pub fn advance(object: &Object, home: Option<PartitionId>) -> Result<(u64, Objec
     if object.key_type() == Some(CKK_HSS) {
         attributes.insert(CKA_HSS_KEYS_REMAINING, shown(left - 1));
     }
-    Ok((index, object.with_attributes(&attributes)))
+    Ok((index, object.with_attributes(&attributes)?))
 }
 
 /// How many signatures a private key has left, the partition that it is in aside.

@@ -18,6 +18,7 @@ use crate::role::{ROLES, Role};
 use crate::slot::{Description, Epoch};
 use crate::template::Template;
 use crate::types::{ObjectHandle, SessionHandle, SlotId};
+use hsm_crypto::memory;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -356,8 +357,20 @@ impl Token {
     }
 
     /// Takes in the records that were wanted.
-    pub fn take_in(&self, wanted: Wanted, records: Vec<(RecordId, News)>) {
-        self.index_mut().take_in(wanted, records, &self.handles);
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn take_in(&self, wanted: Wanted, records: Vec<(RecordId, News)>) -> hsm_crypto::Result<()> {
+        self.index_mut().take_in(wanted, records, &self.handles)
+    }
+
+    /// Makes room for so many more objects.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn room(&self, objects: usize) -> hsm_crypto::Result<()> {
+        // No change that is counted: every handle means what it meant.
+        self.index.write().room(objects)
     }
 
     // --- objects ---
@@ -426,14 +439,27 @@ impl Token {
     ///
     /// # Errors
     /// `Unread`.
-    pub fn search(&self, template: &Template, matches: impl Fn(&Object) -> bool) -> Known<Vec<ObjectHandle>> {
+    pub fn search(
+        &self,
+        template: &Template,
+        matches: impl Fn(&Object) -> bool,
+    ) -> Known<hsm_crypto::Result<Vec<ObjectHandle>>> {
         self.index.read().search(template, matches)
     }
 
     /// Those of `handles` that are still visible, up to `most`; takes them off the front of the queue.
-    pub fn still_visible(&self, handles: &mut impl Iterator<Item = ObjectHandle>, most: usize) -> Vec<ObjectHandle> {
+    ///
+    /// # Errors
+    /// `OutOfMemory`; none has been taken then.
+    pub fn still_visible(
+        &self,
+        handles: &mut impl ExactSizeIterator<Item = ObjectHandle>,
+        most: usize,
+    ) -> hsm_crypto::Result<Vec<ObjectHandle>> {
+        let mut found = memory::with_room(most.min(handles.len()))?;
         let index = self.index.read();
-        handles.filter(|handle| is_built_in(*handle) || index.is_visible(*handle)).take(most).collect()
+        found.extend(handles.filter(|handle| is_built_in(*handle) || index.is_visible(*handle)).take(most));
+        Ok(found)
     }
 
     /// Records that do not open.

@@ -6,6 +6,7 @@
 //! Rule source: SP 800-38D.
 
 use crate::error::{CryptoError, Result};
+use crate::memory;
 use crate::secret::{SecretBox, SecretBytes};
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -56,7 +57,7 @@ impl SealKey {
     /// # Errors
     /// `InputLength` above the mode's limit.
     pub fn seal(&self, nonce: &[u8; NONCE_BYTES], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
-        let mut sealed = Vec::with_capacity(plaintext.len() + TAG_BYTES);
+        let mut sealed = memory::with_room(plaintext.len() + TAG_BYTES)?;
         sealed.extend_from_slice(plaintext);
         self.sealer.seal(nonce, aad, &mut sealed)?;
         Ok(sealed)
@@ -70,7 +71,7 @@ impl SealKey {
         if sealed.len() < TAG_BYTES {
             return Err(CryptoError::DecryptionFailed);
         }
-        let mut opened = SecretBytes::copy_of(sealed);
+        let mut opened = SecretBytes::try_copy_of(sealed)?;
         self.sealer.open(nonce, aad, opened.expose_mut())?;
         opened.truncate(sealed.len() - TAG_BYTES);
         Ok(opened)

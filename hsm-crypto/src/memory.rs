@@ -9,15 +9,49 @@
 //! ends before the reserve does.
 
 use crate::error::{CryptoError, Result};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::collections::TryReserveError;
+
+/// What is no larger than this is small, whoever decides its size, and is taken without asking.
+const SMALL_BYTES: usize = 64 << 10;
 
 /// Whether the system has refused memory since it was last found to have some.
 static SHORT: AtomicBool = AtomicBool::new(false);
 
 /// Whether memory is short.
 #[must_use]
+#[inline]
 pub fn is_short() -> bool {
-    SHORT.load(Ordering::Relaxed)
+    SHORT.load(Ordering::Relaxed) || secret_memory::is_spent()
+}
+
+/// Puts by again what the pages of secrets live on while the system gives none ([`secret_memory::refill`]). Whether that worked.
+pub fn refill() -> bool {
+    secret_memory::refill()
+}
+
+thread_local! {
+    /// Whether this thread is where a refusal would end the process.
+    static UNREFUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code of others that takes large pieces without asking, and would end the process without them: it gets what was put by.
+pub fn unrefused<T>(work: impl FnOnce() -> T) -> T {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            UNREFUSED.set(self.0);
+        }
+    }
+    let _back = Back(UNREFUSED.replace(true));
+    work()
+}
+
+/// Whether who asks in this thread for a large piece can be told that there is none.
+#[must_use]
+pub fn may_be_refused() -> bool {
+    !UNREFUSED.get()
 }
 
 /// Says that memory is short, or is not any more.
@@ -29,18 +63,28 @@ pub fn set_short(short: bool) {
 ///
 /// # Errors
 /// `OutOfMemory` while memory is short.
+#[inline]
 pub fn enough() -> Result<()> {
     if is_short() { Err(CryptoError::OutOfMemory) } else { Ok(()) }
+}
+
+/// What the standard library says in place of memory.
+#[must_use]
+pub fn refused(_amount: TryReserveError) -> CryptoError {
+    CryptoError::OutOfMemory
 }
 
 /// Makes an empty vector with room for exactly `count` elements.
 ///
 /// # Errors
 /// `OutOfMemory`.
+#[inline]
 pub fn with_room<T>(count: usize) -> Result<Vec<T>> {
+    if count <= SMALL_BYTES / size_of::<T>().max(1) {
+        return Ok(Vec::with_capacity(count));
+    }
     let mut out = Vec::new();
-    // The only way to fail is that there is no such amount of memory.
-    out.try_reserve_exact(count).map_err(|_| CryptoError::OutOfMemory)?;
+    out.try_reserve_exact(count).map_err(refused)?;
     Ok(out)
 }
 
@@ -48,7 +92,11 @@ pub fn with_room<T>(count: usize) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// `OutOfMemory`.
+#[inline]
 pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
+    if bytes <= SMALL_BYTES {
+        return Ok(vec![0; bytes]);
+    }
     let mut out = with_room(bytes)?;
     out.resize(bytes, 0);
     Ok(out)
@@ -58,7 +106,11 @@ pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// `OutOfMemory`.
+#[inline]
 pub fn copied<T: Clone>(elements: &[T]) -> Result<Vec<T>> {
+    if size_of_val(elements) <= SMALL_BYTES {
+        return Ok(elements.to_vec());
+    }
     let mut out = with_room(elements.len())?;
     out.extend_from_slice(elements);
     Ok(out)
@@ -69,8 +121,7 @@ pub fn copied<T: Clone>(elements: &[T]) -> Result<Vec<T>> {
 /// # Errors
 /// `OutOfMemory`; the vector is as it was.
 pub fn reserve<T>(out: &mut Vec<T>, count: usize) -> Result<()> {
-    // As above.
-    out.try_reserve(count).map_err(|_| CryptoError::OutOfMemory)
+    out.try_reserve(count).map_err(refused)
 }
 
 /// Puts one element behind the others.

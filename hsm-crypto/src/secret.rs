@@ -5,6 +5,7 @@
 //! A [`SecretBox`] is the same for values: parsed keys, and operations that hold one.
 
 use crate::error::{CryptoError, Result};
+use crate::memory;
 use core::fmt;
 use secret_memory::Block;
 use subtle::ConstantTimeEq;
@@ -135,10 +136,12 @@ impl SecretBytes {
     }
 
     /// Gives a copy of the bytes out of the secret type; `why` says at the call site what makes that right.
-    #[must_use]
-    pub fn into_public(self, why: &'static str) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn into_public(self, why: &'static str) -> Result<Vec<u8>> {
         debug_assert!(!why.is_empty(), "a secret leaves its type for a stated reason");
-        self.expose().to_vec()
+        memory::copied(self.expose())
     }
 
     /// Compares in time that depends on the lengths only.

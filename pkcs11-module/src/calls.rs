@@ -241,11 +241,11 @@ pub fn find_objects(
     // More handles than a process can have objects are never written, so a larger array is as good as this one.
     let most = most.min(limits::FOUND_PER_CALL_MAX as CK_ULONG);
     let array = objects.array(most, limits::FOUND_PER_CALL_MAX, "phObject is null with a count")?;
-    let found: Vec<CK_OBJECT_HANDLE> = work(array.count())?.into_iter().map(|object| object.0).collect();
+    let found = work(array.count())?;
     if found.len() > array.count() {
         return Err(Reason::Internal("more objects than asked for"));
     }
-    array.write(&found);
+    array.write(found.iter().map(|object| object.0));
     count.write(found.len() as CK_ULONG);
     Ok(())
 }

@@ -83,7 +83,7 @@ impl Places<'_> {
             place.write(CK_INVALID_HANDLE);
         }
         for (place, value) in self.values.into_iter().zip(&derived.values) {
-            place.write(value);
+            place.write(value.iter().copied());
         }
         Ok(())
     }

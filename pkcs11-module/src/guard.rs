@@ -11,7 +11,7 @@ use hsm_core::{Hsm, OperationKind, Reason, Result, SessionHandle, SlotId};
 
 use crate::functions::{Function, Row};
 use crate::log::{self, Subject};
-use crate::{lifecycle, panics};
+use crate::{lifecycle, panics, reserve};
 
 /// What the guard needs of the core for a call in a session.
 pub trait Sessions {
@@ -105,9 +105,26 @@ fn is_about_arguments(reason: &Reason) -> bool {
     )
 }
 
+/// Whether a function gives memory back rather than takes some, so that it is served also when memory is short.
+fn gives_back(row: &Row) -> bool {
+    [
+        Function::C_Finalize,
+        Function::C_CloseSession,
+        Function::C_CloseAllSessions,
+        Function::C_Logout,
+        Function::C_FindObjectsFinal,
+        Function::C_SessionCancel,
+    ]
+    .iter()
+    .any(|function| core::ptr::eq(function.row(), row))
+}
+
 /// Runs the whole call, turns its outcome into a return value and logs it.
 fn finish(row: &Row, subject: Subject, body: impl FnOnce() -> Result<()>) -> CK_RV {
-    let outcome = panics::contain(body).unwrap_or_else(|panic| Err(panic.into()));
+    let outcome = match reserve::enough() {
+        Err(short) if !gives_back(row) => Err(short),
+        _ => panics::contain(body).unwrap_or_else(|panic| Err(panic.into())),
+    };
     let rv = outcome.as_ref().map_or_else(Reason::rv, |()| CKR_OK);
     log::call(row, subject, rv, outcome.as_ref().err());
     rv

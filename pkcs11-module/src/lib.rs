@@ -27,6 +27,8 @@ mod memory;
 mod message;
 mod output;
 mod panics;
+#[cfg_attr(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))), path = "no_reserve.rs")]
+mod reserve;
 mod table;
 mod template;
 mod wrapping;

@@ -23,7 +23,7 @@ use hsm_core::{Hsm, Reason, Result};
 use hsm_platform::{Settings, StartError};
 
 use crate::memory::Raw;
-use crate::{fork, panics};
+use crate::{fork, panics, reserve};
 
 /// The state of one process.
 pub struct Process {
@@ -63,6 +63,7 @@ impl Process {
 /// `ArgumentsBad`, `AlreadyInitialized`, `Configuration`, the store's and the core's. After an error nothing is left.
 pub fn initialize(arguments: Raw<'_, c_void>) -> Result<()> {
     let threads = check_arguments(arguments)?;
+    reserve::begin()?;
     fork::register()?;
     let process = own_process();
     // Racing callers wait here, so that those who lose can go on at once with what the winner started.

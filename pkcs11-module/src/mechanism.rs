@@ -8,7 +8,7 @@
 use ffi_headers::vendor::CK_KMAC_PARAMS;
 use ffi_headers::*;
 use hsm_core::mechanisms;
-use hsm_core::{Mechanism, MessageShape, ParamShape, Params, Reason, Result, limits};
+use hsm_core::{Mechanism, MessageShape, ParamShape, Params, Reason, Result, limits, memory};
 
 use crate::derivation::Places;
 use crate::memory::{Input, Raw};
@@ -194,7 +194,7 @@ impl<'call> Reader<'call> {
     /// Bytes that the structure points to; `name` is the pointer's name in it.
     pub(crate) fn field<T>(&self, address: *mut T, length: CK_ULONG, name: &'static str) -> Result<Vec<u8>> {
         match self.place.pointed(address, length).bytes(limits::PARAM_BYTES_MAX, name) {
-            Ok(bytes) => Ok(bytes.to_vec()),
+            Ok(bytes) => Ok(memory::copied(bytes)?),
             // The same fault as in an argument of the call, but the standard has a return value for this place.
             Err(Reason::ArgumentsBad(name)) => Err(Reason::MechanismParam(name)),
             Err(reason) => Err(reason),

@@ -272,9 +272,9 @@ impl<'call> Array<'call, CK_BYTE> {
 
 impl<T: Plain> Array<'_, T> {
     /// Writes as many elements as fit.
-    pub fn write(self, values: &[T]) {
+    pub fn write(self, values: impl IntoIterator<Item = T>) {
         for (place, value) in self.places().zip(values) {
-            Out { place }.write(*value);
+            Out { place }.write(value);
         }
     }
 }

@@ -88,7 +88,7 @@ pub fn list<T: Plain>(
         count.write(need as CK_ULONG);
         return Err(Reason::BufferTooSmall { need });
     }
-    places.array(need as CK_ULONG, need, "the list reaches beyond the memory")?.write(&values);
+    places.array(need as CK_ULONG, need, "the list reaches beyond the memory")?.write(values);
     count.write(need as CK_ULONG);
     Ok(())
 }

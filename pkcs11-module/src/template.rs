@@ -6,7 +6,7 @@
 
 use ffi_headers::*;
 use hsm_core::template::{Entry, Given, Template};
-use hsm_core::{Reason, Result, SecretBytes, limits};
+use hsm_core::{Reason, Result, SecretBytes, limits, memory};
 
 use crate::memory::Raw;
 
@@ -47,6 +47,8 @@ fn decode_level(
     *entries_left -= array.count();
     let mut template = Template { entries: Vec::with_capacity(array.count()) };
     for place in array.places() {
+        // A thousand values of a MiB each are more than the reserve.
+        memory::enough()?;
         let attribute = place.read("the template is null")?;
         let value = if is_template(attribute.type_) {
             let (nested, count) = place.nested(&attribute).ok_or(Reason::AttributeValue {
@@ -69,7 +71,7 @@ fn decode_value(place: Raw<'_, CK_ATTRIBUTE>, attribute: &CK_ATTRIBUTE) -> Resul
         return Err(Reason::AttributeValue { kind: attribute.type_, problem: "the value is too long" });
     }
     let bytes = value.input(attribute.ulValueLen).bytes(longest, "pValue of an attribute is null with a length")?;
-    Ok(SecretBytes::copy_of(bytes))
+    Ok(SecretBytes::try_copy_of(bytes)?)
 }
 
 #[cfg(test)]

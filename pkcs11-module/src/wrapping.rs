@@ -61,7 +61,8 @@ impl<'call> Parameter<'call> {
         let bytes = iv.input(iv_length).bytes(limits::MESSAGE_IV_BYTES_MAX, "");
         let bytes = bytes.map_err(|_| Reason::MechanismParam("the IV is missing or too long"))?;
         let aad = aad.bytes(limits::PARAM_BYTES_MAX, "");
-        let aad = aad.map_err(|_| Reason::MechanismParam("pAAD is null, or ulAADLen too large"))?.to_vec();
+        let aad = aad.map_err(|_| Reason::MechanismParam("pAAD is null, or ulAADLen too large"))?;
+        let aad = memory::copied(aad)?;
         let params = params(bytes.to_vec());
         let tag_bytes = usize::try_from(params.tag_bits / 8)
             .ok()

@@ -27,5 +27,5 @@ use watched as source;
 
 pub use block::Block;
 pub use boxed::SecretBox;
-pub use region::{Standing, begin_child, prepare, standing};
+pub use region::{Standing, begin_child, is_spent, prepare, refill, standing};
 pub use source::{give_back, take, usable_bytes};

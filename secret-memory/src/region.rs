@@ -67,6 +67,11 @@ static DUMPED: AtomicBool = AtomicBool::new(false);
 /// Whether this process is a fork's child whose inherited pages are not locked.
 static INHERITED: AtomicBool = AtomicBool::new(false);
 
+/// A mapped region of [`REGION_CHUNKS_MAX`] chunks that nobody has touched, for when the system gives no more; null while there is none.
+static SPARE: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+/// Whether it was needed, and there is no other yet.
+static SPENT: AtomicBool = AtomicBool::new(false);
+
 /// How the secret pages of this process stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -108,6 +113,7 @@ pub fn prepare() -> Standing {
         // What is wrong, the first secret will tell.
         let _ = grow();
     }
+    let _ = refill();
     if INHERITED.swap(false, Ordering::AcqRel) {
         let mut chunk = chunk_at(&CHUNKS);
         while let Some(head) = chunk {
@@ -117,6 +123,28 @@ pub fn prepare() -> Standing {
         }
     }
     standing()
+}
+
+/// Whether the system has refused pages since there was a spare region, so that what is taken comes from the last one.
+#[must_use]
+pub fn is_spent() -> bool {
+    SPENT.load(Ordering::Relaxed)
+}
+
+/// Puts a spare region by, if there is none. Whether there is one now.
+///
+/// Without one, [`take`](crate::take) fails when the system gives no more; with one, a call that has begun can end.
+pub fn refill() -> bool {
+    if SPARE.load(Ordering::Acquire).is_null() {
+        let Some(mapping) = map(REGION_CHUNKS_MAX * CHUNK) else { return false };
+        let (fresh, none) = (mapping.inside.as_ptr(), null_mut());
+        if SPARE.compare_exchange(none, fresh, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // Another thread was first.
+            unmap(mapping.whole, mapping.whole_bytes);
+        }
+    }
+    SPENT.store(false, Ordering::Relaxed);
+    true
 }
 
 /// In the child of a fork: its pages are copies of the parent's and not locked (mlock(2)).
@@ -245,21 +273,25 @@ pub(crate) fn give_back(span: &Span) {
 /// Gets another region. The first ones are one chunk each, later ones a quarter of what there is, up to a MiB.
 fn grow() -> Option<()> {
     let wanted = (CHUNK_COUNT.load(Ordering::Relaxed) / 4).clamp(1, REGION_CHUNKS_MAX);
-    let (count, mapping) = match (map(wanted * CHUNK), wanted) {
-        (Some(mapping), _) => (wanted, mapping),
-        (None, 1) => return None,
-        (None, _) => (1, map(CHUNK)?),
-    };
+    let mapped = |count: usize| Some((count, map(count * CHUNK)?.inside));
+    let (count, start) = mapped(wanted).or_else(|| mapped(1)).or_else(spend)?;
     BYTES.fetch_add(count * CHUNK, Ordering::Relaxed);
-    if !lock(mapping.inside.as_ptr(), count * CHUNK) && count > 1 {
+    if !lock(start.as_ptr(), count * CHUNK) && count > 1 {
         // What the limit still allows.
-        let mut chunks = (0..count).map(|chunk| mapping.inside.as_ptr().wrapping_add(chunk * CHUNK));
+        let mut chunks = (0..count).map(|chunk| start.as_ptr().wrapping_add(chunk * CHUNK));
         while chunks.next().is_some_and(|chunk| lock(chunk, CHUNK)) {}
     }
     for chunk in 0..count {
-        publish(mapping.inside.as_ptr().wrapping_add(chunk * CHUNK).cast());
+        publish(start.as_ptr().wrapping_add(chunk * CHUNK).cast());
     }
     Some(())
+}
+
+/// Takes the spare region.
+#[cold]
+fn spend() -> Option<(usize, NonNull<u8>)> {
+    SPENT.store(true, Ordering::Relaxed);
+    Some((REGION_CHUNKS_MAX, NonNull::new(SPARE.swap(null_mut(), Ordering::AcqRel))?))
 }
 
 /// Puts a fresh chunk into the list.

@@ -13,7 +13,7 @@ use crate::origin::{ORIGIN_BYTES, Origin};
 use crate::store::{PartitionId, RecordContent, RecordId, RoleId, RoleState, Store, Visibility, short};
 use crate::transaction::CONTENT_BYTES_MAX;
 use crate::view::View;
-use hsm_crypto::SecretBytes;
+use hsm_crypto::{SecretBytes, memory};
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
@@ -90,7 +90,8 @@ impl Store {
             Ok((view.generation(), raw))
         })?;
         let mut left_out = Vec::new();
-        let partitions = raw.into_iter().filter_map(|raw| raw.open(self, &mut left_out)).collect();
+        let partitions =
+            raw.into_iter().filter_map(|raw| raw.open(self, &mut left_out).transpose()).collect::<Result<_>>()?;
         Ok((Backup { store: self.keys.store_id, generation, made, partitions }, left_out))
     }
 }
@@ -121,7 +122,7 @@ impl Raw {
         let record_prefix = format::record_prefix(id);
         view.reader.scan(&record_prefix, &mut |key, value| {
             if let Some(record) = format::id_after(record_prefix.len(), key) {
-                records.push((RecordId(record), value.to_vec()));
+                memory::push(&mut records, (RecordId(record), memory::copied(value)?))?;
             }
             Ok(())
         })?;
@@ -134,11 +135,11 @@ impl Raw {
     }
 
     /// Opens what the device key opens; `None` for a partition of which nothing could be used without what is damaged.
-    fn open(self, store: &Store, left_out: &mut Vec<String>) -> Option<BackedUp> {
+    fn open(self, store: &Store, left_out: &mut Vec<String>) -> Result<Option<BackedUp>> {
         let of = format!("of partition {}", short(&self.id.0));
         let (Some(meta), Some(origin)) = (self.meta, self.origin) else {
             left_out.push(format!("all {of}, whose description or origin does not open"));
-            return None;
+            return Ok(None);
         };
         let mut roles = Vec::with_capacity(self.roles.len());
         for (role, value) in self.roles {
@@ -149,7 +150,7 @@ impl Raw {
         }
         let mut records = Vec::with_capacity(self.records.len());
         for (id, value) in self.records {
-            let (visibility, content) = store.keys.open_record((self.id, id), None, &value);
+            let (visibility, content) = store.keys.open_record((self.id, id), None, &value)?;
             let bytes = match content {
                 RecordContent::Open(content) => content,
                 RecordContent::Closed => SecretBytes::new(value),
@@ -160,7 +161,7 @@ impl Raw {
             };
             records.push(Record { id, visibility, bytes });
         }
-        Some(BackedUp { meta, origin, roles, records })
+        Ok(Some(BackedUp { meta, origin, roles, records }))
     }
 }
 

@@ -101,3 +101,15 @@ pub enum StoreError {
     #[error(transparent)]
     Crypto(#[from] CryptoError),
 }
+
+impl StoreError {
+    /// Whether memory is all that was missing: that says nothing about what was looked at.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            StoreError::Crypto(CryptoError::OutOfMemory) => true,
+            StoreError::Io { source, .. } => source.kind() == std::io::ErrorKind::OutOfMemory,
+            _ => false,
+        }
+    }
+}

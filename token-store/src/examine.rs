@@ -9,6 +9,7 @@ use crate::format::{self, ID_BYTES, Kind, Sealed};
 use crate::origin::Private;
 use crate::store::{PartitionId, PartitionKey, RecordContent, RecordId, RoleId, Visibility};
 use crate::view::View;
+use hsm_crypto::memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A value of the store, by its place.
@@ -81,8 +82,8 @@ impl View<'_> {
             doubtful: Vec::new(),
         };
         self.reader.scan(&[], &mut |key, value| {
-            work.look(key, value);
-            Ok(())
+            memory::enough()?;
+            work.look(key, value)
         })?;
         Ok(work.finish())
     }
@@ -102,23 +103,24 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn look(&mut self, key: &[u8], value: &[u8]) {
+    fn look(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if key.starts_with(format::PARTITION_PREFIX) || key.starts_with(format::STAGING_PREFIX) {
             self.partitions.extend(format::id_after(1, key).map(PartitionId));
         }
-        let Some(place) = place_of(key) else { return };
+        let Some(place) = place_of(key) else { return Ok(()) };
         self.found.values += 1;
         self.places.push(place);
-        match self.opens(place, value) {
+        match self.opens(place, value)? {
             Opens::Yes => {}
             Opens::Closed(partition) => *self.found.closed.entry(partition).or_default() += 1,
             Opens::Never(damage) => self.found.flaws.push(Flaw { place, damage }),
-            Opens::NotHere => self.doubtful.push((place, value.to_vec())),
+            Opens::NotHere => self.doubtful.push((place, memory::copied(value)?)),
         }
+        Ok(())
     }
 
     /// Whether a value opens as that of `place`.
-    fn opens(&self, place: Place, value: &[u8]) -> Opens {
+    fn opens(&self, place: Place, value: &[u8]) -> Result<Opens> {
         let keys = &self.view.store.keys;
         let answer = |opens: bool| if opens { Opens::Yes } else { Opens::NotHere };
         let kind = match place {
@@ -127,25 +129,25 @@ impl Work<'_> {
             Place::Role(..) => Kind::Role,
             Place::Record(..) => Kind::Record,
             Place::Changes(_) => Kind::Changes,
-            Place::Unknown => return Opens::Never(Damage::Cut),
+            Place::Unknown => return Ok(Opens::Never(Damage::Cut)),
         };
         if Sealed::parse(kind, value).is_none() {
-            return Opens::Never(Damage::Cut);
+            return Ok(Opens::Never(Damage::Cut));
         }
-        match place {
+        Ok(match place {
             Place::Partition(id) => answer(keys.open_partition(id, value).is_some()),
             Place::Origin(id) => answer(keys.open_origin(id, value).is_some()),
             Place::Role(id, role) => answer(keys.open_role(id, role, value).is_some()),
             Place::Changes(at) => answer(keys.open_changes(at, Some(value), &mut BTreeSet::new()).is_some()),
             Place::Record(partition, id) => {
-                match keys.open_record((partition, id), self.private.get(&partition), value) {
+                match keys.open_record((partition, id), self.private.get(&partition), value)? {
                     (_, RecordContent::Open(_)) => Opens::Yes,
                     (_, RecordContent::Damaged) => Opens::NotHere,
                     (Visibility::Private | Visibility::Public, RecordContent::Closed) => Opens::Closed(partition),
                 }
             }
             Place::Unknown => Opens::Never(Damage::Cut),
-        }
+        })
     }
 
     fn finish(mut self) -> Examination {
@@ -154,7 +156,7 @@ impl Work<'_> {
             let same_kind = |other: &&Place| std::mem::discriminant(*other) == std::mem::discriminant(place);
             let origin = self.places.iter().filter(same_kind).find(|other| {
                 tries += 1;
-                tries <= TRIES_MAX && matches!(self.opens(**other, value), Opens::Yes)
+                tries <= TRIES_MAX && matches!(self.opens(**other, value), Ok(Opens::Yes))
             });
             let damage = origin.map_or(Damage::Edited, |origin| Damage::Moved(*origin));
             self.found.flaws.push(Flaw { place: *place, damage });

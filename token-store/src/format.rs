@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::{Change, Changes, PartitionId, RecordId, RoleId};
 use hsm_crypto::aead::{NONCE_BYTES, SealKey, TAG_BYTES};
 use hsm_crypto::kdf::Argon2Cost;
-use hsm_crypto::{Random, SecretBytes};
+use hsm_crypto::{CryptoError, Random, SecretBytes, memory};
 use std::collections::BTreeSet;
 
 /// The version of every value but the header, the only one so far.
@@ -161,6 +161,24 @@ impl<'a> Sealed<'a> {
         // Whatever the algorithm answers, the meaning is the same: this value does not open with this key.
         key.open(self.nonce, &associated(self.front, store, map_key), self.body).ok()
     }
+
+    /// As [`open`](Self::open), for a value of any size.
+    ///
+    /// # Errors
+    /// `Crypto(OutOfMemory)`: that says nothing about the value.
+    pub(crate) fn try_open(
+        &self,
+        store: &[u8; ID_BYTES],
+        map_key: &[u8],
+        key: &SealKey,
+    ) -> Result<Option<SecretBytes>> {
+        match key.open(self.nonce, &associated(self.front, store, map_key), self.body) {
+            Ok(content) => Ok(Some(content)),
+            Err(CryptoError::OutOfMemory) => Err(CryptoError::OutOfMemory.into()),
+            // As above.
+            Err(_) => Ok(None),
+        }
+    }
 }
 
 /// The format version that a value names; `None` when it is too short to name one.
@@ -184,7 +202,7 @@ pub(crate) fn seal_value(
     debug_assert_eq!(clear.len(), kind.clear_bytes(), "the clear part has the length that its kind promises");
     let mut nonce = [0; NONCE_BYTES];
     random.fill(&mut nonce)?;
-    let mut value = Vec::with_capacity(HEAD_BYTES + clear.len() + NONCE_BYTES + content.len() + TAG_BYTES);
+    let mut value = memory::with_room(HEAD_BYTES + clear.len() + NONCE_BYTES + content.len() + TAG_BYTES)?;
     value.extend_from_slice(&front(version, kind, seal));
     value.extend_from_slice(clear);
     let sealed = key.seal(&nonce, &associated(&value, store, map_key), content)?;

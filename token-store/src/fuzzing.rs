@@ -24,13 +24,13 @@ pub fn value(bytes: &[u8]) -> usize {
 /// Reads the content of a role and writes it again; `None` where it is none.
 #[must_use]
 pub fn role(bytes: &[u8]) -> Option<Vec<u8>> {
-    Role::decode(bytes).map(|role| role.encode().into_public("a role of a fuzz target is nobody's"))
+    Role::decode(bytes).and_then(|role| role.encode().into_public("a role of a fuzz target is nobody's").ok())
 }
 
 /// Reads an origin and writes it again; `None` where it is none.
 #[must_use]
 pub fn origin(bytes: &[u8]) -> Option<Vec<u8>> {
-    Origin::decode(bytes).map(|origin| origin.encode().into_public("an origin of a fuzz target is nobody's"))
+    Origin::decode(bytes).and_then(|origin| origin.encode().into_public("an origin of a fuzz target is nobody's").ok())
 }
 
 /// Reads a change list and writes it again; `None` where it means everything.

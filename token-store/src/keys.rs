@@ -168,27 +168,30 @@ impl Keys {
 
     /// Opens a record as far as `private` allows. A value that names no visibility counts as public: whatever it
     /// was, it is damaged, and everybody may know that.
+    ///
+    /// # Errors
+    /// `Crypto(OutOfMemory)`.
     pub(crate) fn open_record(
         &self,
         place: (PartitionId, RecordId),
         private: Option<&Private>,
         value: &[u8],
-    ) -> (Visibility, RecordContent) {
+    ) -> Result<(Visibility, RecordContent)> {
         let Some(sealed) = Sealed::parse(Kind::Record, value) else {
-            return (Visibility::Public, RecordContent::Damaged);
+            return Ok((Visibility::Public, RecordContent::Damaged));
         };
         let (visibility, content) = match (sealed.seal, private) {
-            (Seal::Partition, None) => return (Visibility::Private, RecordContent::Closed),
+            (Seal::Partition, None) => return Ok((Visibility::Private, RecordContent::Closed)),
             (Seal::Partition, Some(private)) => {
                 let map_key = format::record_key(private.partition, place.1);
-                (Visibility::Private, sealed.open(&private.store, &map_key, &private.key))
+                (Visibility::Private, sealed.try_open(&private.store, &map_key, &private.key)?)
             }
             (Seal::Device | Seal::Pin, _) => {
                 let map_key = format::record_key(place.0, place.1);
-                (Visibility::Public, sealed.open(&self.store_id, &map_key, &self.public))
+                (Visibility::Public, sealed.try_open(&self.store_id, &map_key, &self.public)?)
             }
         };
-        (visibility, content.map_or(RecordContent::Damaged, RecordContent::Open))
+        Ok((visibility, content.map_or(RecordContent::Damaged, RecordContent::Open)))
     }
 
     pub(crate) fn seal_changes(&self, at: u64, changes: &BTreeSet<Change>, random: &dyn Random) -> Result<Vec<u8>> {

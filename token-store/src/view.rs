@@ -11,6 +11,7 @@ use crate::origin::Origin;
 use crate::store::{
     Changes, Entry, PartitionEntry, PartitionId, PartitionKey, RecordId, RoleId, RoleState, Store, damaged, short,
 };
+use hsm_crypto::memory;
 use std::collections::BTreeSet;
 
 /// Read access to a consistent state.
@@ -109,9 +110,11 @@ impl View<'_> {
         let mut found = Vec::new();
         self.reader.scan(&prefix, &mut |map_key, value| {
             if let Some(id) = format::id_after(prefix.len(), map_key).filter(|_| wanted(value)) {
+                // There may be a hundred thousand of them.
+                memory::enough()?;
                 let (visibility, content) =
-                    self.store.keys.open_record((partition, RecordId(id)), private.as_ref(), value);
-                found.push(Entry { id: RecordId(id), visibility, content });
+                    self.store.keys.open_record((partition, RecordId(id)), private.as_ref(), value)?;
+                memory::push(&mut found, Entry { id: RecordId(id), visibility, content })?;
             }
             Ok(())
         })?;
@@ -125,7 +128,7 @@ impl View<'_> {
     pub fn record(&self, partition: PartitionId, id: RecordId, key: Option<&PartitionKey>) -> Result<Option<Entry>> {
         let Some(value) = self.reader.get(&format::record_key(partition, id))? else { return Ok(None) };
         let private = key.map(|key| self.store.keys.private(partition, key));
-        let (visibility, content) = self.store.keys.open_record((partition, id), private.as_ref(), &value);
+        let (visibility, content) = self.store.keys.open_record((partition, id), private.as_ref(), &value)?;
         Ok(Some(Entry { id, visibility, content }))
     }
 

@@ -161,7 +161,7 @@ impl Hsm {
                     .into_iter()
                     .filter(|handle| self.built_in(session, *handle).is_some_and(|object| fits(&object)))
                     .collect(),
-                None => self.catalogue.look(&session.token, |token| token.search(template, fits))?,
+                None => self.catalogue.look(&session.token, |token| token.search(template, fits))??,
             };
             let tie = if subject.sees_private() { Tie::to_login(now, false) } else { Tie::FREE };
             session.operations.start_find(found, tie);
@@ -177,7 +177,7 @@ impl Hsm {
         self.with_session(session, |session| {
             let token = session.token.clone();
             let rest = session.operations.found(token.standing())?;
-            Ok(token.still_visible(rest, most))
+            Ok(token.still_visible(rest, most)?)
         })
     }
 
@@ -273,6 +273,8 @@ impl Hsm {
         for object in objects {
             access::check_new(session.subject(), object)?;
         }
+        // What is kept cannot be taken in half.
+        session.token.room(objects.len())?;
         let mut in_memory = Vec::new();
         let kept = self.keep_in_memory(session, objects, handles, &mut in_memory);
         let kept = kept.and_then(|()| self.keep_in_store(session, objects, handles));

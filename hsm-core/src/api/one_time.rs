@@ -77,7 +77,7 @@ impl OneTime for Indices<'_> {
     fn reserve(&self, unique_id: &[u8]) -> Result<u64> {
         let template = Template::default().with(CKA_UNIQUE_ID, unique_id);
         let is_key = |object: &Object| stateful::is_private(object) && attributes::matches(object, &template);
-        let found = self.hsm.catalogue.look(self.token, |token| token.search(&template, is_key))?;
+        let found = self.hsm.catalogue.look(self.token, |token| token.search(&template, is_key))??;
         // A key that was destroyed since the operation began has nothing left.
         let handle = *found.first().ok_or(Reason::KeyExhausted)?;
         let held = self.hsm.held_by(self.token, handle)?.ok_or(Reason::KeyExhausted)?;

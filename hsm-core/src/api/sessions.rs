@@ -14,7 +14,7 @@ use crate::token::{Login, Token};
 use crate::types::{OperationKind, SessionHandle, SessionInfo, SlotId};
 use crate::validation;
 use ffi_headers::*;
-use hsm_crypto::SecretBytes;
+use hsm_crypto::{SecretBytes, memory};
 use std::sync::Arc;
 use token_store::StoreError;
 
@@ -232,10 +232,7 @@ impl Hsm {
         if bytes > RANDOM_BYTES_MAX {
             return Err(Reason::ArgumentsBad("more random bytes than one call gives"));
         }
-        let mut out = Vec::new();
-        // The only way to fail is that there is no such amount of memory.
-        out.try_reserve_exact(bytes).map_err(|_| Reason::HostMemory)?;
-        out.resize(bytes, 0);
+        let mut out = memory::zeroed(bytes)?;
         self.platform.random.fill(&mut out)?;
         Ok(out)
     }

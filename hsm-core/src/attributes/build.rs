@@ -69,10 +69,7 @@ pub(super) fn build(
     check_together(&draft.attributes)?;
     env.policy.judge_object(origin, &draft.attributes)?;
     draft.attributes.insert(CKA_UNIQUE_ID, unique_id(env)?);
-    Ok(match key {
-        Some(key) => Object::with_key(&draft.attributes, key),
-        None => Object::new(&draft.attributes),
-    })
+    Object::try_new(&draft.attributes, key)
 }
 
 /// A fresh value of CKA_UNIQUE_ID.

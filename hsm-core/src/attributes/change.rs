@@ -19,13 +19,13 @@ pub(super) fn copy(env: &Env<'_>, actor: Actor, source: &Object, template: &Temp
     refuse_unless(source, CKA_COPYABLE)?;
     let mut attributes = changed(env, actor, source, template, |row| row.copy)?;
     attributes.insert(CKA_UNIQUE_ID, build::unique_id(env)?);
-    Ok(source.with_attributes(&attributes))
+    source.with_attributes(&attributes)
 }
 
 /// See [`super::modify`].
 pub(super) fn modify(env: &Env<'_>, actor: Actor, object: &Object, template: &Template) -> Result<Object> {
     refuse_unless(object, CKA_MODIFIABLE)?;
-    changed(env, actor, object, template, |row| row.set).map(|attributes| object.with_attributes(&attributes))
+    object.with_attributes(&changed(env, actor, object, template, |row| row.set)?)
 }
 
 /// Refuses what one of the flags MODIFIABLE, COPYABLE and DESTROYABLE forbids.

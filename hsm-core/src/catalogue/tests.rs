@@ -110,8 +110,8 @@ fn a_search_beside_the_taking_in_of_pairs_finds_no_half_of_one() {
     };
     // Not read yet is no half either.
     let search = |token: &Token| token.search(&Template::default(), |_| true);
-    let everything = || search(&token).map_or(0, |found| found.len());
-    here.catalogue.look(&token, search).unwrap();
+    let everything = || search(&token).map_or(0, |found| found.unwrap().len());
+    here.catalogue.look(&token, search).unwrap().unwrap();
     let over = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let searching = scope.spawn(|| {

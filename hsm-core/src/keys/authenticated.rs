@@ -19,7 +19,7 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::template::Template;
 use ffi_headers::*;
-use hsm_crypto::SecretBytes;
+use hsm_crypto::{SecretBytes, memory};
 use std::sync::Arc;
 
 /// A wrapped key with what belongs to it.
@@ -95,8 +95,11 @@ pub fn unwrap_key_authenticated(
     unwrapped(env, actor, row, unwrapping, template, || {
         let mut aead = with.start(env, params, &params.iv, aad)?;
         // A half-decrypted key is wiped when it is dropped.
-        let mut content = SecretBytes::zeroed(wrapped.len());
-        let made = opened(aead.one_shot_into(&[wrapped, tag].concat(), content.expose_mut()))?;
+        let mut content = SecretBytes::try_zeroed(wrapped.len())?;
+        let mut sealed = memory::with_room(wrapped.len().saturating_add(tag.len()))?;
+        sealed.extend_from_slice(wrapped);
+        sealed.extend_from_slice(tag);
+        let made = opened(aead.one_shot_into(&sealed, content.expose_mut()))?;
         content.truncate(made);
         Ok(content)
     })
@@ -118,10 +121,10 @@ fn seal(
 ) -> Result<(Vec<u8>, Vec<u8>)> {
     let mut aead = with.start(env, params, iv, aad)?;
     // A secret until it is known to be ciphertext: wiped when the encryption fails half-way.
-    let mut out = SecretBytes::zeroed(content.len().saturating_add(tag_bytes));
+    let mut out = SecretBytes::try_zeroed(content.len().saturating_add(tag_bytes))?;
     let made = sealed(aead.one_shot_into(content.expose(), out.expose_mut()))?;
     let key_bytes = made.checked_sub(tag_bytes).ok_or(Reason::Internal("a tag is not as long as it was to be"))?;
     let tag = out.expose().get(key_bytes..made).unwrap_or_default().to_vec();
     out.truncate(key_bytes);
-    Ok((out.into_public("the caller gets the wrapped key"), tag))
+    Ok((out.into_public("the caller gets the wrapped key")?, tag))
 }

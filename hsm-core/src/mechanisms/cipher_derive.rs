@@ -57,7 +57,7 @@ fn derive(request: &Request<'_>, wanted: Option<usize>) -> Result<SecretBytes> {
         return Err(Reason::DataLength);
     }
     let bytes = length(wanted, data.len())?;
-    let mut out = SecretBytes::zeroed(data.len());
+    let mut out = SecretBytes::try_zeroed(data.len())?;
     rules::with_secret(request.env, request.sources.base, |key| {
         let mut cipher = (request.env.engine.cipher)(&mode, Direction::Encrypt, key)?;
         cipher.update_into(data.expose(), out.expose_mut())?;

@@ -186,7 +186,10 @@ fn first(request: &Request<'_>) -> Result<Derived<Product>> {
         return Err(Reason::KeySize);
     }
     let secret = if *data_as_key {
-        let nonces = SecretBytes::new([&initiator[..], responder].concat());
+        let mut nonces = SecretBytes::try_zeroed(initiator.len() + responder.len())?;
+        let (first, second) = nonces.expose_mut().split_at_mut(initiator.len());
+        first.copy_from_slice(initiator);
+        second.copy_from_slice(responder);
         function.run(request.env, nonces.expose(), &[base])?
     } else {
         function.run(request.env, base, &[further(request, *new_key)?, initiator, responder])?

@@ -233,10 +233,10 @@ pub(super) fn wrap_by(
 ) -> Result<Vec<u8>> {
     let mut operation = encrypt(env, params, key)?;
     // A secret until it is known to be ciphertext: wiped when the encryption fails half-way.
-    let mut out = SecretBytes::zeroed(operation.one_shot_bytes(material.len()));
+    let mut out = SecretBytes::try_zeroed(operation.one_shot_bytes(material.len()))?;
     let made = operation.one_shot(env, material.expose(), out.expose_mut())?;
     out.truncate(made);
-    Ok(out.into_public("the caller gets the wrapped key"))
+    Ok(out.into_public("the caller gets the wrapped key")?)
 }
 
 /// Unwraps key material with what the mechanism's decryption does.
@@ -249,7 +249,7 @@ pub(super) fn unwrap_by(
 ) -> Result<SecretBytes> {
     let mut operation = decrypt(env, params, key)?;
     // A half-decrypted key is wiped when it is dropped.
-    let mut out = SecretBytes::zeroed(operation.one_shot_bytes(wrapped.len()));
+    let mut out = SecretBytes::try_zeroed(operation.one_shot_bytes(wrapped.len()))?;
     let made = operation.one_shot(env, wrapped, out.expose_mut())?;
     out.truncate(made);
     Ok(out)

@@ -41,7 +41,7 @@ fn sign(env: &Env<'_>, _params: &Params, key: &Object) -> Result<Box<dyn Signer>
         bytes,
         sign: move |env: &Env<'_>, data: &[u8]| {
             let signature = faults::data(key.raw(block(data, bytes)?.expose(), env.random))?;
-            Ok(signature.into_public("a signature is returned to the caller"))
+            Ok(signature.into_public("a signature is returned to the caller")?)
         },
     }))
 }

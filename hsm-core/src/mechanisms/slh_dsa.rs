@@ -15,7 +15,7 @@ use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
 use hsm_crypto::post_quantum::{SlhDsaPrivateKey, SlhDsaPublicKey};
-use hsm_crypto::{Hash, Random};
+use hsm_crypto::{Hash, Random, memory};
 use std::sync::Arc;
 
 /// Smallest and largest public key, and what all signatures share.
@@ -114,7 +114,7 @@ impl Parts {
         if self.0.len().saturating_add(data.len()) > BUFFERED_MESSAGE_BYTES_MAX {
             return Err(Reason::DataLength);
         }
-        self.0.try_reserve(data.len()).map_err(|_| Reason::HostMemory)?;
+        memory::reserve(&mut self.0, data.len())?;
         self.0.extend_from_slice(data);
         Ok(())
     }

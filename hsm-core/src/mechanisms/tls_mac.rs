@@ -11,7 +11,7 @@ use crate::platform::Env;
 use crate::reason::{Reason, Result};
 use crate::types::{ParamShape, Params};
 use ffi_headers::*;
-use hsm_crypto::{CryptoError, SecretBytes};
+use hsm_crypto::{CryptoError, SecretBytes, memory};
 
 const fn row(kind: u64, name: &'static str) -> Row {
     Row {
@@ -70,6 +70,7 @@ impl Finished {
         if data.len() > PARAM_BYTES_MAX - self.data.len() {
             return Err(Reason::DataLength);
         }
+        memory::reserve(&mut self.data, data.len())?;
         self.data.extend_from_slice(data);
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Signer for Finished {
         self.collect(data)
     }
     fn finish(&mut self, env: &Env<'_>) -> Result<Vec<u8>> {
-        Ok(self.tag(env)?.into_public("a tag is sent to the peer"))
+        Ok(self.tag(env)?.into_public("a tag is sent to the peer")?)
     }
 }
 

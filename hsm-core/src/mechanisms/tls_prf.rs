@@ -55,7 +55,7 @@ fn make(request: &Request<'_>) -> Result<Derived<Product>> {
         return Err(Reason::MechanismParam("of a hidden key only the data of a Finished message is given"));
     }
     let made = function(request.env, request.base_value()?, label, &[seed], *bytes)?;
-    let values = vec![made.into_public("the caller gets what the function makes")];
+    let values = vec![made.into_public("the caller gets what the function makes")?];
     Ok(Derived { key: None, further: Vec::new(), values })
 }
 

@@ -23,11 +23,14 @@ const TAG_BYTES: u8 = 3;
 const TAG_MECHANISMS: u8 = 4;
 const TAG_TEMPLATE: u8 = 5;
 
-/// Encodes attributes; says also where each begins.
-pub(super) fn encode(attributes: &Attributes) -> (SecretBytes, Vec<u32>) {
+/// Encodes attributes; says also where each begins. What `room` makes is empty, and has as much room as it was asked for.
+pub(super) fn encode<E>(
+    attributes: &Attributes,
+    room: impl FnOnce(usize) -> core::result::Result<Vec<u8>, E>,
+) -> core::result::Result<(SecretBytes, Vec<u32>), E> {
     // Room is made once, so that no half-grown copy of a secret is left behind in freed memory.
-    let room = room_for(attributes);
-    let (mut out, mut places) = (Vec::with_capacity(room), Vec::with_capacity(attributes.len()));
+    let bytes = room_for(attributes);
+    let (mut out, mut places) = (room(bytes)?, Vec::with_capacity(attributes.len()));
     out.push(VERSION);
     put_number(&mut out, attributes.len() as u64);
     for (kind, value) in attributes {
@@ -35,8 +38,8 @@ pub(super) fn encode(attributes: &Attributes) -> (SecretBytes, Vec<u32>) {
         put_number(&mut out, *kind);
         put_value(&mut out, value);
     }
-    debug_assert_eq!(out.len(), room, "the room was counted right");
-    (SecretBytes::new(out), places)
+    debug_assert_eq!(out.len(), bytes, "the room was counted right");
+    Ok((SecretBytes::new(out), places))
 }
 
 /// Checks the whole content of a record, and says where each attribute begins.
@@ -299,7 +302,7 @@ mod tests {
     }
 
     fn encode(attributes: &Attributes) -> SecretBytes {
-        let (content, written) = super::encode(attributes);
+        let (content, written) = super::encode(attributes, hsm_crypto::memory::with_room).unwrap();
         assert_eq!(places(content.expose()).unwrap(), written, "the places are the same when the content is read");
         content
     }
@@ -444,7 +447,11 @@ mod tests {
         let numbers = (0..64).flat_map(|shift| [1_u64 << shift, (1 << shift) - 1, u64::MAX >> shift]);
         let numbers: Attributes = numbers.map(|number| (number, Value::Number(number))).collect();
         for attributes in [sample(), numbers, Attributes::new(), Attributes::from([(1, bytes(&[0; 200]))])] {
-            let content = super::encode(&attributes).0.into_public("this is a test");
+            let content = super::encode(&attributes, hsm_crypto::memory::with_room)
+                .unwrap()
+                .0
+                .into_public("this is a test")
+                .unwrap();
             assert_eq!(content.len(), room_for(&attributes));
             assert_eq!(content.len(), content.capacity());
         }

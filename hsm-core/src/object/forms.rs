@@ -162,7 +162,7 @@ pub(crate) fn rsa_parts(attributes: &Attributes) -> Result<RsaParts> {
     };
     Ok(RsaParts {
         modulus: part(attributes, CKA_MODULUS)?.to_vec(),
-        public_exponent: optional(CKA_PUBLIC_EXPONENT).into_public("a public exponent is public"),
+        public_exponent: optional(CKA_PUBLIC_EXPONENT).into_public("a public exponent is public")?,
         private_exponent: SecretBytes::copy_of(part(attributes, CKA_PRIVATE_EXPONENT)?),
         prime_1: optional(CKA_PRIME_1),
         prime_2: optional(CKA_PRIME_2),

@@ -9,7 +9,8 @@
 use super::encoding;
 use super::{Attributes, ValueRef};
 use crate::reason::Result;
-use hsm_crypto::SecretBytes;
+use core::convert::Infallible;
+use hsm_crypto::{SecretBytes, memory};
 
 /// Attributes, encoded and found by type.
 pub(super) struct Packed {
@@ -20,10 +21,20 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Encodes attributes.
+    /// Encodes attributes that are the library's own, and few.
     pub(super) fn of(attributes: &Attributes) -> Self {
-        let (content, places) = encoding::encode(attributes);
+        let Ok((content, places)) =
+            encoding::encode(attributes, |bytes| Ok::<_, Infallible>(Vec::with_capacity(bytes)));
         Self { content, places: places.into_boxed_slice() }
+    }
+
+    /// Encodes attributes that are a caller's, of any size.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(super) fn try_of(attributes: &Attributes) -> hsm_crypto::Result<Self> {
+        let (content, places) = encoding::encode(attributes, memory::with_room)?;
+        Ok(Self { content, places: places.into_boxed_slice() })
     }
 
     /// Takes over the content of a record; nothing is copied.

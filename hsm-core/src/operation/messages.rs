@@ -111,11 +111,11 @@ fn asked(room: Room, bytes: usize) -> Result<Option<Reply>> {
 }
 
 /// A result as the caller gets it.
-fn handed_out(made: Made) -> Reply {
-    match made {
+fn handed_out(made: Made) -> Result<Reply> {
+    Ok(match made {
         Made::There(written) => Reply::Written(written),
-        Made::Here(output) => Reply::Data(output.into_public(ASKED_FOR)),
-    }
+        Made::Here(output) => Reply::Data(output.into_public(ASKED_FOR)?),
+    })
 }
 
 /// Encrypts the last part; returns its ciphertext and the tag.
@@ -131,7 +131,7 @@ fn seal_last(
         let text = made(place, early, |out| sealed(aead.update_into(data, out)))?;
         let mut tag = vec![0; tag_bytes];
         let written = sealed(aead.finish_into(&mut tag))?;
-        return if written == tag_bytes { Ok((handed_out(text), tag)) } else { Err(broken) };
+        return if written == tag_bytes { Ok((handed_out(text)?, tag)) } else { Err(broken) };
     }
     // The mode gives nothing before it has all: text and tag come together.
     let mut whole = buffer(early.saturating_add(late))?;
@@ -141,7 +141,7 @@ fn seal_last(
     let text_bytes = total.checked_sub(tag_bytes).ok_or(broken)?;
     let tag = whole.expose().get(text_bytes..total).unwrap_or_default().to_vec();
     whole.truncate(text_bytes);
-    Ok((Reply::Data(whole.into_public(ASKED_FOR)), tag))
+    Ok((Reply::Data(whole.into_public(ASKED_FOR)?), tag))
 }
 
 impl Operations {
@@ -223,7 +223,7 @@ impl Operations {
                 return Ok(After::Ends(MessageReply { reply, iv: None, tag: Some(tag) }));
             }
             let text = made(&mut place, early, |out| sealed(message.aead.update_into(data, out)))?;
-            Ok(After::Goes(handed_out(text).into()))
+            Ok(After::Goes(handed_out(text)?.into()))
         })
     }
 
@@ -263,7 +263,7 @@ impl Operations {
         let (text, rest) = whole.expose_mut().split_at_mut(data.len());
         text.copy_from_slice(data);
         rest.copy_from_slice(tag);
-        made(&mut place, data.len(), |out| opened(aead.one_shot_into(whole.expose(), out))).map(handed_out)
+        made(&mut place, data.len(), |out| opened(aead.one_shot_into(whole.expose(), out))).and_then(handed_out)
     }
 
     /// C_DecryptMessageBegin.
@@ -314,7 +314,7 @@ impl Operations {
             message.hold(data)?;
             message.hold(tag)?;
             let text = made(&mut place, bytes, |out| opened(message.aead.finish_into(out)))?;
-            Ok(After::Ends(handed_out(text)))
+            Ok(After::Ends(handed_out(text)?))
         })
     }
 
@@ -345,7 +345,7 @@ impl Parts {
 
     /// Takes in ciphertext or tag, of which nothing comes out before the end.
     fn hold(&mut self, data: &[u8]) -> Result<()> {
-        let mut nothing = SecretBytes::zeroed(self.aead.update_bytes(data.len()));
+        let mut nothing = SecretBytes::try_zeroed(self.aead.update_bytes(data.len()))?;
         let written = opened(self.aead.update_into(data, nothing.expose_mut()))?;
         if written == 0 { Ok(()) } else { Err(Reason::Internal("plaintext came before its tag was checked")) }
     }

@@ -10,7 +10,7 @@ fn class(class: u64) -> Template {
 
 fn value(hsm: &Hsm, session: SessionHandle, object: ObjectHandle, kind: u64) -> Vec<u8> {
     match hsm.attributes(session, object, &[kind]).unwrap().remove(0) {
-        Answer::Bytes(bytes) => bytes.into_public("a test looks at it"),
+        Answer::Bytes(bytes) => bytes.into_public("a test looks at it").unwrap(),
         other => panic!("{kind:#x}: {other:?}"),
     }
 }

@@ -163,7 +163,7 @@ pub fn sample_pair(key_type: u64) -> (Object, Object) {
         for usage in USAGES {
             attributes.insert(usage, Value::Flag(true));
         }
-        object.with_attributes(&attributes)
+        object.with_attributes(&attributes).unwrap()
     };
     (usable(public), usable(private))
 }
@@ -300,7 +300,7 @@ fn a_key_that_has_signed_all_it_can_does_not_begin() {
     let mut value = private.bytes(CKA_VALUE).unwrap().to_vec();
     value[24] = 32;
     attributes.insert(CKA_VALUE, Value::Bytes(SecretBytes::new(value)));
-    let used_up = private.with_attributes(&attributes);
+    let used_up = private.with_attributes(&attributes).unwrap();
     let outcome = hsm_core::mechanisms::start_sign(&env, &mechanism(CKM_HSS, &Params::None), &used_up);
     assert_eq!(outcome.err().map(|reason| reason.rv()), Some(CKR_KEY_EXHAUSTED));
 }

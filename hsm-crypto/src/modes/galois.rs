@@ -5,6 +5,7 @@
 
 use crate::cipher::{Aead, Direction, GcmParams};
 use crate::error::{CryptoError, Result};
+use crate::memory;
 use zeroize::Zeroize;
 
 /// Length of the full tag in bytes.
@@ -125,6 +126,7 @@ impl<G: Galois> Aead for GaloisStream<G> {
                 Ok(input.len())
             }
             Direction::Decrypt => {
+                memory::reserve(&mut self.held, input.len())?;
                 self.held.extend_from_slice(input);
                 Ok(0)
             }

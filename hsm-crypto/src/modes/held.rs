@@ -2,6 +2,7 @@
 //!
 //! Owns: growing without leaving copies behind: memory that is given up has been wiped. Does not know: what waits.
 
+use crate::error::Result;
 use crate::secret::SecretBytes;
 use zeroize::Zeroize;
 
@@ -13,16 +14,44 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Puts more bytes behind those that wait.
+    /// Puts more bytes behind those that wait: a block or two of them in all.
     pub(crate) fn extend(&mut self, data: &[u8]) {
         let needed = self.len + data.len();
         if needed > self.room.len() {
-            let mut larger = SecretBytes::zeroed(needed.max(2 * self.room.len()));
-            larger.expose_mut()[..self.len].copy_from_slice(self.bytes());
-            self.room = larger;
+            self.grow(SecretBytes::zeroed(self.wanted(needed)));
         }
-        self.room.expose_mut()[self.len..needed].copy_from_slice(data);
-        self.len = needed;
+        self.put(data);
+    }
+
+    /// As [`extend`](Self::extend), for as many as the caller has.
+    ///
+    /// # Errors
+    /// `OutOfMemory`; those that wait are as they were.
+    pub(crate) fn try_extend(&mut self, data: &[u8]) -> Result<()> {
+        let needed = self.len + data.len();
+        if needed > self.room.len() {
+            self.grow(SecretBytes::try_zeroed(self.wanted(needed))?);
+        }
+        self.put(data);
+        Ok(())
+    }
+
+    /// How much room to ask for when so many bytes are to fit.
+    fn wanted(&self, needed: usize) -> usize {
+        needed.max(2 * self.room.len())
+    }
+
+    /// Moves to larger memory.
+    fn grow(&mut self, mut larger: SecretBytes) {
+        larger.expose_mut()[..self.len].copy_from_slice(self.bytes());
+        self.room = larger;
+    }
+
+    /// Puts bytes where there is room for them.
+    fn put(&mut self, data: &[u8]) {
+        let end = self.len + data.len();
+        self.room.expose_mut()[self.len..end].copy_from_slice(data);
+        self.len = end;
     }
 
     /// Takes the first bytes away.

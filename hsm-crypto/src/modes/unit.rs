@@ -53,7 +53,7 @@ impl<U: DataUnit> Cipher for UnitStream<U> {
         if self.held.len() + input.len() > UNIT_BYTES_MAX {
             return Err(CryptoError::InputLength);
         }
-        self.held.extend(input);
+        self.held.try_extend(input)?;
         Ok(0)
     }
 

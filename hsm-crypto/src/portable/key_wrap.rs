@@ -6,6 +6,7 @@
 
 use crate::cipher::KeyWrap;
 use crate::error::{CryptoError, Result};
+use crate::memory;
 use crate::portable::cipher::Aes;
 use crate::portable::hash::AES_KEY_LENGTH;
 use crate::secret::SecretBytes;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 /// length, `InputLength` for data that the kind cannot wrap.
 pub(crate) fn key_wrap(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
     if kind == KeyWrap::Pkcs7 {
-        return key_wrap(KeyWrap::Kw, key, initial, filled_up(data).expose());
+        return key_wrap(KeyWrap::Kw, key, initial, filled_up(data)?.expose());
     }
     match key.len() {
         16 => wrap::<aes::Aes128>(kind, key, initial, data),
@@ -57,13 +58,13 @@ const KW_INITIAL: [u8; 8] = [0xA6; 8];
 const KWP_INITIAL: [u8; 4] = [0xA6, 0x59, 0x59, 0xA6];
 
 /// Fills up to whole semiblocks with the number of bytes that are missing (RFC 5652, 6.3).
-fn filled_up(data: &[u8]) -> SecretBytes {
+fn filled_up(data: &[u8]) -> Result<SecretBytes> {
     let missing = SEMIBLOCK_BYTES - data.len() % SEMIBLOCK_BYTES;
-    let mut filled = SecretBytes::zeroed(data.len() + missing);
+    let mut filled = SecretBytes::try_zeroed(data.len() + missing)?;
     let (message, padding) = filled.expose_mut().split_at_mut(data.len());
     message.copy_from_slice(data);
     padding.fill(missing as u8);
-    filled
+    Ok(filled)
 }
 
 /// How many bytes are in front of the padding. It is looked at after the integrity check, so that it tells an attacker nothing.
@@ -81,7 +82,7 @@ fn message_bytes(filled: &[u8]) -> Result<usize> {
 fn wrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, data: &[u8]) -> Result<Vec<u8>> {
     let aes = A::expand(key)?;
     check_plain_length(kind, data.len())?;
-    let mut out = vec![0; data.len().next_multiple_of(SEMIBLOCK_BYTES) + SEMIBLOCK_BYTES];
+    let mut out = memory::zeroed(data.len().next_multiple_of(SEMIBLOCK_BYTES) + SEMIBLOCK_BYTES)?;
     match initial_value(kind, initial)? {
         Initial::Default => {
             // Both errors of the crate are about lengths, which were checked above.
@@ -122,29 +123,29 @@ fn unwrap<A: Aes>(kind: KeyWrap, key: &[u8], initial: Option<&[u8]>, wrapped: &[
     }
     match unwrapping_value(kind, initial)? {
         Initial::Default => {
-            let mut plain = SecretBytes::zeroed(wrapped.len() - SEMIBLOCK_BYTES);
+            let mut plain = SecretBytes::try_zeroed(wrapped.len() - SEMIBLOCK_BYTES)?;
             // Lengths are right, so the only error left is the failed integrity check.
             let kept = AesKw::inner_init(aes).unwrap_key(wrapped, plain.expose_mut()).map(<[u8]>::len);
             plain.truncate(kept.map_err(|_| CryptoError::DecryptionFailed)?);
             Ok(plain)
         }
         Initial::Kw(value) => {
-            let mut work = Zeroizing::new(wrapped.to_vec());
+            let mut work = Zeroizing::new(memory::copied(wrapped)?);
             unwrapping_function(&aes, &mut work);
             if !bool::from(work[..SEMIBLOCK_BYTES].ct_eq(&value)) {
                 return Err(CryptoError::DecryptionFailed);
             }
-            Ok(SecretBytes::copy_of(&work[SEMIBLOCK_BYTES..]))
+            SecretBytes::try_copy_of(&work[SEMIBLOCK_BYTES..])
         }
         Initial::Kwp(value) => {
-            let mut work = Zeroizing::new(wrapped.to_vec());
+            let mut work = Zeroizing::new(memory::copied(wrapped)?);
             if work.len() == 16 {
                 decrypt_block(&aes, &mut work);
             } else {
                 unwrapping_function(&aes, &mut work);
             }
             match kwp_message_bytes(&work, value) {
-                Some(kept) => Ok(SecretBytes::copy_of(&work[SEMIBLOCK_BYTES..SEMIBLOCK_BYTES + kept])),
+                Some(kept) => SecretBytes::try_copy_of(&work[SEMIBLOCK_BYTES..SEMIBLOCK_BYTES + kept]),
                 None => Err(CryptoError::DecryptionFailed),
             }
         }

@@ -5,7 +5,7 @@
 use crate::cases::{Case, all};
 use crate::contestant::{Contestant, Prepare, Via};
 use crate::target::{Stop, Target, Weight};
-use crate::{fence, walk};
+use crate::{fence, shortage, walk};
 use perilune_tests::Place;
 use serde_json::{Value, json};
 use std::os::unix::process::ExitStatusExt;
@@ -94,6 +94,9 @@ fn start(contestant: &Contestant, title: &str) -> (Outcome, String) {
     contestant.prepare(&place);
     let _server = contestant.serve(&place);
     let mut command = command(contestant, &place, title);
+    if shortage::is_of(title) {
+        command.env("LD_PRELOAD", shortage::shim(&place));
+    }
     let output = std::fs::File::create(place.file("output")).expect("a file for the output");
     command.stdin(Stdio::null()).stdout(output.try_clone().expect("the same file")).stderr(output);
     let status = command.status().expect("this program starts");
@@ -153,10 +156,11 @@ fn last(text: &str) -> String {
 /// When there is no such case.
 pub fn child(contestant: Contestant, title: &str, role: &str, place: Place) {
     // SAFETY: ends this process when it hangs.
-    unsafe { libc::alarm(LIMIT_S * 30u32.pow(walk::depth().saturating_sub(walk::USUAL_DEPTH))) };
+    unsafe { libc::alarm(LIMIT_S * shortage::longer() * 30u32.pow(walk::depth().saturating_sub(walk::USUAL_DEPTH))) };
     // SAFETY: a crash leaves no file; the limit outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &libc::rlimit { rlim_cur: 0, rlim_max: 0 }) };
-    let case = all().into_iter().find(|case| case.title() == title).expect("a case of this name");
+    let case =
+        all().into_iter().chain(shortage::cases()).find(|case| case.title() == title).expect("a case of this name");
     fence::arm();
     let (outcome, reason) =
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inside(contestant, &case, role, place))) {

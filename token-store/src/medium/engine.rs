@@ -11,6 +11,7 @@ use crate::error::{Result, StoreError};
 use crate::medium::Each;
 use crate::medium::folder::{self, io_error};
 use crate::medium::journal::Changes;
+use hsm_crypto::{CryptoError, memory};
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::io::ErrorKind;
@@ -36,6 +37,9 @@ pub(crate) struct Engine {
 impl Engine {
     /// Opens the map in `folder`, and makes it where there is none.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
+        // The engine does not ask for memory, it takes it: for the places of all pages while it reads its log.
+        let log_bytes = std::fs::metadata(folder.join("db")).map_or(0, |log| log.len().min(CACHE_BYTES));
+        drop(memory::with_room::<u64>(usize::try_from(log_bytes / 8).unwrap_or(0))?);
         // The engine's mode is left alone: this version never asks for it. Without the timer it starts no thread.
         let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let start = Instant::now();
@@ -53,7 +57,7 @@ impl Engine {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let db = self.db()?;
         let value = guarded("read", &self.folder, || db.get(key))?;
-        Ok(value.map(|value| value.to_vec()))
+        Ok(value.map(|value| memory::copied(&value)).transpose()?)
     }
 
     pub(crate) fn scan(&self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
@@ -67,6 +71,9 @@ impl Engine {
     /// Applies a batch whole and makes it durable, but for the names of new files.
     pub(crate) fn apply(&self, batch: Changes) -> Result<()> {
         let db = self.db()?;
+        // It copies what it writes several times over.
+        let bytes = batch.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+        drop(memory::with_room::<[u8; 4]>(bytes)?);
         let mut changes = sled::Batch::default();
         for (key, value) in batch {
             match value {
@@ -112,9 +119,12 @@ impl Drop for Engine {
 
 /// Runs a call of the engine and turns its errors and panics into ours.
 fn guarded<T>(action: &'static str, folder: &Path, call: impl FnOnce() -> sled::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    // The engine takes the memory of whole pages of the map, values and all.
+    match catch_unwind(AssertUnwindSafe(|| memory::unrefused(call))) {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(sled::Error::Io(error))) => Err(io_error(action, folder, error)),
+        // Whatever it says then, its files are not to blame.
+        Ok(Err(_)) | Err(_) if memory::is_short() => Err(CryptoError::OutOfMemory.into()),
         Ok(Err(error)) => Err(StoreError::Engine(format!(
             "{action} {}: {error}; if it stays so, the files in this folder are damaged: put the store back from a copy",
             folder.display()

@@ -81,16 +81,20 @@ impl<'a, T: Turn> Fold<'a, T> {
         if !doubtful {
             let opened = self.open_fit(side);
             let Err(error) = &opened else { return opened };
+            if error.is_shortage() {
+                // The engine may have been interrupted in the middle of a change.
+                return opened;
+            }
             if !is_bad(error) {
                 // It was not touched.
                 let _best_effort = journal::unmark(&*self.surface);
                 return opened;
             }
         }
-        match read_whole(self.turn, side.other(), &self.state()) {
+        match read_whole(self.turn, side.other(), &self.state(), true) {
             Ok(()) => self.turn.remake(side)?,
             // What is left of this one is all there is.
-            Err(error) if is_bad(&error) => read_whole(self.turn, side, &self.state())?,
+            Err(error) if is_bad(&error) => read_whole(self.turn, side, &self.state(), true)?,
             Err(error) => return Err(error),
         }
         self.open_fit(side)

@@ -112,6 +112,13 @@ pub trait Turn {
     /// `Engine`, `Io`, `Full`.
     fn map(&self, side: Side) -> Result<Box<dyn Map + '_>>;
 
+    /// Opens one of the maps to be read where it is the only good one: as a copy, so that nothing happens to it whatever
+    /// becomes of the engine.
+    ///
+    /// # Errors
+    /// As `map`.
+    fn spared(&self, side: Side) -> Result<Box<dyn Map + '_>>;
+
     /// Makes one map anew from the other, which is not open; durable afterwards.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::medium::ground::Side;
+use hsm_crypto::memory;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -255,7 +256,7 @@ fn cancel(surface: &dyn Surface, at: Position) {
 /// # Errors
 /// The surface's.
 pub fn confirm(surface: &dyn Surface, from: u64, to: u64) -> Result<()> {
-    let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(0)];
+    let mut bytes = memory::zeroed(usize::try_from(to - from).unwrap_or(0))?;
     let read = read_some(surface, &mut bytes, from)?;
     // Of the last one the zeros behind its content may be missing, where the surface ends; it is whole all the same.
     if bytes.len() - read >= ALIGNMENT {
@@ -293,6 +294,8 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// The surface's.
     pub fn next(&mut self) -> Result<Option<Frame>> {
+        // There may be thousands of them, and each is kept.
+        memory::enough()?;
         let at = self.position;
         let Some(head) = self.bytes(HEAD_BYTES)? else { return Ok(None) };
         let length = head.get(CHECK_BYTES..).and_then(<[u8]>::first_chunk).map(|bytes| u32::from_be_bytes(*bytes));
@@ -301,7 +304,7 @@ impl<'a> Frames<'a> {
             return Ok(None);
         }
         let Some(bytes) = self.bytes(HEAD_BYTES + body_bytes)? else { return Ok(None) };
-        let Some(frame) = decode(at, bytes) else { return Ok(None) };
+        let Some(frame) = decode(at, bytes)? else { return Ok(None) };
         self.position = frame.next;
         Ok(Some(frame))
     }
@@ -316,7 +319,10 @@ impl<'a> Frames<'a> {
             }
             self.buffer_at = self.position.offset;
             start = 0;
-            self.buffer.resize(count.max(self.ahead), 0);
+            let wanted = count.max(self.ahead);
+            let more = wanted.saturating_sub(self.buffer.len());
+            memory::reserve(&mut self.buffer, more)?;
+            self.buffer.resize(wanted, 0);
             let read = read_some(self.surface, &mut self.buffer, self.buffer_at)?;
             self.buffer.truncate(read);
             self.ahead = (self.ahead * 4).min(AHEAD_BYTES.1);
@@ -333,7 +339,7 @@ fn encode(at: Position, generation: u64, changes: &Changes) -> Result<(Vec<u8>, 
         return Err(too_large());
     }
     let number = |length: usize| u32::try_from(length).map_err(|_| too_large());
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + body_bytes + ALIGNMENT);
+    let mut bytes = memory::with_room(HEAD_BYTES + body_bytes + ALIGNMENT)?;
     bytes.extend([0; CHECK_BYTES]);
     bytes.extend(number(body_bytes)?.to_be_bytes());
     bytes.extend(generation.to_be_bytes());
@@ -350,7 +356,20 @@ fn encode(at: Position, generation: u64, changes: &Changes) -> Result<(Vec<u8>, 
     Ok((bytes, check))
 }
 
-fn decode(at: Position, bytes: &[u8]) -> Option<Frame> {
+/// Copies a frame out of what was read; `None` when it is none.
+fn decode(at: Position, bytes: &[u8]) -> Result<Option<Frame>> {
+    let Some((read, next)) = parse(at, bytes) else { return Ok(None) };
+    let mut changes = Changes::new();
+    for (key, value) in read {
+        changes.insert(key.to_vec(), value.map(memory::copied).transpose()?);
+    }
+    Ok(Some(Frame { generation: next.generation, changes, next }))
+}
+
+/// A key, and its new value.
+type Pair<'a> = (&'a [u8], Option<&'a [u8]>);
+
+fn parse(at: Position, bytes: &[u8]) -> Option<(Vec<Pair<'_>>, Position)> {
     let (check, content) = bytes.split_first_chunk::<CHECK_BYTES>()?;
     if check_of(at, content) != *check {
         return None;
@@ -359,7 +378,7 @@ fn decode(at: Position, bytes: &[u8]) -> Option<Frame> {
     let (generation, rest) = rest.split_first_chunk::<8>()?;
     let generation = u64::from_be_bytes(*generation);
     let (count, mut rest) = rest.split_first_chunk::<4>()?;
-    let mut changes = Changes::new();
+    let mut changes = Vec::new();
     for _ in 0..u32::from_be_bytes(*count) {
         let (key_bytes, after) = rest.split_first_chunk::<2>()?;
         let (value_bytes, after) = after.split_first_chunk::<4>()?;
@@ -368,12 +387,12 @@ fn decode(at: Position, bytes: &[u8]) -> Option<Frame> {
             DELETED => (None, after),
             length => after.split_at_checked(length as usize).map(|(value, after)| (Some(value), after))?,
         };
-        changes.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+        changes.push((key, value));
         rest = after;
     }
     let whole = rest.is_empty() && generation > at.generation;
     let end = at.offset + bytes.len().next_multiple_of(ALIGNMENT) as u64;
-    whole.then_some(Frame { generation, changes, next: Position { offset: end, check: *check, generation } })
+    whole.then_some((changes, Position { offset: end, check: *check, generation }))
 }
 
 fn check_of(at: Position, content: &[u8]) -> Check {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::medium::Each;
 use crate::medium::ground::{Announced, Side};
 use crate::medium::journal::{Changes, Check, Frames, Header, Position, Surface};
+use hsm_crypto::memory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -170,10 +171,15 @@ impl Known {
     }
 
     /// Keeps what the map holds under a key, where nothing newer is known.
-    pub(crate) fn learn(&mut self, key: &[u8], value: Option<&[u8]>) {
+    ///
+    /// # Errors
+    /// `Crypto(OutOfMemory)`.
+    pub(crate) fn learn(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         if self.bytes <= LEARNT_BYTES_MAX && !self.values.contains_key(key) {
+            let value = value.map(memory::copied).transpose()?;
             self.put(key.into(), value.map(Into::into));
         }
+        Ok(())
     }
 
     /// Whether everything below a prefix may be learnt; `complete` follows when it has been.

@@ -8,6 +8,7 @@ use crate::medium::ground::{Map, Side, Turn, generation_of, is_bad};
 use crate::medium::journal::{self, Header};
 use crate::medium::known::{Known, Lookup};
 use crate::medium::{Each, Reader};
+use hsm_crypto::memory;
 use std::cell::{Cell, OnceCell, RefCell};
 
 /// Reads from what is known, and notes when that is not enough.
@@ -40,7 +41,7 @@ impl Reader for Remembered<'_> {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.known.lookup(key) {
-            Lookup::Known(value) => Ok(value.map(<[u8]>::to_vec)),
+            Lookup::Known(value) => Ok(value.map(memory::copied).transpose()?),
             Lookup::Unknown => self.miss(),
         }
     }
@@ -64,7 +65,10 @@ pub(crate) struct State {
 /// # Errors
 /// `Damaged` when it does not, or the map's.
 pub(crate) fn open_fit<'a, T: Turn>(turn: &'a T, side: Side, state: &State) -> Result<(Box<dyn Map + 'a>, u64)> {
-    let map = turn.map(side)?;
+    fitting(turn.map(side)?, state)
+}
+
+fn fitting<'a>(map: Box<dyn Map + 'a>, state: &State) -> Result<(Box<dyn Map + 'a>, u64)> {
     let generation = generation_of(&*map)?;
     // Between what the journal was begun on and what it holds: a fold may have died half-way.
     if generation < state.header.base || generation > state.generation {
@@ -75,12 +79,13 @@ pub(crate) fn open_fit<'a, T: Turn>(turn: &'a T, side: Side, state: &State) -> R
     Ok((map, generation))
 }
 
-/// Reads a map from beginning to end.
+/// Reads a map from beginning to end; in a copy where it is to be spared.
 ///
 /// # Errors
 /// As [`open_fit`], and whatever is met on the way.
-pub(crate) fn read_whole<T: Turn>(turn: &T, side: Side, state: &State) -> Result<()> {
-    let (map, _) = open_fit(turn, side, state)?;
+pub(crate) fn read_whole<T: Turn>(turn: &T, side: Side, state: &State, spare: bool) -> Result<()> {
+    let map = if spare { turn.spared(side)? } else { turn.map(side)? };
+    let (map, _) = fitting(map, state)?;
     map.scan(&[], &mut |_, _| Ok(()))?;
     map.close()
 }
@@ -112,15 +117,17 @@ impl<'a, T: Turn> InTurn<'a, T> {
         let surface = self.turn.journal()?;
         let doubtful = journal::marked(&*surface)?;
         let first = self.first.get().unwrap_or_else(|| doubtful.map_or(Side::Map, Side::other));
-        let error = match self.map(first).and_then(&mut read) {
+        let error = match self.map(first, doubtful.is_some()).and_then(&mut read) {
             Ok(answer) => return Ok(answer),
+            // The engine may have been interrupted in the middle of a change, and the other one must not be, too.
+            Err(error) if error.is_shortage() => return Err(error),
             // Somebody has to look at this, and not past it.
             Err(error @ StoreError::Unsafe { .. }) => return Err(error),
             // What was being written when its process died is better than nothing, and worse than another try.
             Err(error) if doubtful.is_some() && !is_bad(&error) => return Err(error),
             Err(error) => error,
         };
-        let answer = match self.map(first.other()).and_then(&mut read) {
+        let answer = match self.map(first.other(), true).and_then(&mut read) {
             Ok(answer) => answer,
             // What stands in the way for now says more than what is bad.
             Err(other) => return Err(if is_bad(&other) { error } else { other }),
@@ -133,12 +140,14 @@ impl<'a, T: Turn> InTurn<'a, T> {
         Ok(answer)
     }
 
-    fn map(&self, side: Side) -> Result<&dyn Map> {
+    /// A map; `spare` where it may be the only good one.
+    fn map(&self, side: Side, spare: bool) -> Result<&dyn Map> {
         let place = &self.maps[side as usize];
         if let Some(map) = place.get() {
             return Ok(&**map);
         }
-        let (map, _) = open_fit(self.turn, side, &self.state)?;
+        let map = if spare { self.turn.spared(side)? } else { self.turn.map(side)? };
+        let (map, _) = fitting(map, &self.state)?;
         if map.is_small() {
             self.learn(&*map, &[])?;
         }
@@ -153,7 +162,9 @@ impl<'a, T: Turn> InTurn<'a, T> {
             return Ok(false);
         }
         map.scan(prefix, &mut |key, value| {
-            known.learn(key, Some(value));
+            // There may be a hundred thousand of them.
+            memory::enough()?;
+            known.learn(key, Some(value))?;
             Ok(())
         })?;
         Ok(known.complete(prefix))
@@ -204,19 +215,20 @@ impl<T: Turn> Reader for InTurn<'_, T> {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let known = |known: &Known| match known.lookup(key) {
-            Lookup::Known(value) => Some(value.map(<[u8]>::to_vec)),
+            Lookup::Known(value) => Some(value.map(memory::copied).transpose()),
             Lookup::Unknown => None,
         };
         if let Some(value) = known(&self.known.borrow()) {
-            return Ok(value);
+            return Ok(value?);
         }
         let value = self.with_map(|map| {
             // Opening it may have brought the value.
             let learnt = known(&self.known.borrow());
-            learnt.map_or_else(|| map.get(key), Ok)
+            learnt.map_or_else(|| map.get(key), |value| Ok(value?))
         })?;
         if let Ok(mut known) = self.known.try_borrow_mut() {
-            known.learn(key, value.as_deref());
+            // Not being able to keep it costs another look at the map.
+            let _best_effort = known.learn(key, value.as_deref());
         }
         Ok(value)
     }

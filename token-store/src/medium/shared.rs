@@ -200,7 +200,7 @@ impl<G: Ground> Medium for Shared<G> {
     fn bad_copies(&self) -> Result<Vec<StoreError>> {
         let turn = self.ground.turn()?;
         let state = self.catch_up(&mut self.known.write(), &turn)?;
-        let [map, mirror] = Side::BOTH.map(|side| readers::read_whole(&turn, side, &state).err());
+        let [map, mirror] = Side::BOTH.map(|side| readers::read_whole(&turn, side, &state, false).err());
         let bad = match [&map, &mirror] {
             [Some(error), None] if is_bad(error) => Some(Side::Map),
             [None, Some(error)] if is_bad(error) => Some(Side::Mirror),

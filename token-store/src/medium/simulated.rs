@@ -358,6 +358,16 @@ impl Turn for SimulatedTurn<'_> {
         Ok(Box::new(SimulatedMap { process: self.process, side }))
     }
 
+    fn spared(&self, side: Side) -> Result<Box<dyn Map + '_>> {
+        self.process.check()?;
+        let mut state = self.process.disk.0.lock();
+        state.step(&self.process.alive).map_err(error_of)?;
+        if state.maps[side as usize].unreadable {
+            return Err(StoreError::Engine("it does not open".to_owned()));
+        }
+        Ok(Box::new(SimulatedMap { process: self.process, side }))
+    }
+
     fn remake(&self, side: Side) -> Result<()> {
         let mut state = self.process.disk.0.lock();
         state.maps[side as usize].open = true;

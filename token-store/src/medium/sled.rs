@@ -227,7 +227,12 @@ impl DiskTurn<'_> {
 
     /// The generation of the maps: the newer one's, which may be the only one that opens.
     fn base(&self) -> Result<u64> {
-        let [map, mirror] = Side::BOTH.map(|side| self.generation_of(side));
+        let map = self.generation_of(Side::Map);
+        if map.as_ref().is_err_and(StoreError::is_shortage) {
+            // The engine may have been interrupted in the middle of a change, and the other one must not be, too.
+            return map;
+        }
+        let mirror = self.generation_of(Side::Mirror);
         match (map, mirror) {
             (Ok(map), Ok(mirror)) => Ok(map.max(mirror)),
             // An empty one beside one that cannot be read was never filled.
@@ -289,6 +294,13 @@ impl Turn for DiskTurn<'_> {
     fn map(&self, side: Side) -> Result<Box<dyn Map + '_>> {
         let path = self.path(side);
         Ok(Box::new(if self.is_writable() { OpenMap::open(path)? } else { OpenMap::open_copy(path)? }))
+    }
+
+    fn spared(&self, side: Side) -> Result<Box<dyn Map + '_>> {
+        let path = self.path(side);
+        // The copy of nothing is nothing.
+        let is_empty = self.is_writable() && engine::tidy(path)?.is_empty();
+        Ok(Box::new(if is_empty { OpenMap::open(path)? } else { OpenMap::open_copy(path)? }))
     }
 
     fn remake(&self, side: Side) -> Result<()> {

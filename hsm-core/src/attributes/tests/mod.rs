@@ -120,7 +120,7 @@ pub(super) fn flags(pairs: &[(u64, bool)]) -> Template {
 /// The bytes of an answer.
 pub(super) fn told(object: &Object, kind: u64) -> Vec<u8> {
     match answer(object, kind) {
-        Answer::Bytes(bytes) => bytes.into_public("a test looks at it"),
+        Answer::Bytes(bytes) => bytes.into_public("a test looks at it").unwrap(),
         other => panic!("{kind:#x}: {other:?}"),
     }
 }

@@ -43,7 +43,7 @@ fn what_is_learnt_from_the_map_never_hides_what_the_journal_says() {
     append(&*surface, &header, header.start(), 1, &changes(&[(b"oa", None), (b"ob", Some(b"new"))])).unwrap();
     known.follow(1, None).unwrap();
     for (key, old) in [(b"oa", b"old"), (b"ob", b"old"), (b"oc", b"old")] {
-        known.learn(key, Some(old));
+        known.learn(key, Some(old)).unwrap();
     }
     assert!(known.complete(b"o"));
     let mut pairs = Vec::new();
