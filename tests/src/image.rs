@@ -113,6 +113,7 @@ pub struct Region {
     to: u64,
     name: String,
     writable: bool,
+    resident_kib: u64,
     flags: Vec<String>,
 }
 
@@ -134,6 +135,12 @@ impl Region {
     pub fn bytes(&self) -> u64 {
         self.to - self.from
     }
+
+    /// How much of it is in RAM, in KiB.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        self.resident_kib
+    }
 }
 
 /// All stretches of this process's memory.
@@ -144,6 +151,8 @@ pub fn regions() -> Vec<Region> {
         if let Some(flags) = line.strip_prefix("VmFlags:") {
             let last = regions.last_mut().expect("flags stand behind their region");
             last.flags = flags.split_whitespace().map(str::to_owned).collect();
+        } else if let (Some(resident), Some(last)) = (line.strip_prefix("Rss:"), regions.last_mut()) {
+            last.resident_kib = resident.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
         } else if let Some(region) = region(line) {
             regions.push(region);
         }
@@ -157,7 +166,8 @@ fn region(line: &str) -> Option<Region> {
     let (from, to) = range.split_once('-')?;
     let number = |text: &str| u64::from_str_radix(text, 16).ok();
     let name = line.split_whitespace().nth(5).unwrap_or("memory").to_owned();
-    Some(Region { from: number(from)?, to: number(to)?, name, writable: rest.starts_with("rw"), flags: Vec::new() })
+    let (from, to, writable) = (number(from)?, number(to)?, rest.starts_with("rw"));
+    Some(Region { from, to, name, writable, resident_kib: 0, flags: Vec::new() })
 }
 
 /// Memory for a secret that is lent; wiped when it goes.
