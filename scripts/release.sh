@@ -60,7 +60,8 @@ archive() {
 
 # Folders of different lengths, so that nothing that is padded hides a path.
 reproduce() {
-    local place one
+    local one
+    # Not a local: what is done at the end needs it.
     place=$(mktemp -d)
     trap 'rm -rf "$place"' EXIT
     for one in a another/folder; do
