@@ -46,24 +46,43 @@ pub fn measure(place: &Place, budget: Budget) -> Vec<Outcome> {
 }
 
 /// On a locked role the right PIN is as wrong as any other. What the answer tells, other states and lengths, is shown.
+///
+/// Argon2id reads memory where the PIN that is typed tells it to, so each PIN has a time of its own, by some nanoseconds,
+/// whatever the right one is. Hence two tokens and two PINs, each right on one of them: both classes have all four.
 pub fn measure_locked(place: &Place, budget: Budget) -> Vec<Outcome> {
     place.configure("");
     let raw = Raw::start();
-    // A token of its own: others are to be let in to theirs.
-    let session = raw.session(raw.new_token_named("locked"));
-    let login = |user: CK_USER_TYPE, pin: &[u8]| {
+    let other_pin: String = USER_PIN.bytes().map(|byte| char::from(byte ^ 1)).collect();
+    // Tokens of its own: others are to be let in to theirs.
+    let sessions = [("locked", USER_PIN), ("locked, too", &other_pin)].map(|(name, pin)| {
+        let session = raw.session(raw.new_token_named(name));
+        assert_eq!(raw.login(session, CKU_USER, USER_PIN), Ok(()));
+        assert_eq!(set_pin(&raw, session, USER_PIN.as_bytes(), pin.as_bytes()).0, CKR_OK);
+        assert_eq!(ck!(raw, C_Logout, session), CKR_OK);
+        session
+    });
+    let login = |session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]| {
         let (place, length) = (pin.as_ptr().cast_mut(), pin.len() as CK_ULONG);
         timed(|| ck!(raw, C_Login, session, user, place, length))
     };
-    while login(CKU_USER, b"wrong-pin").0 != CKR_PIN_LOCKED {}
-    let [nothing, nearly] = wrong_pins(USER_PIN);
-    let right = Class { name: "the right PIN", inputs: vec![USER_PIN.as_bytes().to_vec(); nothing.inputs.len()] };
-    let call = |pin: &[u8]| {
-        let (code, took) = login(CKU_USER, pin);
+    for session in sessions {
+        while login(session, CKU_USER, b"wrong-pin").0 != CKR_PIN_LOCKED {}
+    }
+    let call = |input: &[u8]| {
+        let (code, took) = login(sessions[usize::from(input[0])], CKU_USER, &input[1..]);
         assert_eq!(code, CKR_PIN_LOCKED);
         took
     };
-    let mut outcomes = compare("C_Login, locked", budget, Told::Nothing, &[nothing, nearly, right], call);
+    let input = |token: u8, pin: &str| [&[token], pin.as_bytes()].concat();
+    let right = Class { name: "the right PIN", inputs: vec![input(0, USER_PIN), input(1, &other_pin)] };
+    let wrong =
+        Class { name: "the right one of another token", inputs: vec![input(0, &other_pin), input(1, USER_PIN)] };
+    let mut outcomes = compare("C_Login, locked", budget, Told::Nothing, &[right, wrong], call);
+    let wrong_here = wrong_pins(USER_PIN).map(|class| Class {
+        inputs: class.inputs.into_iter().map(|pin| [&[0], &pin[..]].concat()).collect(),
+        ..class
+    });
+    outcomes.extend(compare("C_Login, locked", budget, Told::Nothing, &wrong_here, call));
     // The SO has no PIN that is too short, so his count stays.
     let class = |name, user: CK_USER_TYPE, pin: &[u8]| Class { name, inputs: vec![[&[user as u8], pin].concat()] };
     let states = [
@@ -75,7 +94,7 @@ pub fn measure_locked(place: &Place, budget: Budget) -> Vec<Outcome> {
     outcomes.extend(compare("C_Login, states", budget, Told::ByTheAnswer, &states, |input| {
         // The longest one that fits here is one byte below what a PIN may have.
         let pin = if input.len() == 255 { [&input[1..], b"xx"].concat() } else { input[1..].to_vec() };
-        login(CK_USER_TYPE::from(input[0]), &pin).1
+        login(sessions[0], CK_USER_TYPE::from(input[0]), &pin).1
     }));
     raw.finalize();
     outcomes
@@ -85,11 +104,7 @@ pub fn measure_set_pin(place: &Place, budget: Budget) -> Vec<Outcome> {
     place.configure(MANY_TRIES);
     let raw = Raw::start();
     let session = raw.session(token(&raw));
-    let change = |old: &[u8]| {
-        let (old, old_length) = (old.as_ptr().cast_mut(), old.len() as CK_ULONG);
-        let (new, new_length) = (USER_PIN.as_ptr().cast_mut(), USER_PIN.len() as CK_ULONG);
-        timed(|| ck!(raw, C_SetPIN, session, old, old_length, new, new_length))
-    };
+    let change = |old: &[u8]| set_pin(&raw, session, old, USER_PIN.as_bytes());
     let reset = || assert_eq!(change(USER_PIN.as_bytes()).0, CKR_OK);
     let outcomes = compare("C_SetPIN", budget, Told::Nothing, &wrong_pins(USER_PIN), refused(change, reset));
     raw.finalize();
@@ -114,6 +129,12 @@ pub fn measure_init_token(place: &Place, budget: Budget) -> Vec<Outcome> {
     let outcomes = compare("C_InitToken", budget, Told::Nothing, &wrong_pins(SO_PIN), refused(init, reset));
     raw.finalize();
     outcomes
+}
+
+fn set_pin(raw: &Raw, session: CK_SESSION_HANDLE, old: &[u8], new: &[u8]) -> (CK_RV, Duration) {
+    let (old, old_length) = (old.as_ptr().cast_mut(), old.len() as CK_ULONG);
+    let (new, new_length) = (new.as_ptr().cast_mut(), new.len() as CK_ULONG);
+    timed(|| ck!(raw, C_SetPIN, session, old, old_length, new, new_length))
 }
 
 /// A call with a wrong PIN that is measured, and now and then one that sets the counter back, which is not.
