@@ -49,11 +49,8 @@ else
     # What the standard library does between threads has to be seen.
     rustup component add --toolchain nightly rust-src 2>/dev/null || true
     build+=(-Zbuild-std)
-<<<<<<< HEAD
     # By way of libc the tool sees what is unmapped: a mapping at the same place, in another thread, is new memory.
     flags="$flags --cfg rustix_use_libc"
-=======
->>>>>>> 05775bc (Run acceptance and the rooms' tests of threads under ThreadSanitizer)
     # Rust calls the tool's copies of three functions by names of their own, which gcc's tool learnt after version 12.
     cat >"$folder/copies.c" <<'C'
 #include <string.h>

@@ -27,6 +27,7 @@ pub fn run(root: &Path) -> Result<(), String> {
             source(room, &Source::new(shown, &text), &mut findings);
         }
     }
+    merges(root, root, &mut findings);
     for finding in &findings {
         eprintln!("tidy: {finding}");
     }
@@ -235,6 +236,28 @@ pub fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// No text file, script or document holds what a merge left behind.
+fn merges(root: &Path, folder: &Path, findings: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_symlink() || [".git", "target"].iter().any(|name| path.ends_with(name)) {
+            continue;
+        }
+        if path.is_dir() {
+            merges(root, &path, findings);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            let shown = path.strip_prefix(root).unwrap_or(&path).display();
+            findings.extend(markers(&text).map(|line| format!("{shown}:{line}: what a merge left behind")));
+        }
+    }
+}
+
+/// The lines with which git shows two versions of a text.
+fn markers(text: &str) -> impl Iterator<Item = usize> {
+    let marks = |line: &str| ["<", ">", "|"].iter().any(|mark| line.starts_with(&(mark.repeat(7) + " ")));
+    text.lines().enumerate().filter(move |(_, line)| marks(line)).map(|(index, _)| index + 1)
+}
+
 /// One source file, split into its code and its tests.
 struct Source<'a> {
     path: String,
@@ -379,6 +402,13 @@ mod tests {
     #[test]
     fn an_honest_file_has_no_finding() {
         assert_eq!(findings("hsm-core", "hsm-core/src/a.rs", "//! Owns.\nfn a() {}\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn both_ends_of_what_a_merge_left_behind_are_found() {
+        let text = format!("a\n{} HEAD\nb\n{}\nc\n{} other\n", "<".repeat(7), "=".repeat(7), ">".repeat(7));
+        assert_eq!(markers(&text).collect::<Vec<_>>(), [2, 6]);
+        assert_eq!(markers("=======\n<<<<<<<\ncat <<< word\n").count(), 0);
     }
 
     #[test]
