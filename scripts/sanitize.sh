@@ -82,7 +82,9 @@ env LD_PRELOAD="$preload" PERILUNE_MODULE="$folder/$triple/debug/libperilune_pkc
 if [ "$tool" = thread ] && [ $# -eq 0 ]; then
     # Here each test program has the tool in itself.
     rooms=("${build[@]}" -p secret-memory -p token-store -p hsm-core)
-    watched_cargo test --no-fail-fast "${rooms[@]}" --lib --test device_key --test disk --test login || status=$?
+    # The tool turns mlock into nothing, so there are no locked pages to find.
+    watched_cargo test --no-fail-fast "${rooms[@]}" --lib --test device_key --test disk --test login -- \
+        --skip the_pages_are_left_out_of_dumps_and_locked_as_far_as_the_limit_allows || status=$?
     watched_cargo test --no-fail-fast "${rooms[@]}" --test kernel -- events:: processes:: reading:: stateful:: threads:: || status=$?
 fi
 

@@ -39,6 +39,21 @@ fn changed(secret: &SecretBytes) -> SecretBytes {
     bytes
 }
 
+fn sum(a: &[u8], b: &[u8]) -> Vec<u8> {
+    let (long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    let mut out = Vec::new();
+    let mut carry = 0;
+    for (place, digit) in long.iter().rev().enumerate() {
+        let other = if place < short.len() { short[short.len() - 1 - place] } else { 0 };
+        let digit = u16::from(*digit) + u16::from(other) + carry;
+        out.push(digit as u8);
+        carry = digit >> 8;
+    }
+    out.push(carry as u8);
+    out.reverse();
+    out
+}
+
 #[test]
 fn rsa_keys_work_without_the_numbers_that_can_be_recovered() {
     for exponent in [&[3][..], &[17], &[1, 0, 1], &[1, 0, 0, 0, 15]] {
@@ -94,7 +109,7 @@ fn rsa_private_keys_that_do_not_hold_together_are_refused() {
         // n = 3 * p * q is as wrong as a key with a tiny prime: its factors are not of half the length.
         RsaParts { prime_1: SecretBytes::new(vec![3]), ..right.clone() }
     };
-    let wrong: [(&str, RsaParts); 13] = [
+    let wrong: [(&str, RsaParts); 19] = [
         ("another modulus", RsaParts { modulus: other.modulus.clone(), ..right.clone() }),
         ("an even modulus", RsaParts { modulus: even, ..right.clone() }),
         ("a short modulus", RsaParts { modulus: right.modulus[..127].to_vec(), ..right.clone() }),
@@ -110,13 +125,61 @@ fn rsa_private_keys_that_do_not_hold_together_are_refused() {
         ("a tiny prime", unbalanced()),
         ("one prime only", RsaParts { prime_2: SecretBytes::default(), ..right.clone() }),
         ("a wrong CRT exponent", RsaParts { exponent_1: changed(&right.exponent_1), ..right.clone() }),
+        ("the other wrong CRT exponent", RsaParts { exponent_2: changed(&right.exponent_2), ..right.clone() }),
+        (
+            "a CRT exponent that is not reduced",
+            RsaParts { exponent_1: right.private_exponent.clone(), ..right.clone() },
+        ),
         ("a wrong coefficient", RsaParts { coefficient: changed(&right.coefficient), ..right.clone() }),
+        (
+            "a coefficient that is not reduced",
+            RsaParts {
+                coefficient: SecretBytes::new(sum(right.coefficient.expose(), right.prime_1.expose())),
+                ..right.clone()
+            },
+        ),
+        (
+            "the primes the other way round",
+            RsaParts { prime_1: right.prime_2.clone(), prime_2: right.prime_1.clone(), ..right.clone() },
+        ),
+        (
+            "1 and the modulus as primes",
+            RsaParts {
+                prime_1: SecretBytes::new(vec![1]),
+                prime_2: SecretBytes::new(right.modulus.clone()),
+                ..right.clone()
+            },
+        ),
+        ("the private exponent 1", RsaParts { private_exponent: SecretBytes::new(vec![1]), ..right.clone() }),
     ];
     for (what, parts) in wrong {
         for engine in engines() {
             let outcome = (engine.rsa_private)(&parts).map(drop);
             assert!(matches!(outcome, Err(CryptoError::InvalidKey(_))), "{}: {what}: {outcome:?}", engine.name);
         }
+    }
+}
+
+#[test]
+fn an_rsa_private_exponent_may_be_larger_than_it_must_but_not_longer_than_the_modulus() {
+    let right = usual_key();
+    // Half of (p - 1)(q - 1) = n + 1 - p - q is a multiple of p - 1 and of q - 1.
+    let primes = sum(right.prime_1.expose(), right.prime_2.expose());
+    let totient = sum(&right.modulus, &[1]);
+    let totient = subtract(&totient, &[vec![0; totient.len() - primes.len()], primes].concat());
+    let mut low_bit = 0;
+    let half: Vec<u8> = totient.iter().map(|byte| byte >> 1 | std::mem::replace(&mut low_bit, byte << 7)).collect();
+    let larger = |more: &[u8]| RsaParts {
+        private_exponent: SecretBytes::new(sum(right.private_exponent.expose(), more)),
+        ..right.clone()
+    };
+    for engine in engines() {
+        let key = (engine.rsa_private)(&larger(&half)).unwrap_or_else(|error| panic!("{}: {error}", engine.name));
+        let public = (engine.rsa_public)(&right.modulus, &right.public_exponent).unwrap();
+        let signature = key.sign_pkcs1(b"message", &System).unwrap();
+        assert_eq!(public.verify_pkcs1(b"message", &signature), Ok(()), "{}", engine.name);
+        let longer = [&totient[..], &[0; 64]].concat();
+        assert!((engine.rsa_private)(&larger(&longer)).is_err(), "{}", engine.name);
     }
 }
 

@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 /// How long one process of a scenario may take; a debug build on a busy machine is slow, a hang is longer.
 /// `PERILUNE_TEST_LIMIT` says how many seconds instead, for runs that are long on purpose.
 const LIMIT: Duration = Duration::from_secs(240);
-/// How long a forked child may take; SIGALRM (14) ends one that hangs.
-pub const FORKED_LIMIT_S: u32 = 120;
 /// What the long runs take on top: seconds for each unit of these variables.
 const LONGER: [(&str, u64); 3] = [("PERILUNE_SOAK_SECONDS", 2), ("PERILUNE_KILLS", 2), ("PERILUNE_TIMING", 4)];
 
@@ -230,12 +228,13 @@ fn stacks(process: u32) -> String {
 /// # Panics
 /// When there is no child, or it was ended by a signal.
 pub fn forked(body: impl FnOnce() -> i32) -> i32 {
+    let limit = forked_limit_s();
     // SAFETY: the child runs `body` and leaves by `_exit`; no lock of the test program is held here.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork");
     if child == 0 {
         // SAFETY: only the time limit of a child that hangs; there is no handler to run.
-        unsafe { libc::alarm(FORKED_LIMIT_S) };
+        unsafe { libc::alarm(limit) };
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(101);
         // SAFETY: ends this process.
         unsafe { libc::_exit(code) }
@@ -246,6 +245,11 @@ pub fn forked(body: impl FnOnce() -> i32) -> i32 {
     assert_eq!(waited, child, "waitpid");
     assert!(libc::WIFEXITED(status), "the forked child was ended by signal {}", libc::WTERMSIG(status));
     libc::WEXITSTATUS(status)
+}
+
+/// How many seconds a forked child may take, half of what its process may; SIGALRM (14) ends one that hangs.
+pub fn forked_limit_s() -> u32 {
+    u32::try_from(limit().as_secs() / 2).unwrap_or(u32::MAX)
 }
 
 fn limit() -> Duration {

@@ -242,22 +242,20 @@ impl Draft {
         let given = [CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP]
             .map(|kind| (kind, self.attributes.get(kind) == Some(&Value::Flag(true))));
         let given = |kind| given.contains(&(kind, true));
-        let default = |row: &Row| {
-            Some(match row.fill {
-                Fill::Absent | Fill::Computed | Fill::Always(_) => return None,
-                Fill::Empty => Value::Bytes(SecretBytes::default()),
-                Fill::Flag(flag) => Value::Flag(flag),
-                Fill::Number(number) => Value::Number(number),
-                Fill::KeysPrivate => Value::Flag(self.table.is_secret()),
-                // What another token has not allowed is not allowed.
-                Fill::Usage => Value::Flag(
-                    self.origin != Origin::Migrate
-                        && self.table.usages.contains(&row.kind)
-                        && policy.defaults_to(self.table.class, row.kind, given),
-                ),
-            })
+        let default = |row: &Row| match row.fill {
+            Fill::Absent | Fill::Computed | Fill::Always(_) | Fill::Empty => Value::Bytes(SecretBytes::default()),
+            Fill::Flag(flag) => Value::Flag(flag),
+            Fill::Number(number) => Value::Number(number),
+            Fill::KeysPrivate => Value::Flag(self.table.is_secret()),
+            // What another token has not allowed is not allowed.
+            Fill::Usage => Value::Flag(
+                self.origin != Origin::Migrate
+                    && self.table.usages.contains(&row.kind)
+                    && policy.defaults_to(self.table.class, row.kind, given),
+            ),
         };
-        self.attributes.fill_all(self.table.rows().filter_map(|row| Some((row.kind, default(row)?))));
+        let kept = self.table.rows().filter(|row| row.fill.is_kept());
+        self.attributes.fill_all(kept.map(|row| (row.kind, row)), default);
     }
 
     /// Writes down where a key comes from.

@@ -51,6 +51,13 @@ pub enum Fill {
     Always(u64),
 }
 
+impl Fill {
+    /// Whether it is a value that is kept in the object.
+    pub const fn is_kept(self) -> bool {
+        !matches!(self, Fill::Absent | Fill::Computed | Fill::Always(_))
+    }
+}
+
 /// What the template of a new object may do with an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Give {

@@ -63,12 +63,12 @@ impl Attributes {
         &self.0[place].1
     }
 
-    /// Sets all of these that are not there, each type once; cheaper than one by one.
-    pub fn fill_all(&mut self, list: impl Iterator<Item = (u64, Value)>) {
+    /// Sets all of these that are not there, each type once; cheaper than one by one. The value is made where it stays.
+    pub fn fill_all<T>(&mut self, list: impl Iterator<Item = (u64, T)>, value: impl Fn(T) -> Value) {
         let there = self.0.len();
-        for (kind, value) in list {
+        for (kind, of) in list {
             if self.0[..there].binary_search_by_key(&kind, |(kind, _)| *kind).is_err() {
-                self.0.push((kind, value));
+                self.0.push((kind, value(of)));
             }
         }
         self.0.sort_unstable_by_key(|(kind, _)| *kind);
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(*attributes.fill(1, || Value::Number(1)), Value::Number(1));
         attributes.remove(7);
         attributes.remove(8);
-        attributes.fill_all([(4, Value::Flag(true)), (9, Value::Number(0)), (2, Value::Number(2))].into_iter());
+        attributes.fill_all([(4, 4), (9, 0), (2, 2)].into_iter(), Value::Number);
         let kinds: Vec<u64> = attributes.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [1, 2, 3, 4, 5, 9]);
         assert_eq!((attributes.get(9), attributes.get(7)), (Some(&Value::Flag(true)), None));

@@ -66,20 +66,29 @@ fn has_sha_instructions() -> bool {
     return false;
 }
 
+/// Starts a digest on a processor with instructions for SHA.
+fn digest_with_instructions(hash: Hash) -> SecretBox<dyn Digest> {
+    match hash {
+        Hash::Sha3_256 | Hash::Sha3_384 | Hash::Sha3_512 => hash::digest(hash),
+        other => portable::hash::digest(other),
+    }
+}
+
 /// Which engine serves which operation.
 ///
 /// The factors were measured through this interface in one process on an AMD EPYC with SHA and AVX-512 instructions, for
 /// 16 KiB of data where it has a length; other processors differ.
 pub(crate) static PROVIDER: Provider = provider(
     // Portable where the processor has SHA instructions: as fast on long data, 1.1 (digest) to 1.3 times (HMAC) as fast on 64 bytes,
-    // because its states are plain memory. AWS-LC elsewhere, where the portable code takes up to twice as long.
-    |hash| if has_sha_instructions() { portable::hash::digest(hash) } else { hash::digest(hash) },
+    // because its states are plain memory. AWS-LC elsewhere, where the portable code takes up to twice as long, and for SHA-3,
+    // which those instructions do not serve: 1.2 times as fast on long data, 0.9 times on 64 bytes.
+    |hash| if has_sha_instructions() { digest_with_instructions(hash) } else { hash::digest(hash) },
     |hash, key| if has_sha_instructions() { portable::hmac::hmac(hash, key) } else { hash::hmac(hash, key) },
 );
 
 /// The same as it is on processors with and without instructions for SHA.
 pub(crate) static ON_PROCESSORS: [Provider; 2] =
-    [provider(portable::hash::digest, portable::hmac::hmac), provider(hash::digest, hash::hmac)];
+    [provider(digest_with_instructions, portable::hmac::hmac), provider(hash::digest, hash::hmac)];
 
 const fn provider(
     digest: fn(Hash) -> SecretBox<dyn Digest>,

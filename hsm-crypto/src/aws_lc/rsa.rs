@@ -23,8 +23,8 @@ use aws_lc_sys::{
     EVP_PKEY_CTX_set0_rsa_oaep_label, EVP_PKEY_decrypt, EVP_PKEY_decrypt_init, EVP_PKEY_encrypt, EVP_PKEY_encrypt_init,
     EVP_PKEY_new, EVP_PKEY_set1_RSA, OPENSSL_free, OPENSSL_memdup, RSA, RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING,
     RSA_PKCS1_PADDING, RSA_encrypt, RSA_generate_key_ex, RSA_get0_d, RSA_get0_dmp1, RSA_get0_dmq1, RSA_get0_e,
-    RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new, RSA_new_private_key, RSA_new_public_key,
-    RSA_sign_pss_mgf1, RSA_sign_raw, RSA_verify_pss_mgf1, RSA_verify_raw,
+    RSA_get0_iqmp, RSA_get0_n, RSA_get0_p, RSA_get0_q, RSA_new, RSA_new_public_key, RSA_set0_crt_params,
+    RSA_set0_factors, RSA_set0_key, RSA_sign_pss_mgf1, RSA_sign_raw, RSA_verify_pss_mgf1, RSA_verify_raw,
 };
 use std::os::raw::c_int;
 use std::ptr;
@@ -83,29 +83,21 @@ pub(super) fn private(parts: &RsaParts) -> Result<Arc<dyn RsaPrivateKey>> {
     if rsa_parts::lacks_crt(parts) {
         return private(&rsa_parts::parse(parts)?.1);
     }
-    // AWS-LC holds all the numbers against each other.
-    rsa_parts::check_whole(parts)?;
-    let (n, e) = (number(&parts.modulus)?, number(&parts.public_exponent)?);
+    // The portable engine finds the words for what is wrong.
+    rsa_parts::check_whole(parts).map_err(|error| rsa_parts::parse(parts).err().unwrap_or(error))?;
     let secret = |part: &SecretBytes| number(part.expose());
-    let d = secret(&parts.private_exponent)?;
+    // SAFETY: has no preconditions.
+    let rsa = Owned::take(unsafe { RSA_new() }, NO_MEMORY)?;
+    let (n, e, d) = (number(&parts.modulus)?, number(&parts.public_exponent)?, secret(&parts.private_exponent)?);
+    // SAFETY: all are alive. A key that has no number yet takes the three over, and this function has no other failure.
+    succeeded(unsafe { RSA_set0_key(rsa.as_ptr(), n.release(), e.release(), d.release()) }, FAILED)?;
     let (p, q) = (secret(&parts.prime_1)?, secret(&parts.prime_2)?);
+    // SAFETY: as above.
+    succeeded(unsafe { RSA_set0_factors(rsa.as_ptr(), p.release(), q.release()) }, FAILED)?;
     let (dp, dq) = (secret(&parts.exponent_1)?, secret(&parts.exponent_2)?);
     let qinv = secret(&parts.coefficient)?;
-    // SAFETY: all eight numbers are alive, and the key copies them.
-    let rsa = unsafe {
-        RSA_new_private_key(
-            n.as_ptr(),
-            e.as_ptr(),
-            d.as_ptr(),
-            p.as_ptr(),
-            q.as_ptr(),
-            dp.as_ptr(),
-            dq.as_ptr(),
-            qinv.as_ptr(),
-        )
-    };
-    let refused = |error| rsa_parts::parse(parts).err().unwrap_or(error);
-    let rsa = Owned::take(rsa, CryptoError::InvalidKey("the RSA key is not consistent")).map_err(refused)?;
+    // SAFETY: as above.
+    succeeded(unsafe { RSA_set0_crt_params(rsa.as_ptr(), dp.release(), dq.release(), qinv.release()) }, FAILED)?;
     let envelope = envelope(&rsa)?;
     let modulus = rsa_parts::trimmed(&parts.modulus).to_vec();
     Ok(Arc::new(PrivateKey { rsa, envelope, modulus, portable: OnceLock::new() }))

@@ -169,7 +169,7 @@ fn each_of_eight_workers_signs_at_once_as_in_a_web_server() {
                 let id = unsafe { libc::fork() };
                 if id == 0 {
                     // SAFETY: a time limit for a child that hangs.
-                    unsafe { libc::alarm(child::FORKED_LIMIT_S) };
+                    unsafe { libc::alarm(child::forked_limit_s()) };
                     let code = std::panic::catch_unwind(|| worker(&raw)).unwrap_or(101);
                     // SAFETY: ends this process.
                     unsafe { libc::_exit(code) }

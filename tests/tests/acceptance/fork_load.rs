@@ -79,7 +79,7 @@ fn daemon(raw: &Raw, label: &str) -> i32 {
             return i32::from(grandchild < 0);
         }
         // SAFETY: a time limit for a process that hangs.
-        unsafe { libc::alarm(child::FORKED_LIMIT_S) };
+        unsafe { libc::alarm(child::forked_limit_s()) };
         let session = begin(raw);
         sign(raw, session);
         write(raw, session, label);
