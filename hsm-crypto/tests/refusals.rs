@@ -161,25 +161,55 @@ fn rsa_private_keys_that_do_not_hold_together_are_refused() {
 }
 
 #[test]
-fn an_rsa_private_exponent_may_be_larger_than_it_must_but_not_longer_than_the_modulus() {
+fn rsa_numbers_that_are_nothing_or_of_an_unusual_length_are_refused_one_by_one() {
+    let right = usual_key();
+    let values: [&[u8]; 6] = [&[0], &[0; 200], &[1], &[2], &[0xFF; 9], &[0xFF; 300]];
+    let changes: [fn(&mut RsaParts, &[u8]); 8] = [
+        |parts, value| parts.modulus = value.to_vec(),
+        |parts, value| parts.public_exponent = value.to_vec(),
+        |parts, value| parts.private_exponent = SecretBytes::copy_of(value),
+        |parts, value| parts.prime_1 = SecretBytes::copy_of(value),
+        |parts, value| parts.prime_2 = SecretBytes::copy_of(value),
+        |parts, value| parts.exponent_1 = SecretBytes::copy_of(value),
+        |parts, value| parts.exponent_2 = SecretBytes::copy_of(value),
+        |parts, value| parts.coefficient = SecretBytes::copy_of(value),
+    ];
+    for (place, change) in changes.iter().enumerate() {
+        for value in values {
+            let mut parts = right.clone();
+            change(&mut parts, value);
+            for engine in engines() {
+                let outcome = (engine.rsa_private)(&parts).map(drop);
+                let refused = matches!(outcome, Err(CryptoError::InvalidKey(_)));
+                assert!(refused, "{}: number {place} is {value:?}: {outcome:?}", engine.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_rsa_private_exponent_may_be_another_that_does_the_same_but_none_from_the_modulus_on() {
     let right = usual_key();
     // Half of (p - 1)(q - 1) = n + 1 - p - q is a multiple of p - 1 and of q - 1.
     let primes = sum(right.prime_1.expose(), right.prime_2.expose());
     let totient = sum(&right.modulus, &[1]);
-    let totient = subtract(&totient, &[vec![0; totient.len() - primes.len()], primes].concat());
+    let padded = |number: &[u8]| [&vec![0; totient.len() - number.len()], number].concat();
+    let totient = subtract(&totient, &padded(&primes));
     let mut low_bit = 0;
     let half: Vec<u8> = totient.iter().map(|byte| byte >> 1 | std::mem::replace(&mut low_bit, byte << 7)).collect();
-    let larger = |more: &[u8]| RsaParts {
-        private_exponent: SecretBytes::new(sum(right.private_exponent.expose(), more)),
-        ..right.clone()
-    };
+    let exponent = padded(right.private_exponent.expose());
+    let other = if exponent < half { sum(&exponent, &half) } else { subtract(&exponent, &half) };
+    let with = |exponent: Vec<u8>| RsaParts { private_exponent: SecretBytes::new(exponent), ..right.clone() };
     for engine in engines() {
-        let key = (engine.rsa_private)(&larger(&half)).unwrap_or_else(|error| panic!("{}: {error}", engine.name));
+        let key = (engine.rsa_private)(&with(other.clone())).unwrap_or_else(|error| panic!("{}: {error}", engine.name));
         let public = (engine.rsa_public)(&right.modulus, &right.public_exponent).unwrap();
         let signature = key.sign_pkcs1(b"message", &System).unwrap();
         assert_eq!(public.verify_pkcs1(b"message", &signature), Ok(()), "{}", engine.name);
-        let longer = [&totient[..], &[0; 64]].concat();
-        assert!((engine.rsa_private)(&larger(&longer)).is_err(), "{}", engine.name);
+        // RFC 8017, 3.2: it is less than the modulus.
+        for factor in [2, 65] {
+            let large = (0..factor).fold(exponent.clone(), |sum_so_far, _| sum(&sum_so_far, &totient));
+            assert!((engine.rsa_private)(&with(large)).is_err(), "{}", engine.name);
+        }
     }
 }
 
