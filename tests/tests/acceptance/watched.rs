@@ -9,6 +9,7 @@ use perilune_tests::host::{ASAN, compiled, host, under_valgrind, valgrind};
 use perilune_tests::{Place, Raw, child, ck, isolated, module, outside};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Whether the test can use valgrind; notes it as skipped where not.
 fn has_valgrind(test: &str) -> bool {
@@ -161,10 +162,16 @@ fn thread_sanitizer_finds_two_threads_of_the_test_program_that_have_the_module_w
             let raw = Raw::start();
             let mut info = CK_INFO::default();
             let room = (&raw mut info).addr();
+            // What the calls do one after the other is ordered by the module's own locks, so there must be time for two at once.
+            let (begin, end) = (std::sync::Barrier::new(2), Duration::from_secs(1));
             std::thread::scope(|scope| {
                 for _ in 0..2 {
                     scope.spawn(|| {
-                        (0..1000).for_each(|_| assert_eq!(ck!(raw, C_GetInfo, room as *mut CK_INFO), CKR_OK))
+                        begin.wait();
+                        let since = Instant::now();
+                        while since.elapsed() < end {
+                            assert_eq!(ck!(raw, C_GetInfo, room as *mut CK_INFO), CKR_OK);
+                        }
                     });
                 }
             });
