@@ -233,6 +233,11 @@ pub fn points<'t>(
                 }
             }
             after += step_of(points);
+            // A store that lacked memory in each of its folds would have more to do in every one.
+            if all() {
+                control()?;
+                control()?;
+            }
         }
         control()?;
     }
