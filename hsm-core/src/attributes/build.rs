@@ -243,6 +243,7 @@ impl Draft {
             .map(|kind| (kind, self.attributes.get(kind) == Some(&Value::Flag(true))));
         let given = |kind| given.contains(&(kind, true));
         let default = |row: &Row| match row.fill {
+            // The first three are not kept, so nobody asks for them.
             Fill::Absent | Fill::Computed | Fill::Always(_) | Fill::Empty => Value::Bytes(SecretBytes::default()),
             Fill::Flag(flag) => Value::Flag(flag),
             Fill::Number(number) => Value::Number(number),
